@@ -1,0 +1,3 @@
+//! Decisions of zenml-auth.
+
+pub mod ports;

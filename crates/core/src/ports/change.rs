@@ -1,0 +1,144 @@
+//! Changes as values: an operation decides what to change, and a store carries it out in one transaction.
+
+use zenml_auth_model::{
+    ApiKey, ApiKeyId, AuditEvent, Device, DeviceGrant, DeviceId, ServerIdentity, ServiceAccount, ServiceAccountId,
+    Session, SessionId, SigningKey, User, UserId, Version,
+};
+
+use super::StoreError;
+
+/// A rule over several rows. Whoever decides by it names the version they read; the store moves it on, so that
+/// two decisions by the same rule can't both go through unseen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Guard {
+    /// There is always an active administrator with a password.
+    Administrators,
+    /// Exactly one signing key signs.
+    SigningKeys,
+}
+
+impl Guard {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Administrators, Self::SigningKeys];
+
+    /// The name to store it under.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Administrators => "administrators",
+            Self::SigningKeys => "signing_keys",
+        }
+    }
+}
+
+/// One change of one row.
+///
+/// An update carries the row as it should be, with the version that was **read**; the store writes the next one.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Sets the server up; refused with [`Unique::Server`] when it is already.
+    InsertServer(ServerIdentity),
+    /// Adds a signing key.
+    InsertSigningKey(SigningKey),
+    /// Changes a signing key.
+    UpdateSigningKey(SigningKey),
+    /// Adds a user.
+    InsertUser(User),
+    /// Changes a user.
+    UpdateUser(User),
+    /// Deletes a user, with their sessions, devices and the requests they approved.
+    DeleteUser(UserId, Version),
+    /// Adds a session.
+    InsertSession(Session),
+    /// Ends a session.
+    DeleteSession(SessionId, Version),
+    /// Adds a machine's request.
+    InsertGrant(DeviceGrant),
+    /// Changes a machine's request.
+    UpdateGrant(DeviceGrant),
+    /// Adds a device.
+    InsertDevice(Device),
+    /// Changes a device.
+    UpdateDevice(Device),
+    /// Deletes a device.
+    DeleteDevice(DeviceId, Version),
+    /// Adds a service account.
+    InsertServiceAccount(ServiceAccount),
+    /// Changes a service account.
+    UpdateServiceAccount(ServiceAccount),
+    /// Deletes a service account, with its keys.
+    DeleteServiceAccount(ServiceAccountId, Version),
+    /// Adds an API key.
+    InsertApiKey(ApiKey),
+    /// Changes an API key.
+    UpdateApiKey(ApiKey),
+    /// Deletes an API key.
+    DeleteApiKey(ApiKeyId, Version),
+    /// Moves a guard on from the version that was read.
+    Guard(Guard, Version),
+    /// Appends to the audit trail.
+    Audit(AuditEvent),
+}
+
+/// Changes that are made together or not at all, in this order.
+#[derive(Debug, Clone, Default)]
+pub struct ChangeSet {
+    changes: Vec<Change>,
+}
+
+impl ChangeSet {
+    /// No changes yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { changes: Vec::new() }
+    }
+
+    /// The same set with one more change at its end.
+    #[must_use]
+    pub fn with(mut self, change: Change) -> Self {
+        self.changes.push(change);
+        self
+    }
+
+    /// The changes, in order.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Change] {
+        &self.changes
+    }
+}
+
+/// What there can be only one of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Unique {
+    /// The server itself.
+    Server,
+    /// A user's name.
+    UserName,
+    /// A service account's name.
+    ServiceAccountName,
+    /// An API key's name within its service account.
+    ApiKeyName,
+    /// The device of one person on one client.
+    DeviceOfClient,
+    /// A device code or user code.
+    Code,
+    /// An id.
+    Id,
+}
+
+/// Why a set of changes was not made. Nothing of it was.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// A row has moved on, or is gone, since it was read. Load, decide and commit again.
+    #[error("the data has changed in the meantime")]
+    Stale,
+    /// There is one of these already.
+    #[error("there is already such a {0:?}")]
+    Taken(Unique),
+    /// The row that a new row belongs to is gone.
+    #[error("what the new item belongs to does not exist")]
+    ParentMissing,
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,15 @@
+//! What core needs from the outside world. Whoever composes a program brings these.
+
+mod change;
+mod clock;
+mod entropy;
+mod store;
+
+pub use change::{Change, ChangeSet, CommitError, Guard, Unique};
+pub use clock::Clock;
+#[cfg(feature = "system")]
+pub use clock::SystemClock;
+pub use entropy::Entropy;
+#[cfg(feature = "system")]
+pub use entropy::SystemEntropy;
+pub use store::{ApiKeyUse, DeviceUse, PurgeBefore, Store, StoreError};

@@ -1,0 +1,137 @@
+//! Typed identifiers: a device id can't be passed where a user id is meant.
+
+use std::fmt;
+use std::str::FromStr;
+
+use uuid::Uuid;
+
+/// A text that should have been an identifier but is no UUID.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid UUID: {reason}")]
+pub struct ParseIdError {
+    /// What the UUID parser says is wrong.
+    pub reason: String,
+}
+
+macro_rules! typed_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// Wraps a UUID that is known to name this kind of thing.
+            #[must_use]
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            /// Makes a version 4 UUID (RFC 9562 §5.4) from 16 random bytes.
+            #[must_use]
+            pub const fn from_random(bytes: [u8; 16]) -> Self {
+                Self(uuid::Builder::from_random_bytes(bytes).into_uuid())
+            }
+
+            /// The UUID inside.
+            #[must_use]
+            pub const fn as_uuid(&self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseIdError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::try_parse(text).map(Self).map_err(|error| ParseIdError { reason: error.to_string() })
+            }
+        }
+    };
+}
+
+typed_id!(
+    /// Names a [`User`](crate::User).
+    UserId
+);
+typed_id!(
+    /// Names a [`Device`](crate::Device).
+    DeviceId
+);
+typed_id!(
+    /// Names a [`DeviceGrant`](crate::DeviceGrant). A new device takes over the id of the grant it came from.
+    GrantId
+);
+typed_id!(
+    /// The OAuth 2.0 client identifier (RFC 6749 §2.2): one per ZenML client installation.
+    ClientId
+);
+typed_id!(
+    /// Names a [`ServiceAccount`](crate::ServiceAccount).
+    ServiceAccountId
+);
+typed_id!(
+    /// Names an [`ApiKey`](crate::ApiKey).
+    ApiKeyId
+);
+typed_id!(
+    /// Names a [`Session`](crate::Session).
+    SessionId
+);
+typed_id!(
+    /// Names a [`SigningKey`](crate::SigningKey); its text is the `kid` of tokens and of the JWKS.
+    SigningKeyId
+);
+typed_id!(
+    /// Names an [`AuditEvent`](crate::AuditEvent).
+    AuditEventId
+);
+typed_id!(
+    /// Names a server installation; the issuer and audience of its tokens.
+    ServerId
+);
+
+impl GrantId {
+    /// The id of the device that comes from this grant when the device is new.
+    #[must_use]
+    pub const fn into_device_id(self) -> DeviceId {
+        DeviceId(self.0)
+    }
+}
+
+impl From<DeviceId> for GrantId {
+    /// On the wire a grant is addressed like a device; this reads such an id as a grant's.
+    fn from(id: DeviceId) -> Self {
+        Self(id.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_bytes_make_a_version_4_uuid() {
+        let id = DeviceId::from_random([0xff; 16]);
+        assert_eq!(id.as_uuid().get_version_num(), 4);
+        assert_eq!(id.to_string().parse::<DeviceId>(), Ok(id));
+    }
+
+    #[test]
+    fn what_is_no_uuid_is_refused() {
+        for text in ["", "x", "8e7f2a67e9534ef7b39539f4924716b", "8e7f2a67-e953-4ef7-b395-39f4924716b7 "] {
+            assert!(text.parse::<UserId>().is_err(), "{text:?} was taken for an id");
+        }
+    }
+}
