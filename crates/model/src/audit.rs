@@ -1,5 +1,7 @@
 //! Who did what, to what, with which credential, from where.
 
+use std::net::IpAddr;
+
 use crate::{ApiKeyId, AuditEventId, DeviceId, Name, ServiceAccountId, SessionId, Text, Timestamp, UserId};
 
 /// What kind of actor did it.
@@ -89,7 +91,7 @@ pub enum CredentialRef {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
     /// The network address, if the request came over a network.
-    pub address: Option<Text>,
+    pub address: Option<IpAddr>,
     /// The request's id, which its log lines and error answers carry too.
     pub request_id: Option<Text>,
     /// The `User-Agent` of the request.

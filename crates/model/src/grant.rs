@@ -22,6 +22,9 @@ pub enum GrantState {
     Approved {
         /// Who.
         by: UserId,
+        /// [`User::credentials_gen`](crate::User::credentials_gen) at that time: a password that is changed before
+        /// the token is fetched takes the approval back.
+        credentials_gen: u32,
         /// Whether they trust the machine.
         trusted: bool,
         /// When.

@@ -1,0 +1,160 @@
+//! Who is asking.
+
+use std::sync::Arc;
+
+use zenml_auth_model::{
+    Action, Actor, AuditEvent, AuditEventId, CredentialRef, Origin, ServiceAccount, Target, TargetKind, Text,
+    Timestamp, User, UserId,
+};
+
+use crate::ports::{Change, Entropy, id_bytes};
+use crate::token::Provenance;
+
+/// Who is asking.
+#[derive(Debug, Clone)]
+pub enum Identity {
+    /// A person.
+    User(Arc<User>),
+    /// A workload.
+    ServiceAccount(Arc<ServiceAccount>),
+    /// Whoever operates the server, on its own machine: may do everything that administrators may.
+    Operator,
+}
+
+/// Somebody who was let in, with what and from where.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Who.
+    pub identity: Identity,
+    /// With what; the operator has nothing to show.
+    pub credential: Option<Provenance>,
+    /// Until when the credential that was shown is good, as far as is known.
+    pub expires: Option<Timestamp>,
+    /// From where.
+    pub origin: Origin,
+}
+
+/// Something that only administrators may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("only administrators can {action}")]
+pub struct NotAllowed {
+    /// What was tried, as in "create a user".
+    pub action: &'static str,
+}
+
+impl Caller {
+    /// The operator of the server.
+    #[must_use]
+    pub fn operator() -> Self {
+        Self { identity: Identity::Operator, credential: None, expires: None, origin: Origin::default() }
+    }
+
+    /// The person who asks, if it is one.
+    #[must_use]
+    pub fn user(&self) -> Option<&User> {
+        match &self.identity {
+            Identity::User(user) => Some(user),
+            Identity::ServiceAccount(_) | Identity::Operator => None,
+        }
+    }
+
+    /// The id of the person who asks, if it is one.
+    #[must_use]
+    pub fn user_id(&self) -> Option<UserId> {
+        self.user().map(|user| user.id)
+    }
+
+    /// Whether it is an administrator. Service accounts never are.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        match &self.identity {
+            Identity::User(user) => user.is_admin,
+            Identity::ServiceAccount(_) => false,
+            Identity::Operator => true,
+        }
+    }
+
+    /// Goes on only for administrators.
+    ///
+    /// # Errors
+    /// [`NotAllowed`] for everybody else.
+    pub fn require_admin(&self, action: &'static str) -> Result<(), NotAllowed> {
+        if self.is_admin() { Ok(()) } else { Err(NotAllowed { action }) }
+    }
+
+    fn actor(&self) -> Actor {
+        match &self.identity {
+            Identity::User(user) => Actor::User { id: user.id, name: user.name.clone() },
+            Identity::ServiceAccount(account) => {
+                Actor::ServiceAccount { id: account.id, name: account.name.clone() }
+            }
+            Identity::Operator => Actor::Operator,
+        }
+    }
+
+    fn credential_ref(&self) -> Option<CredentialRef> {
+        self.credential.map(|provenance| match provenance {
+            Provenance::Device { device, .. } => CredentialRef::Device(device),
+            Provenance::ApiKey { key, .. } => CredentialRef::ApiKey(key),
+            Provenance::Session { session, .. } => CredentialRef::Session(session),
+        })
+    }
+}
+
+/// Writes entries of the audit trail on behalf of somebody.
+pub(crate) struct Scribe {
+    actor: Actor,
+    credential: Option<CredentialRef>,
+    origin: Origin,
+}
+
+impl Scribe {
+    pub(crate) fn of(caller: &Caller) -> Self {
+        Self { actor: caller.actor(), credential: caller.credential_ref(), origin: caller.origin.clone() }
+    }
+
+    pub(crate) fn anonymous(origin: &Origin) -> Self {
+        Self { actor: Actor::Anonymous, credential: None, origin: origin.clone() }
+    }
+
+    pub(crate) fn user(user: &User, origin: &Origin) -> Self {
+        let actor = Actor::User { id: user.id, name: user.name.clone() };
+        Self { actor, credential: None, origin: origin.clone() }
+    }
+
+    pub(crate) fn server() -> Self {
+        Self { actor: Actor::Server, credential: None, origin: Origin::default() }
+    }
+
+    /// The change that appends an entry.
+    pub(crate) fn entry(&self, entropy: &dyn Entropy, now: Timestamp, action: Action, target: Target) -> Change {
+        self.entry_with(entropy, now, action, target, None)
+    }
+
+    /// The change that appends an entry with details.
+    pub(crate) fn entry_with(
+        &self,
+        entropy: &dyn Entropy,
+        now: Timestamp,
+        action: Action,
+        target: Target,
+        details: Option<String>,
+    ) -> Change {
+        Change::Audit(AuditEvent {
+            id: AuditEventId::from_random(id_bytes(entropy)),
+            at: now,
+            actor: self.actor.clone(),
+            credential: self.credential,
+            action,
+            target,
+            origin: self.origin.clone(),
+            details: details.map(Text::from_stored),
+        })
+    }
+}
+
+/// What an entry is about, with a name.
+pub(crate) fn target(kind: TargetKind, id: uuid::Uuid, name: impl Into<String>) -> Target {
+    let name = name.into();
+    Target { kind, id, name: (!name.is_empty()).then(|| Text::from_stored(name)) }
+}

@@ -1,0 +1,201 @@
+//! A store that keeps everything in memory, for tests and for embedders that need no durability.
+//!
+//! It passes the same contract suite as the SQL store. What it holds is gone with the process, and listings look at
+//! every row, so it is meant for thousands of rows rather than millions.
+
+mod data;
+mod fields;
+mod listing;
+mod rows;
+mod table;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use zenml_auth_model::query::{
+    ApiKeyField, AuditField, DeviceField, Page, Query, ServiceAccountField, UserField,
+};
+use zenml_auth_model::{
+    ApiKey, ApiKeyId, AuditEvent, ClientId, CodeMac, Device, DeviceGrant, DeviceId, GrantId, SecretHash,
+    ServerIdentity, ServiceAccount, ServiceAccountId, Session, SessionId, SigningKey, User, UserId, Version,
+};
+
+use self::data::Data;
+use self::table::Key;
+use crate::ports::{ApiKeyUse, ChangeSet, CommitError, DeviceUse, Guard, PurgeBefore, Store, StoreError};
+
+/// Keeps everything in memory.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use zenml_auth_core::memory::MemoryStore;
+/// use zenml_auth_core::ports::{Change, ChangeSet, Guard, Store};
+///
+/// let store = MemoryStore::new();
+/// let read = store.guard(Guard::SigningKeys).await?;
+/// store.commit(ChangeSet::new().with(Change::Guard(Guard::SigningKeys, read))).await?;
+/// assert_eq!(store.guard(Guard::SigningKeys).await?, read.next());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Default)]
+pub struct MemoryStore {
+    data: Mutex<Data>,
+}
+
+impl MemoryStore {
+    /// A store with nothing in it.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl std::fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryStore").finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn commit(&self, changes: ChangeSet) -> Result<(), CommitError> {
+        self.data.lock().commit(&changes)
+    }
+
+    async fn guard(&self, guard: Guard) -> Result<Version, StoreError> {
+        Ok(self.data.lock().guard(guard))
+    }
+
+    async fn server(&self) -> Result<Option<ServerIdentity>, StoreError> {
+        Ok(self.data.lock().server.clone())
+    }
+
+    async fn signing_keys(&self) -> Result<Vec<SigningKey>, StoreError> {
+        let mut keys: Vec<SigningKey> = self.data.lock().signing_keys.rows().cloned().collect();
+        keys.sort_unstable_by_key(|key| (key.created, key.id));
+        Ok(keys)
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        Ok(self.data.lock().users.get(id).cloned())
+    }
+
+    async fn user_by_name(&self, name: &str) -> Result<Option<User>, StoreError> {
+        Ok(self.data.lock().users.by_key(&Key::Name(name.to_owned())).cloned())
+    }
+
+    async fn list_users(&self, query: &Query<UserField>, only: Option<UserId>) -> Result<Page<User>, StoreError> {
+        let data = self.data.lock();
+        let users = data.users.rows().filter(|user| only.is_none_or(|id| user.id == id));
+        Ok(listing::page(users, query, |user| user.id.as_uuid(), fields::user))
+    }
+
+    async fn count_administrators(&self) -> Result<u64, StoreError> {
+        let data = self.data.lock();
+        let administrators =
+            data.users.rows().filter(|user| user.is_admin && user.active && user.password.is_some()).count();
+        Ok(u64::try_from(administrators).unwrap_or(u64::MAX))
+    }
+
+    async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        Ok(self.data.lock().sessions.get(id).cloned())
+    }
+
+    async fn session_by_cookie(&self, cookie: &SecretHash) -> Result<Option<Session>, StoreError> {
+        Ok(self.data.lock().sessions.by_key(&Key::Cookie(*cookie.as_bytes())).cloned())
+    }
+
+    async fn grant(&self, id: GrantId) -> Result<Option<DeviceGrant>, StoreError> {
+        Ok(self.data.lock().grants.get(id).cloned())
+    }
+
+    async fn grant_by_device_code(&self, code: &SecretHash) -> Result<Option<DeviceGrant>, StoreError> {
+        Ok(self.data.lock().grants.by_key(&Key::DeviceCode(*code.as_bytes())).cloned())
+    }
+
+    async fn grant_by_user_code(&self, code: &CodeMac) -> Result<Option<DeviceGrant>, StoreError> {
+        Ok(self.data.lock().grants.by_key(&Key::UserCode(*code.as_bytes())).cloned())
+    }
+
+    async fn client_is_known(&self, client: ClientId) -> Result<bool, StoreError> {
+        let data = self.data.lock();
+        Ok(data.grants.rows().any(|grant| grant.client_id == client)
+            || data.devices.rows().any(|device| device.client_id == client))
+    }
+
+    async fn device(&self, id: DeviceId) -> Result<Option<Device>, StoreError> {
+        Ok(self.data.lock().devices.get(id).cloned())
+    }
+
+    async fn device_of(&self, client: ClientId, user: UserId) -> Result<Option<Device>, StoreError> {
+        Ok(self.data.lock().devices.by_key(&Key::Pair(client.as_uuid(), user.as_uuid())).cloned())
+    }
+
+    async fn list_devices(&self, query: &Query<DeviceField>, owner: UserId) -> Result<Page<Device>, StoreError> {
+        let data = self.data.lock();
+        let devices = data.devices.rows().filter(|device| device.user_id == owner);
+        Ok(listing::page(devices, query, |device| device.id.as_uuid(), fields::device))
+    }
+
+    async fn service_account(&self, id: ServiceAccountId) -> Result<Option<ServiceAccount>, StoreError> {
+        Ok(self.data.lock().service_accounts.get(id).cloned())
+    }
+
+    async fn service_account_by_name(&self, name: &str) -> Result<Option<ServiceAccount>, StoreError> {
+        Ok(self.data.lock().service_accounts.by_key(&Key::Name(name.to_owned())).cloned())
+    }
+
+    async fn list_service_accounts(
+        &self,
+        query: &Query<ServiceAccountField>,
+    ) -> Result<Page<ServiceAccount>, StoreError> {
+        let data = self.data.lock();
+        let accounts = data.service_accounts.rows();
+        Ok(listing::page(accounts, query, |account| account.id.as_uuid(), fields::service_account))
+    }
+
+    async fn api_key(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
+        Ok(self.data.lock().api_keys.get(id).cloned())
+    }
+
+    async fn api_key_by_name(&self, account: ServiceAccountId, name: &str) -> Result<Option<ApiKey>, StoreError> {
+        let key = Key::NameIn(account.as_uuid(), name.to_owned());
+        Ok(self.data.lock().api_keys.by_key(&key).cloned())
+    }
+
+    async fn list_api_keys(
+        &self,
+        query: &Query<ApiKeyField>,
+        account: ServiceAccountId,
+    ) -> Result<Page<ApiKey>, StoreError> {
+        let data = self.data.lock();
+        let keys = data.api_keys.rows().filter(|key| key.service_account_id == account);
+        Ok(listing::page(keys, query, |key| key.id.as_uuid(), fields::api_key))
+    }
+
+    async fn list_audit_events(&self, query: &Query<AuditField>) -> Result<Page<AuditEvent>, StoreError> {
+        let data = self.data.lock();
+        let events = data.audit_events.rows();
+        Ok(listing::page(events, query, |event| event.id.as_uuid(), fields::audit_event))
+    }
+
+    async fn note_uses(&self, keys: &[ApiKeyUse], devices: &[DeviceUse]) -> Result<(), StoreError> {
+        let mut data = self.data.lock();
+        for ApiKeyUse { id, at } in keys {
+            data.api_keys.note(*id, |key| key.last_login = key.last_login.max(Some(*at)));
+        }
+        for DeviceUse { id, at } in devices {
+            data.devices.note(*id, |device| device.last_login = device.last_login.max(Some(*at)));
+        }
+        Ok(())
+    }
+
+    async fn purge(&self, before: PurgeBefore, limit: u32) -> Result<u64, StoreError> {
+        let removed = self.data.lock().purge(before, usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(u64::try_from(removed).unwrap_or(u64::MAX))
+    }
+}

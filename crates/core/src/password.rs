@@ -1,0 +1,237 @@
+//! Passwords: argon2id (RFC 9106), off the async threads, a few at a time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use argon2::password_hash::phc::PasswordHash as Phc;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use tokio::sync::Semaphore;
+use zenml_auth_model::{PasswordHash, Secret};
+
+use crate::ports::Entropy;
+
+/// The shortest password for an account. A minimum is all that NIST SP 800-63B §3.1.1.2 asks for besides length.
+pub const MIN_PASSWORD_CHARS: usize = 8;
+/// The longest password, in bytes: long enough for any passphrase, short enough to hash.
+pub const MAX_PASSWORD_BYTES: usize = 255;
+
+/// A password that can't be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WeakPassword {
+    /// Fewer than [`MIN_PASSWORD_CHARS`] characters.
+    #[error("a password has at least {MIN_PASSWORD_CHARS} characters")]
+    TooShort,
+    /// More than [`MAX_PASSWORD_BYTES`] bytes.
+    #[error("a password has at most {MAX_PASSWORD_BYTES} bytes")]
+    TooLong,
+}
+
+/// Why a password could not be hashed or checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HashingError {
+    /// Too many are waiting already.
+    #[error("too many passwords are being checked; try again in a moment")]
+    Overloaded,
+    /// The stored hash can't be read, or hashing failed.
+    #[error("a password hash can't be used")]
+    Broken,
+}
+
+/// What hashing costs, and how much of it goes on at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HashingCost {
+    /// Memory in KiB. Default: 19,456, as OWASP recommends with two passes.
+    pub memory_kib: u32,
+    /// Passes. Default: 2.
+    pub passes: u32,
+    /// How many passwords are hashed at the same time. Default: 2.
+    pub parallel: usize,
+    /// How many may wait; more are turned away. Default: 64.
+    pub queue: usize,
+}
+
+impl Default for HashingCost {
+    fn default() -> Self {
+        Self { memory_kib: 19_456, passes: 2, parallel: 2, queue: 64 }
+    }
+}
+
+/// Hashes and checks passwords.
+pub struct Passwords {
+    argon2: Argon2<'static>,
+    permits: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    queue: usize,
+    /// The hash of nothing anybody knows, so that an unknown account costs the same work as a known one.
+    decoy: PasswordHash,
+}
+
+impl Passwords {
+    /// Sets hashing up.
+    ///
+    /// # Errors
+    /// [`HashingError::Broken`] when the cost is outside of what argon2 allows.
+    pub fn new(cost: HashingCost, entropy: &dyn Entropy) -> Result<Self, HashingError> {
+        let params =
+            Params::new(cost.memory_kib, cost.passes, 1, None).map_err(|_| HashingError::Broken)?;
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let decoy = hash_now(&argon2, &crate::secrets::random_secret(entropy), salt(entropy))?;
+        Ok(Self {
+            argon2,
+            permits: Arc::new(Semaphore::new(cost.parallel.max(1))),
+            waiting: AtomicUsize::new(0),
+            queue: cost.queue.max(1),
+            decoy,
+        })
+    }
+
+    /// Whether a password may be set.
+    ///
+    /// # Errors
+    /// [`WeakPassword`] says why not.
+    pub fn check_strength(password: &Secret) -> Result<(), WeakPassword> {
+        let text = password.expose();
+        if text.len() > MAX_PASSWORD_BYTES {
+            Err(WeakPassword::TooLong)
+        } else if text.chars().count() < MIN_PASSWORD_CHARS {
+            Err(WeakPassword::TooShort)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Hashes a password with a fresh salt.
+    ///
+    /// # Errors
+    /// See [`HashingError`].
+    pub async fn hash(&self, password: Secret, entropy: &dyn Entropy) -> Result<PasswordHash, HashingError> {
+        let argon2 = self.argon2.clone();
+        let salt = salt(entropy);
+        self.off_thread(move || hash_now(&argon2, &password, salt)).await
+    }
+
+    /// Whether a password is the one behind the hash. Without a hash the same work is done for nothing, and the
+    /// answer is no.
+    ///
+    /// # Errors
+    /// See [`HashingError`].
+    pub async fn verify(&self, password: Secret, hash: Option<PasswordHash>) -> Result<bool, HashingError> {
+        let argon2 = self.argon2.clone();
+        let known = hash.is_some();
+        let hash = hash.unwrap_or_else(|| self.decoy.clone());
+        let right = self
+            .off_thread(move || {
+                // Longer ones can't have been set; refusing them early would tell how long the longest is, no more.
+                if password.expose().len() > MAX_PASSWORD_BYTES {
+                    return Ok(false);
+                }
+                let phc = Phc::new(hash.as_phc()).map_err(|_| HashingError::Broken)?;
+                Ok(argon2.verify_password(password.expose().as_bytes(), &phc).is_ok())
+            })
+            .await?;
+        Ok(right && known)
+    }
+
+    async fn off_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, HashingError> + Send + 'static,
+    ) -> Result<T, HashingError> {
+        let _place = Place::take(&self.waiting, self.queue)?;
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| HashingError::Overloaded)?;
+        tokio::task::spawn_blocking(move || {
+            // Held by the work, not by the caller: a caller who goes away does not let another one start beside it.
+            let _permit = permit;
+            work()
+        })
+        .await
+        .map_err(|_| HashingError::Broken)?
+    }
+}
+
+/// A place in the queue, given back when dropped.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(waiting: &'a AtomicUsize, most: usize) -> Result<Self, HashingError> {
+        let place = Self(waiting);
+        if waiting.fetch_add(1, Ordering::Relaxed) >= most { Err(HashingError::Overloaded) } else { Ok(place) }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn salt(entropy: &dyn Entropy) -> [u8; 16] {
+    let mut salt = [0; 16];
+    entropy.fill(&mut salt);
+    salt
+}
+
+fn hash_now(argon2: &Argon2<'_>, password: &Secret, salt: [u8; 16]) -> Result<PasswordHash, HashingError> {
+    let hash: Phc = argon2
+        .hash_password_with_salt(password.expose().as_bytes(), &salt)
+        .map_err(|_| HashingError::Broken)?;
+    Ok(PasswordHash::from_phc(hash.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::SystemEntropy;
+
+    fn passwords(queue: usize) -> Passwords {
+        let cost = HashingCost { memory_kib: 64, passes: 1, parallel: 1, queue };
+        Passwords::new(cost, &SystemEntropy).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_right_password_is_right() {
+        let passwords = passwords(8);
+        let hash = passwords.hash(Secret::new("correct horse"), &SystemEntropy).await.unwrap();
+        assert!(hash.as_phc().starts_with("$argon2id$v=19$m=64,t=1,p=1$"));
+        assert_eq!(passwords.verify(Secret::new("correct horse"), Some(hash.clone())).await, Ok(true));
+        assert_eq!(passwords.verify(Secret::new("correct horsf"), Some(hash)).await, Ok(false));
+        assert_eq!(passwords.verify(Secret::new("correct horse"), None).await, Ok(false));
+    }
+
+    #[tokio::test]
+    async fn a_broken_hash_is_no_password() {
+        let hash = PasswordHash::from_phc("not a hash".to_owned());
+        assert_eq!(passwords(8).verify(Secret::new("x"), Some(hash)).await, Err(HashingError::Broken));
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_flood_is_turned_away() {
+        let passwords = Arc::new(passwords(3));
+        let hash = passwords.hash(Secret::new("correct horse"), &SystemEntropy).await.unwrap();
+        let tries: Vec<_> = (0..50)
+            .map(|_| {
+                let (passwords, hash) = (passwords.clone(), hash.clone());
+                tokio::spawn(async move { passwords.verify(Secret::new("x"), Some(hash)).await })
+            })
+            .collect();
+        let mut checked = 0;
+        for attempt in tries {
+            match attempt.await.unwrap() {
+                Ok(right) => {
+                    assert!(!right);
+                    checked += 1;
+                }
+                Err(error) => assert_eq!(error, HashingError::Overloaded),
+            }
+        }
+        assert!(checked >= 1);
+        assert_eq!(passwords.verify(Secret::new("correct horse"), Some(hash)).await, Ok(true));
+    }
+
+    #[test]
+    fn weak_passwords_are_refused() {
+        assert_eq!(Passwords::check_strength(&Secret::new("short")), Err(WeakPassword::TooShort));
+        assert_eq!(Passwords::check_strength(&Secret::new("x".repeat(256))), Err(WeakPassword::TooLong));
+        assert_eq!(Passwords::check_strength(&Secret::new("long enough")), Ok(()));
+    }
+}

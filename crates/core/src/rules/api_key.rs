@@ -1,0 +1,123 @@
+//! API keys: present, rotate with retention, admit.
+
+use std::time::Duration;
+
+use zenml_auth_model::{ApiKey, KeyGeneration, RetainedKey, SecretHash, Timestamp};
+
+use crate::secrets;
+
+/// The longest retention: a year. Who needs longer needs two keys.
+pub const MAX_RETENTION_MINUTES: u32 = 365 * 24 * 60;
+
+/// For how long a rotation keeps the old value alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention(u32);
+
+/// A retention that makes no sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the retention is 0 to {MAX_RETENTION_MINUTES} minutes, not {minutes}")]
+pub struct InvalidRetention {
+    /// What was asked for, in minutes.
+    pub minutes: i64,
+}
+
+impl Retention {
+    /// The old value ends at once.
+    pub const NONE: Self = Self(0);
+
+    /// The old value stays alive for so many minutes.
+    ///
+    /// # Errors
+    /// When the number is negative or more than [`MAX_RETENTION_MINUTES`].
+    pub fn from_minutes(minutes: i64) -> Result<Self, InvalidRetention> {
+        match u32::try_from(minutes) {
+            Ok(valid) if valid <= MAX_RETENTION_MINUTES => Ok(Self(valid)),
+            _ => Err(InvalidRetention { minutes }),
+        }
+    }
+
+    /// The minutes.
+    #[must_use]
+    pub const fn minutes(self) -> u32 {
+        self.0
+    }
+}
+
+/// Why a key, or a token made from it, is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Refusal {
+    /// The key is switched off.
+    #[error("the API key is not active")]
+    Inactive,
+    /// The key's time is over.
+    #[error("the API key has expired")]
+    Expired,
+    /// The value was never right, or was rotated away.
+    #[error("the value is not that of the API key")]
+    WrongValue,
+    /// The token was made from a value that was rotated away.
+    #[error("the token was made from a value that was rotated away")]
+    GenerationEnded,
+}
+
+/// Replaces the key's value. The value before it stays alive for the retention; a value retained from an earlier
+/// rotation ends now.
+#[must_use]
+pub fn rotate(key: ApiKey, value: SecretHash, retention: Retention, now: Timestamp) -> ApiKey {
+    let replaced = key.current;
+    let kept_for = Duration::from_secs(60 * u64::from(retention.minutes()));
+    ApiKey {
+        current: KeyGeneration { number: replaced.number.wrapping_add(1), hash: value },
+        retained: (retention.minutes() > 0).then(|| RetainedKey { generation: replaced, until: now + kept_for }),
+        retain_period_minutes: retention.minutes(),
+        last_rotated: Some(now),
+        updated: now,
+        ..key
+    }
+}
+
+/// Which generation of the key is alive under this value.
+///
+/// # Errors
+/// [`Refusal`] says why none is. Whoever holds a wrong value learns only [`Refusal::WrongValue`].
+pub fn present(key: &ApiKey, value: &SecretHash, now: Timestamp) -> Result<u32, Refusal> {
+    // Both are compared always, so that the time tells nothing.
+    let is_current = secrets::same(&key.current.hash, value);
+    let is_retained = key.retained.is_some_and(|retained| {
+        let right = secrets::same(&retained.generation.hash, value);
+        right && now < retained.until
+    });
+    let generation = match (is_current, is_retained, key.retained) {
+        (true, _, _) => key.current.number,
+        (false, true, Some(retained)) => retained.generation.number,
+        _ => return Err(Refusal::WrongValue),
+    };
+    admit(key, generation, now).map(|()| generation)
+}
+
+/// Whether a token made from this generation of the key is good.
+///
+/// # Errors
+/// [`Refusal`] says why not.
+pub fn admit(key: &ApiKey, generation: u32, now: Timestamp) -> Result<(), Refusal> {
+    if !key.active {
+        return Err(Refusal::Inactive);
+    }
+    if key.expires.is_some_and(|expires| now >= expires) {
+        return Err(Refusal::Expired);
+    }
+    let alive = generation == key.current.number
+        || key.retained.is_some_and(|retained| retained.generation.number == generation && now < retained.until);
+    if alive { Ok(()) } else { Err(Refusal::GenerationEnded) }
+}
+
+/// When this generation of the key ends by itself, as far as is known now.
+#[must_use]
+pub fn ends(key: &ApiKey, generation: u32) -> Option<Timestamp> {
+    let retained_until =
+        key.retained.filter(|retained| retained.generation.number == generation).map(|retained| retained.until);
+    match (retained_until, key.expires) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}

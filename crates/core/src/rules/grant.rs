@@ -1,0 +1,215 @@
+//! The device authorization grant (RFC 8628) as a state machine.
+//!
+//! ```text
+//!              approve                exchange
+//!   pending ───────────► approved ───────────────► exchanged
+//!      │
+//!      │ deny, or too many wrong user codes
+//!      └──────────────► denied
+//!
+//!   pending, approved and denied ──(time passes)──► expired
+//! ```
+
+use std::time::Duration;
+
+use zenml_auth_model::{
+    ClientId, CodeMac, DenialReason, DeviceGrant, DeviceId, DeviceTraits, GrantId, GrantState, Polling, SecretHash,
+    Timestamp, User, UserId, Version,
+};
+
+use crate::settings::Lifetimes;
+
+/// How much a poll that comes too early adds to the interval (RFC 8628 §3.5).
+pub const SLOW_DOWN: Duration = Duration::from_secs(5);
+
+/// Where a request stands at a given time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// Nobody has decided yet.
+    Pending,
+    /// Let in; the token was not fetched yet.
+    Approved,
+    /// Turned away.
+    Denied,
+    /// The token was fetched.
+    Exchanged,
+    /// Nobody decided, or the token was not fetched, in time.
+    Expired,
+}
+
+/// What can be tried on a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transition {
+    /// A person lets the machine in.
+    Approve,
+    /// A person turns it away.
+    Deny,
+    /// Somebody typed a wrong user code.
+    RejectCode,
+    /// The machine fetches its token.
+    Exchange,
+}
+
+/// A transition that the state does not allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a request that is {from:?} can't take the step {attempted:?}")]
+pub struct TransitionError {
+    /// The state it was in.
+    pub from: Status,
+    /// What was tried.
+    pub attempted: Transition,
+}
+
+/// What a new request consists of.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The request's id.
+    pub id: GrantId,
+    /// Who asks.
+    pub client_id: ClientId,
+    /// The hash of the device code.
+    pub device_code: SecretHash,
+    /// The MAC of the user code.
+    pub user_code: CodeMac,
+    /// What the machine says of itself.
+    pub traits: DeviceTraits,
+}
+
+/// Begins a request.
+#[must_use]
+pub fn request(request: Request, lifetimes: &Lifetimes, now: Timestamp) -> DeviceGrant {
+    DeviceGrant {
+        id: request.id,
+        client_id: request.client_id,
+        device_code: request.device_code,
+        user_code: request.user_code,
+        traits: request.traits,
+        polling: Polling { interval: lifetimes.polling_interval, last: None },
+        failed_attempts: 0,
+        state: GrantState::Pending,
+        created: now,
+        updated: now,
+        expires: now + lifetimes.device_grant,
+        version: Version::FIRST,
+    }
+}
+
+/// Where a request stands.
+#[must_use]
+pub fn status(grant: &DeviceGrant, now: Timestamp) -> Status {
+    match grant.state {
+        GrantState::Exchanged { .. } => Status::Exchanged,
+        _ if now >= grant.expires => Status::Expired,
+        GrantState::Pending => Status::Pending,
+        GrantState::Approved { .. } => Status::Approved,
+        GrantState::Denied { .. } => Status::Denied,
+    }
+}
+
+fn expect(grant: &DeviceGrant, wanted: Status, attempted: Transition, now: Timestamp) -> Result<(), TransitionError> {
+    let from = status(grant, now);
+    if from == wanted { Ok(()) } else { Err(TransitionError { from, attempted }) }
+}
+
+/// A person lets the machine in.
+///
+/// # Errors
+/// When the request is not pending.
+pub fn approve(
+    grant: DeviceGrant,
+    by: &User,
+    trusted: bool,
+    now: Timestamp,
+) -> Result<DeviceGrant, TransitionError> {
+    expect(&grant, Status::Pending, Transition::Approve, now)?;
+    let state = GrantState::Approved { by: by.id, credentials_gen: by.credentials_gen, trusted, at: now };
+    Ok(DeviceGrant { state, updated: now, ..grant })
+}
+
+/// A person turns the machine away.
+///
+/// # Errors
+/// When the request is not pending.
+pub fn deny(grant: DeviceGrant, now: Timestamp) -> Result<DeviceGrant, TransitionError> {
+    expect(&grant, Status::Pending, Transition::Deny, now)?;
+    Ok(DeviceGrant {
+        state: GrantState::Denied { reason: DenialReason::ByUser, at: now },
+        updated: now,
+        ..grant
+    })
+}
+
+/// Somebody typed a wrong user code; the `max_attempts`th of them ends the request.
+///
+/// # Errors
+/// When the request is not pending.
+pub fn reject_code(grant: DeviceGrant, max_attempts: u32, now: Timestamp) -> Result<DeviceGrant, TransitionError> {
+    expect(&grant, Status::Pending, Transition::RejectCode, now)?;
+    let failed_attempts = grant.failed_attempts.saturating_add(1);
+    let state = if failed_attempts >= max_attempts {
+        GrantState::Denied { reason: DenialReason::TooManyAttempts, at: now }
+    } else {
+        grant.state
+    };
+    Ok(DeviceGrant { failed_attempts, state, updated: now, ..grant })
+}
+
+/// What a poll comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Poll {
+    /// `authorization_pending`; the poll has to be noted.
+    Pending(DeviceGrant),
+    /// `slow_down`; the poll and the longer interval have to be noted.
+    SlowDown(DeviceGrant),
+    /// `access_denied`
+    Denied(DenialReason),
+    /// `expired_token`
+    Expired,
+    /// The device code was spent before.
+    Spent,
+    /// The machine may have its token now: see [`exchange`].
+    Ready {
+        /// Who let it in.
+        by: UserId,
+        /// Under which count of theirs; it has to be the same still.
+        credentials_gen: u32,
+        /// Whether they trust it.
+        trusted: bool,
+    },
+}
+
+/// The machine asks whether it was let in. Its device code has to be checked before.
+#[must_use]
+pub fn poll(grant: DeviceGrant, now: Timestamp) -> Poll {
+    match grant.state {
+        GrantState::Exchanged { .. } => Poll::Spent,
+        _ if now >= grant.expires => Poll::Expired,
+        GrantState::Denied { reason, .. } => Poll::Denied(reason),
+        GrantState::Approved { by, credentials_gen, trusted, .. } => Poll::Ready { by, credentials_gen, trusted },
+        GrantState::Pending => {
+            let too_early = grant.polling.last.is_some_and(|last| now < last + grant.polling.interval);
+            if too_early {
+                let interval = grant.polling.interval.saturating_add(SLOW_DOWN);
+                Poll::SlowDown(DeviceGrant { polling: Polling { interval, last: Some(now) }, ..grant })
+            } else {
+                Poll::Pending(DeviceGrant { polling: Polling { last: Some(now), ..grant.polling }, ..grant })
+            }
+        }
+    }
+}
+
+/// The machine fetches its token, as `device`. The device code is spent by it.
+///
+/// # Errors
+/// When the request is not approved.
+pub fn exchange(grant: DeviceGrant, device: DeviceId, now: Timestamp) -> Result<DeviceGrant, TransitionError> {
+    expect(&grant, Status::Approved, Transition::Exchange, now)?;
+    match grant.state {
+        GrantState::Approved { by, .. } => {
+            Ok(DeviceGrant { state: GrantState::Exchanged { by, device, at: now }, updated: now, ..grant })
+        }
+        GrantState::Pending | GrantState::Denied { .. } | GrantState::Exchanged { .. } => {
+            Err(TransitionError { from: status(&grant, now), attempted: Transition::Exchange })
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! Keys of workloads.
+
+use zenml_auth_model::query::{ApiKeyField, Page, Query};
+use zenml_auth_model::{
+    Action, ApiKey, ApiKeyId, KeyGeneration, Name, Secret, ServiceAccount, ServiceAccountId, TargetKind, Text,
+    Timestamp, Version,
+};
+
+use super::internal::Tries;
+use super::service_accounts::FindServiceAccountError;
+use super::{Engine, Internal};
+use crate::caller::{Caller, NotAllowed, Scribe, target};
+use crate::lookup::By;
+use crate::ports::{Change, ChangeSet, CommitError, Unique, id_bytes};
+use crate::rules::api_key::{self, Retention};
+use crate::secrets;
+
+/// What a new API key consists of.
+#[derive(Debug, Clone)]
+pub struct NewApiKey {
+    /// Its name.
+    pub name: Name,
+    /// What it is for.
+    pub description: Text,
+    /// When it ends by itself; never, unless told to.
+    pub expires: Option<Timestamp>,
+}
+
+/// What to change about an API key; `None` leaves things as they are.
+#[derive(Debug, Clone, Default)]
+pub struct ApiKeyChanges {
+    /// Its name.
+    pub name: Option<Name>,
+    /// What it is for.
+    pub description: Option<Text>,
+    /// Whether it may be used.
+    pub active: Option<bool>,
+}
+
+/// A key with its value, which is shown this once.
+#[derive(Debug, Clone)]
+pub struct IssuedApiKey {
+    /// The key.
+    pub key: ApiKey,
+    /// Whose it is.
+    pub account: ServiceAccount,
+    /// The random part of its value.
+    pub value: Secret,
+}
+
+/// Why no key was made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateApiKeyError {
+    /// The service account can't be had.
+    #[error(transparent)]
+    Account(#[from] FindServiceAccountError),
+    /// The account has one of that name.
+    #[error("the service account {account} has an API key of the name {name} already")]
+    NameTaken {
+        /// The key's name.
+        name: Name,
+        /// The service account's name.
+        account: Name,
+    },
+    /// It would end before it begins.
+    #[error("an API key has to expire in the future")]
+    ExpiresInThePast,
+}
+
+impl From<Internal> for CreateApiKeyError {
+    fn from(error: Internal) -> Self {
+        Self::Account(error.into())
+    }
+}
+
+/// Why a key can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum FindApiKeyError {
+    /// The service account can't be had.
+    #[error(transparent)]
+    Account(#[from] FindServiceAccountError),
+    /// There is no such key.
+    #[error("the service account {account} has no API key {which}")]
+    NotFound {
+        /// What was asked for.
+        which: By<ApiKeyId>,
+        /// The service account's name.
+        account: Name,
+    },
+}
+
+impl From<Internal> for FindApiKeyError {
+    fn from(error: Internal) -> Self {
+        Self::Account(error.into())
+    }
+}
+
+/// Why a key was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeApiKeyError {
+    /// It can't be had.
+    #[error(transparent)]
+    Find(#[from] FindApiKeyError),
+    /// The account has one of that name.
+    #[error("the service account {account} has an API key of the name {name} already")]
+    NameTaken {
+        /// The key's name.
+        name: Name,
+        /// The service account's name.
+        account: Name,
+    },
+}
+
+impl From<Internal> for ChangeApiKeyError {
+    fn from(error: Internal) -> Self {
+        Self::Find(error.into())
+    }
+}
+
+/// Why a key was not rotated.
+#[derive(Debug, thiserror::Error)]
+pub enum RotateApiKeyError {
+    /// It can't be had.
+    #[error(transparent)]
+    Find(#[from] FindApiKeyError),
+    /// The key has expired; a new value would be refused too.
+    #[error("the API key {0} has expired; create a new one")]
+    Expired(Name),
+}
+
+impl From<Internal> for RotateApiKeyError {
+    fn from(error: Internal) -> Self {
+        Self::Find(error.into())
+    }
+}
+
+/// Manages API keys.
+#[derive(Clone, Copy)]
+pub struct ApiKeys<'a>(pub(super) &'a Engine);
+
+impl ApiKeys<'_> {
+    /// Makes a key.
+    ///
+    /// # Errors
+    /// [`CreateApiKeyError`]
+    pub async fn create(
+        self,
+        caller: &Caller,
+        account: &By<ServiceAccountId>,
+        new: NewApiKey,
+    ) -> Result<IssuedApiKey, CreateApiKeyError> {
+        let engine = self.0;
+        let account = self.account(caller, account, "create API keys").await?;
+        let now = engine.now();
+        if new.expires.is_some_and(|expires| expires <= now) {
+            return Err(CreateApiKeyError::ExpiresInThePast);
+        }
+        let value = secrets::random_secret(engine.entropy());
+        let key = ApiKey {
+            id: ApiKeyId::from_random(id_bytes(engine.entropy())),
+            service_account_id: account.id,
+            name: new.name,
+            description: new.description,
+            active: true,
+            current: KeyGeneration { number: 1, hash: secrets::hash(&value) },
+            retained: None,
+            retain_period_minutes: 0,
+            expires: new.expires,
+            last_login: None,
+            last_rotated: None,
+            created: now,
+            updated: now,
+            version: Version::FIRST,
+        };
+        let changes = ChangeSet::new()
+            .with(Change::InsertApiKey(key.clone()))
+            .with(self.entry(caller, Action::ApiKeyCreated, &account, &key, None));
+        match engine.store().commit(changes).await {
+            Ok(()) => Ok(IssuedApiKey { key, account, value }),
+            Err(CommitError::Taken(Unique::ApiKeyName)) => {
+                Err(CreateApiKeyError::NameTaken { name: key.name, account: account.name })
+            }
+            // The account was deleted a moment ago.
+            Err(CommitError::ParentMissing) => {
+                Err(FindServiceAccountError::NotFound(By::Id(account.id)).into())
+            }
+            Err(error) => Err(Internal::from(error).into()),
+        }
+    }
+
+    /// A key.
+    ///
+    /// # Errors
+    /// [`FindApiKeyError`]
+    pub async fn find(
+        self,
+        caller: &Caller,
+        account: &By<ServiceAccountId>,
+        which: &By<ApiKeyId>,
+    ) -> Result<(ServiceAccount, ApiKey), FindApiKeyError> {
+        let account = self.account(caller, account, "see API keys").await?;
+        let key = self.of(&account, which).await?;
+        Ok((account, key))
+    }
+
+    /// A page of the keys of a service account.
+    ///
+    /// # Errors
+    /// [`FindServiceAccountError`]
+    pub async fn list(
+        self,
+        caller: &Caller,
+        account: &By<ServiceAccountId>,
+        query: &Query<ApiKeyField>,
+    ) -> Result<(ServiceAccount, Page<ApiKey>), FindServiceAccountError> {
+        let account = self.account(caller, account, "list API keys").await?;
+        self.0.uses.flush(self.0.store()).await.map_err(Internal::from)?;
+        let page = self.0.store().list_api_keys(query, account.id).await.map_err(Internal::from)?;
+        Ok((account, page))
+    }
+
+    /// Changes a key. Switching it off ends every use of it at once.
+    ///
+    /// # Errors
+    /// [`ChangeApiKeyError`]
+    pub async fn update(
+        self,
+        caller: &Caller,
+        account: &By<ServiceAccountId>,
+        which: &By<ApiKeyId>,
+        changes: &ApiKeyChanges,
+    ) -> Result<(ServiceAccount, ApiKey), ChangeApiKeyError> {
+        let engine = self.0;
+        let account =
+            self.account(caller, account, "change API keys").await.map_err(FindApiKeyError::from)?;
+        let mut tries = Tries::new();
+        loop {
+            tries.next().await?;
+            let found = self.of(&account, which).await?;
+            let was_active = found.active;
+            let changed = ApiKey {
+                name: changes.name.clone().unwrap_or(found.name),
+                description: changes.description.clone().unwrap_or(found.description),
+                active: changes.active.unwrap_or(found.active),
+                updated: engine.now(),
+                ..found
+            };
+            let action = match (was_active, changed.active) {
+                (false, true) => Action::ApiKeyActivated,
+                (true, false) => Action::ApiKeyDeactivated,
+                (true, true) | (false, false) => Action::ApiKeyUpdated,
+            };
+            let set = ChangeSet::new()
+                .with(Change::UpdateApiKey(changed.clone()))
+                .with(self.entry(caller, action, &account, &changed, None));
+            match engine.store().commit(set).await {
+                Ok(()) => return Ok((account, ApiKey { version: changed.version.next(), ..changed })),
+                Err(CommitError::Stale) => {}
+                Err(CommitError::Taken(Unique::ApiKeyName)) => {
+                    return Err(ChangeApiKeyError::NameTaken { name: changed.name, account: account.name });
+                }
+                Err(error) => return Err(Internal::from(error).into()),
+            }
+        }
+    }
+
+    /// Replaces a key's value, and keeps the one before alive for the retention. Each call that succeeds is one
+    /// rotation: of several at once, each replaces the value of the one before it.
+    ///
+    /// # Errors
+    /// [`RotateApiKeyError`]
+    pub async fn rotate(
+        self,
+        caller: &Caller,
+        account: &By<ServiceAccountId>,
+        which: &By<ApiKeyId>,
+        retention: Retention,
+    ) -> Result<IssuedApiKey, RotateApiKeyError> {
+        let engine = self.0;
+        let account =
+            self.account(caller, account, "rotate API keys").await.map_err(FindApiKeyError::from)?;
+        let mut tries = Tries::new();
+        loop {
+            tries.next().await?;
+            let now = engine.now();
+            let found = self.of(&account, which).await?;
+            if found.expires.is_some_and(|expires| now >= expires) {
+                return Err(RotateApiKeyError::Expired(found.name));
+            }
+            let value = secrets::random_secret(engine.entropy());
+            let rotated = api_key::rotate(found, secrets::hash(&value), retention, now);
+            let details = match rotated.retained {
+                Some(retained) => format!("the old value is good until {}", retained.until),
+                None => "the old value ended at once".to_owned(),
+            };
+            let set = ChangeSet::new().with(Change::UpdateApiKey(rotated.clone())).with(self.entry(
+                caller,
+                Action::ApiKeyRotated,
+                &account,
+                &rotated,
+                Some(details),
+            ));
+            match engine.store().commit(set).await {
+                Ok(()) => {
+                    let key = ApiKey { version: rotated.version.next(), ..rotated };
+                    return Ok(IssuedApiKey { key, account, value });
+                }
+                Err(CommitError::Stale) => {}
+                Err(error) => return Err(Internal::from(error).into()),
+            }
+        }
+    }
+
+    /// Deletes a key; every use of it ends at once.
+    ///
+    /// # Errors
+    /// [`FindApiKeyError`]
+    pub async fn delete(
+        self,
+        caller: &Caller,
+        account: &By<ServiceAccountId>,
+        which: &By<ApiKeyId>,
+    ) -> Result<(), FindApiKeyError> {
+        let engine = self.0;
+        let account = self.account(caller, account, "delete API keys").await?;
+        let mut tries = Tries::new();
+        loop {
+            tries.next().await?;
+            let found = self.of(&account, which).await?;
+            let set = ChangeSet::new()
+                .with(Change::DeleteApiKey(found.id, found.version))
+                .with(self.entry(caller, Action::ApiKeyDeleted, &account, &found, None));
+            match engine.store().commit(set).await {
+                Ok(()) => return Ok(()),
+                Err(CommitError::Stale) => {}
+                Err(error) => return Err(Internal::from(error).into()),
+            }
+        }
+    }
+
+    /// Keys are for administrators, even to look at: a service account does not see its own.
+    async fn account(
+        self,
+        caller: &Caller,
+        account: &By<ServiceAccountId>,
+        action: &'static str,
+    ) -> Result<ServiceAccount, FindServiceAccountError> {
+        let allowed: Result<(), NotAllowed> = caller.require_admin(action);
+        allowed?;
+        self.0.service_accounts().find(caller, account).await
+    }
+
+    async fn of(self, account: &ServiceAccount, which: &By<ApiKeyId>) -> Result<ApiKey, FindApiKeyError> {
+        self.0.uses.flush(self.0.store()).await.map_err(Internal::from)?;
+        let found = match which {
+            By::Id(id) => self.0.store().api_key(*id).await,
+            By::Name(name) => self.0.store().api_key_by_name(account.id, name).await,
+        };
+        found
+            .map_err(Internal::from)?
+            .filter(|key| key.service_account_id == account.id)
+            .ok_or_else(|| FindApiKeyError::NotFound { which: which.clone(), account: account.name.clone() })
+    }
+
+    fn entry(
+        self,
+        caller: &Caller,
+        action: Action,
+        account: &ServiceAccount,
+        key: &ApiKey,
+        details: Option<String>,
+    ) -> Change {
+        let name = format!("{}/{}", account.name, key.name);
+        let target = target(TargetKind::ApiKey, key.id.as_uuid(), name);
+        Scribe::of(caller).entry_with(self.0.entropy(), self.0.now(), action, target, details)
+    }
+}

@@ -1,0 +1,80 @@
+//! Tokens for use by hand, in a script or a tool that takes nothing but a token.
+
+use std::time::Duration;
+
+use zenml_auth_model::{Action, Target, TargetKind};
+
+use super::sign_in::AccessToken;
+use super::{Engine, Internal};
+use crate::caller::{Caller, Scribe};
+use crate::ports::ChangeSet;
+use crate::token::Provenance;
+
+/// Why no token was made.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiTokenError {
+    /// It should be good for longer than is allowed.
+    #[error("a token is good for at most {} seconds", .max.as_secs())]
+    TooLong {
+        /// The most that is allowed.
+        max: Duration,
+    },
+    /// It should be good for no time at all.
+    #[error("a token is good for at least one second")]
+    TooShort,
+    /// The caller has no credential to make one from.
+    #[error("there is no credential to make a token from")]
+    NoCredential,
+    /// Not the caller's fault.
+    #[error(transparent)]
+    Internal(#[from] Internal),
+}
+
+/// Makes tokens for use by hand.
+#[derive(Clone, Copy)]
+pub struct ApiTokens<'a>(pub(super) &'a Engine);
+
+impl ApiTokens<'_> {
+    /// Makes a token with the caller's rights. It stands and falls with the credential it was made from: locking
+    /// the device, rotating the key or changing the password ends it too.
+    ///
+    /// # Errors
+    /// [`ApiTokenError`]
+    pub async fn issue(
+        self,
+        caller: &Caller,
+        expires_in: Option<Duration>,
+    ) -> Result<AccessToken, ApiTokenError> {
+        let engine = self.0;
+        let lifetimes = &engine.settings.lifetimes;
+        let lifetime = expires_in.unwrap_or(lifetimes.access_token);
+        if lifetime > lifetimes.max_api_token {
+            return Err(ApiTokenError::TooLong { max: lifetimes.max_api_token });
+        }
+        if lifetime < Duration::from_secs(1) {
+            return Err(ApiTokenError::TooShort);
+        }
+        let provenance = caller.credential.ok_or(ApiTokenError::NoCredential)?;
+        let now = engine.now();
+        // A sign-in ends at its own time, and a token from an API key may not outlive what made it.
+        let latest = match provenance {
+            Provenance::Session { .. } | Provenance::Device { .. } => caller.expires,
+            Provenance::ApiKey { .. } => None,
+        };
+        let expires = latest.map_or(now + lifetime, |latest| latest.min(now + lifetime));
+        let target = match provenance {
+            Provenance::Device { device, .. } => {
+                Target { kind: TargetKind::Device, id: device.as_uuid(), name: None }
+            }
+            Provenance::ApiKey { key, .. } => Target { kind: TargetKind::ApiKey, id: key.as_uuid(), name: None },
+            Provenance::Session { session, .. } => {
+                Target { kind: TargetKind::Session, id: session.as_uuid(), name: None }
+            }
+        };
+        let details = Some(format!("good for {} seconds", expires.since(now).as_secs()));
+        let entry =
+            Scribe::of(caller).entry_with(engine.entropy(), now, Action::ApiTokenIssued, target, details);
+        engine.store().commit(ChangeSet::new().with(entry)).await.map_err(Internal::from)?;
+        Ok(engine.issue(provenance, now, expires)?)
+    }
+}

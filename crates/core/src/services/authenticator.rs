@@ -1,0 +1,227 @@
+//! Letting callers in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use zenml_auth_model::{
+    ApiKey, ApiKeyId, Device, DeviceId, Name, Origin, Secret, ServiceAccount, ServiceAccountId, SessionId, User,
+    UserId,
+};
+
+use super::{Engine, Internal};
+use crate::caller::{Caller, Identity};
+use crate::rules::{api_key, device};
+use crate::secrets;
+use crate::token::{Provenance, Token, TokenError};
+
+/// How often the signing keys are read again for the sake of a token that names an unknown one.
+const RELOAD_KEYS_EVERY: Duration = Duration::from_secs(5);
+
+/// What a caller shows.
+#[derive(Debug, Clone, Copy)]
+pub enum Presented<'a> {
+    /// An access token.
+    Token(&'a str),
+    /// An API key itself.
+    ApiKey {
+        /// Which key it says to be.
+        id: ApiKeyId,
+        /// Its value.
+        value: &'a Secret,
+    },
+}
+
+/// Why a caller is not let in. Whoever gets to see a name had a credential of its bearer.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthenticateError {
+    /// The token itself is no good.
+    #[error(transparent)]
+    Token(TokenError),
+    /// The device is gone.
+    #[error("the device {0} was deleted")]
+    DeviceGone(DeviceId),
+    /// The device is locked, expired or was signed out.
+    #[error("the device {id} is refused: {refusal}")]
+    Device {
+        /// Which device.
+        id: DeviceId,
+        /// Why.
+        refusal: device::Refusal,
+    },
+    /// There is no such key, or the value is not the key's. Strangers are not told which.
+    #[error("the API key is not valid")]
+    ApiKeyUnknown,
+    /// The key from which the token was made is gone.
+    #[error("the API key {0} was deleted")]
+    ApiKeyGone(ApiKeyId),
+    /// The key is switched off, expired or was rotated away.
+    #[error("the API key {key} of {account} is refused: {refusal}")]
+    ApiKey {
+        /// The key's name.
+        key: Name,
+        /// The service account's name.
+        account: Name,
+        /// Why.
+        refusal: api_key::Refusal,
+    },
+    /// The sign-in has ended.
+    #[error("the sign-in {0} has ended")]
+    SessionEnded(SessionId),
+    /// The account is switched off.
+    #[error("the account {0} is not active")]
+    AccountInactive(Name),
+    /// The account is gone.
+    #[error("the account was deleted")]
+    AccountGone,
+    /// The password was changed, or the account deactivated, after the credential was made.
+    #[error("the password of {0} was changed since")]
+    CredentialsChanged(Name),
+    /// Not the caller's fault.
+    #[error(transparent)]
+    Internal(#[from] Internal),
+}
+
+/// Lets callers in.
+#[derive(Clone, Copy)]
+pub struct Authenticator<'a>(pub(super) &'a Engine);
+
+impl Authenticator<'_> {
+    /// Checks what a caller shows, all the way down to the rows that can take its rights away.
+    ///
+    /// # Errors
+    /// [`AuthenticateError`] says why the caller is not let in.
+    pub async fn authenticate(self, presented: Presented<'_>, origin: Origin) -> Result<Caller, AuthenticateError> {
+        match presented {
+            Presented::Token(text) => {
+                let token = self.verify(text).await?;
+                self.admit(token, origin).await
+            }
+            Presented::ApiKey { id, value } => {
+                let (account, key, generation) = self.api_key(id, value).await?;
+                let expires = api_key::ends(&key, generation);
+                let credential = Some(Provenance::ApiKey { account: account.id, key: key.id, generation });
+                Ok(Caller { identity: Identity::ServiceAccount(Arc::new(account)), credential, expires, origin })
+            }
+        }
+    }
+
+    async fn verify(self, text: &str) -> Result<Token, AuthenticateError> {
+        let now = self.0.now();
+        match self.0.keyring.verify(text, now) {
+            // Another replica may have begun to sign with a new key a moment ago.
+            Err(TokenError::UnknownKey) => {
+                let fresh = self.0.keyring.loaded_at().is_some_and(|at| now < at + RELOAD_KEYS_EVERY);
+                if fresh {
+                    return Err(AuthenticateError::Token(TokenError::Invalid));
+                }
+                let keys = self.0.store().signing_keys().await.map_err(Internal::from)?;
+                self.0.keyring.load(&keys, now).map_err(Internal::from)?;
+                self.0.keyring.verify(text, now).map_err(|error| {
+                    AuthenticateError::Token(match error {
+                        TokenError::UnknownKey => TokenError::Invalid,
+                        other => other,
+                    })
+                })
+            }
+            verified => verified.map_err(AuthenticateError::Token),
+        }
+    }
+
+    async fn admit(self, token: Token, origin: Origin) -> Result<Caller, AuthenticateError> {
+        let now = self.0.now();
+        let identity = match token.provenance {
+            Provenance::Device { user, credentials_gen, device, token_gen } => {
+                let device = self.device(device).await?;
+                let user = self.user(user, credentials_gen).await?;
+                // A device changes hands only by being deleted, so this holds; it costs nothing to make sure.
+                if device.user_id != user.id {
+                    return Err(AuthenticateError::DeviceGone(device.id));
+                }
+                device::admit(&device, token_gen, now)
+                    .map_err(|refusal| AuthenticateError::Device { id: device.id, refusal })?;
+                self.0.uses.device(device.id, device.last_login, now);
+                Identity::User(Arc::new(user))
+            }
+            Provenance::ApiKey { account, key, generation } => {
+                let key = self.0.store().api_key(key).await.map_err(Internal::from)?.ok_or({
+                    AuthenticateError::ApiKeyGone(key)
+                })?;
+                let account = self.service_account(account).await?;
+                if key.service_account_id != account.id {
+                    return Err(AuthenticateError::ApiKeyGone(key.id));
+                }
+                admit_key(&account, &key, api_key::admit(&key, generation, now))?;
+                self.0.uses.key(key.id, key.last_login, now);
+                Identity::ServiceAccount(Arc::new(account))
+            }
+            Provenance::Session { user, credentials_gen, session } => {
+                let user = self.user(user, credentials_gen).await?;
+                let found = self.0.store().session(session).await.map_err(Internal::from)?;
+                let alive = found.is_some_and(|found| found.user_id == user.id && now < found.expires);
+                if !alive {
+                    return Err(AuthenticateError::SessionEnded(session));
+                }
+                Identity::User(Arc::new(user))
+            }
+        };
+        Ok(Caller { identity, credential: Some(token.provenance), expires: Some(token.expires), origin })
+    }
+
+    async fn device(self, id: DeviceId) -> Result<Device, AuthenticateError> {
+        let found = self.0.store().device(id).await.map_err(Internal::from)?;
+        found.ok_or(AuthenticateError::DeviceGone(id))
+    }
+
+    async fn user(self, id: UserId, credentials_gen: u32) -> Result<User, AuthenticateError> {
+        let found = self.0.store().user(id).await.map_err(Internal::from)?;
+        let user = found.ok_or(AuthenticateError::AccountGone)?;
+        if !user.active {
+            return Err(AuthenticateError::AccountInactive(user.name));
+        }
+        if user.credentials_gen != credentials_gen {
+            return Err(AuthenticateError::CredentialsChanged(user.name));
+        }
+        Ok(user)
+    }
+
+    async fn service_account(self, id: ServiceAccountId) -> Result<ServiceAccount, AuthenticateError> {
+        let found = self.0.store().service_account(id).await.map_err(Internal::from)?;
+        found.ok_or(AuthenticateError::AccountGone)
+    }
+
+    /// The key and its account, when the value is right and both are good.
+    pub(super) async fn api_key(
+        self,
+        id: ApiKeyId,
+        value: &Secret,
+    ) -> Result<(ServiceAccount, ApiKey, u32), AuthenticateError> {
+        let now = self.0.now();
+        let value = secrets::hash(value);
+        let key = self.0.store().api_key(id).await.map_err(Internal::from)?;
+        let key = key.ok_or(AuthenticateError::ApiKeyUnknown)?;
+        let presented = api_key::present(&key, &value, now);
+        if presented == Err(api_key::Refusal::WrongValue) {
+            return Err(AuthenticateError::ApiKeyUnknown);
+        }
+        let account = self.service_account(key.service_account_id).await?;
+        let generation = admit_key(&account, &key, presented)?;
+        self.0.uses.key(key.id, key.last_login, now);
+        Ok((account, key, generation))
+    }
+}
+
+/// The service account's own switch rules over its keys.
+fn admit_key<T>(
+    account: &ServiceAccount,
+    key: &ApiKey,
+    admitted: Result<T, api_key::Refusal>,
+) -> Result<T, AuthenticateError> {
+    if !account.active {
+        return Err(AuthenticateError::AccountInactive(account.name.clone()));
+    }
+    admitted.map_err(|refusal| AuthenticateError::ApiKey {
+        key: key.name.clone(),
+        account: account.name.clone(),
+        refusal,
+    })
+}

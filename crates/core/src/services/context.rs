@@ -1,0 +1,170 @@
+//! Where operations find what they need.
+
+use std::sync::Arc;
+
+use zenml_auth_model::{ServerIdentity, Timestamp};
+
+use super::uses::Uses;
+use super::{
+    ApiKeys, ApiTokens, Audit, Authenticator, DeviceFlow, Devices, Internal, Maintenance, ServiceAccounts, SignIn,
+    Users,
+};
+use crate::password::{HashingCost, Passwords};
+use crate::ports::{Clock, Entropy, Store, StoreError};
+use crate::settings::Settings;
+use crate::throttle::Throttle;
+use crate::token::Keyring;
+
+/// What the outside world brings.
+#[derive(Clone)]
+pub struct Ports {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Gives randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// Why an engine can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store was never set up; see [`set_up`](super::set_up).
+    #[error("the database is not set up")]
+    NotSetUp,
+    /// Anything else.
+    #[error(transparent)]
+    Internal(#[from] Internal),
+}
+
+/// All operations, on one store.
+pub struct Engine {
+    pub(super) ports: Ports,
+    pub(super) settings: Settings,
+    pub(super) server: ServerIdentity,
+    pub(super) keyring: Keyring,
+    pub(super) passwords: Passwords,
+    pub(super) throttle: Throttle,
+    pub(super) uses: Uses,
+}
+
+impl Engine {
+    /// Opens a store that was [set up](super::set_up), and loads its signing keys.
+    ///
+    /// # Errors
+    /// [`OpenError`] when the store was not set up or does not answer.
+    pub async fn open(ports: Ports, settings: Settings, cost: HashingCost) -> Result<Self, OpenError> {
+        let server = ports.store.server().await.map_err(Internal::from)?.ok_or(OpenError::NotSetUp)?;
+        let engine = Self {
+            keyring: Keyring::new(server.id),
+            passwords: Passwords::new(cost, ports.entropy.as_ref()).map_err(Internal::from)?,
+            throttle: Throttle::new(settings.limits),
+            uses: Uses::default(),
+            ports,
+            settings,
+            server,
+        };
+        engine.maintenance().rotate_signing_key_if_due().await?;
+        Ok(engine)
+    }
+
+    /// The server this is.
+    #[must_use]
+    pub const fn server(&self) -> &ServerIdentity {
+        &self.server
+    }
+
+    /// What was set.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// The keys that sign tokens.
+    #[must_use]
+    pub const fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// The time now, for whoever shows it.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.ports.store.ping().await
+    }
+
+    /// Lets callers in.
+    #[must_use]
+    pub const fn authenticator(&self) -> Authenticator<'_> {
+        Authenticator(self)
+    }
+
+    /// Signs in and out.
+    #[must_use]
+    pub const fn sign_in(&self) -> SignIn<'_> {
+        SignIn(self)
+    }
+
+    /// Connects machines.
+    #[must_use]
+    pub const fn device_flow(&self) -> DeviceFlow<'_> {
+        DeviceFlow(self)
+    }
+
+    /// Manages connected machines.
+    #[must_use]
+    pub const fn devices(&self) -> Devices<'_> {
+        Devices(self)
+    }
+
+    /// Manages service accounts.
+    #[must_use]
+    pub const fn service_accounts(&self) -> ServiceAccounts<'_> {
+        ServiceAccounts(self)
+    }
+
+    /// Manages API keys.
+    #[must_use]
+    pub const fn api_keys(&self) -> ApiKeys<'_> {
+        ApiKeys(self)
+    }
+
+    /// Makes tokens for use by hand.
+    #[must_use]
+    pub const fn api_tokens(&self) -> ApiTokens<'_> {
+        ApiTokens(self)
+    }
+
+    /// Manages users.
+    #[must_use]
+    pub const fn users(&self) -> Users<'_> {
+        Users(self)
+    }
+
+    /// Reads the audit trail.
+    #[must_use]
+    pub const fn audit(&self) -> Audit<'_> {
+        Audit(self)
+    }
+
+    /// What has to be done from time to time.
+    #[must_use]
+    pub const fn maintenance(&self) -> Maintenance<'_> {
+        Maintenance(self)
+    }
+
+    pub(super) fn store(&self) -> &dyn Store {
+        self.ports.store.as_ref()
+    }
+
+    pub(super) fn entropy(&self) -> &dyn Entropy {
+        self.ports.entropy.as_ref()
+    }
+}

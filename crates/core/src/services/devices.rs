@@ -1,0 +1,142 @@
+//! Connected machines, for the people whose they are.
+
+use zenml_auth_model::query::{DeviceField, Page, Query};
+use zenml_auth_model::{Action, Device, DeviceGrant, DeviceId, GrantId};
+
+use super::device_flow::{LookUpError, UserCode, device_target};
+use super::internal::Tries;
+use super::{Engine, Internal};
+use crate::caller::{Caller, Scribe};
+use crate::ports::{Change, ChangeSet, CommitError};
+use crate::rules::device;
+use crate::throttle::TooMany;
+
+/// Why a device can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum FindDeviceError {
+    /// There is none, or it is somebody else's.
+    #[error("no such device")]
+    NotFound,
+    /// Too many wrong user codes.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
+    /// Not the caller's fault.
+    #[error(transparent)]
+    Internal(#[from] Internal),
+}
+
+/// What goes by a device's id: the device, or the request that may become it.
+#[derive(Debug, Clone)]
+pub enum FoundDevice {
+    /// A device.
+    Device(Device),
+    /// A request that the caller knows the code of, or has approved.
+    Grant(DeviceGrant),
+}
+
+/// Manages connected machines.
+#[derive(Clone, Copy)]
+pub struct Devices<'a>(pub(super) &'a Engine);
+
+impl Devices<'_> {
+    /// A page of the caller's devices. Who is no person has none.
+    ///
+    /// # Errors
+    /// [`Internal`] when the store does not answer.
+    pub async fn list(self, caller: &Caller, query: &Query<DeviceField>) -> Result<Page<Device>, Internal> {
+        self.0.uses.flush(self.0.store()).await?;
+        match caller.user_id() {
+            Some(owner) => Ok(self.0.store().list_devices(query, owner).await?),
+            None => Ok(Page { items: Vec::new(), total: 0, request: query.page }),
+        }
+    }
+
+    /// One of the caller's devices, or a request that goes by the same id.
+    ///
+    /// # Errors
+    /// [`FindDeviceError`]
+    pub async fn find(
+        self,
+        caller: &Caller,
+        id: DeviceId,
+        code: Option<&UserCode>,
+    ) -> Result<FoundDevice, FindDeviceError> {
+        match self.own(caller, id).await {
+            Ok(device) => Ok(FoundDevice::Device(device)),
+            Err(FindDeviceError::NotFound) => {
+                match self.0.device_flow().look_up(caller, GrantId::from(id), code).await {
+                    Ok(grant) => Ok(FoundDevice::Grant(grant)),
+                    Err(LookUpError::NotFound | LookUpError::NotAllowed(_)) => Err(FindDeviceError::NotFound),
+                    Err(LookUpError::TooMany(error)) => Err(error.into()),
+                    Err(LookUpError::Internal(error)) => Err(error.into()),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Locks or unlocks one of the caller's devices. Doing it twice changes nothing more.
+    ///
+    /// # Errors
+    /// [`FindDeviceError`]
+    pub async fn set_locked(
+        self,
+        caller: &Caller,
+        id: DeviceId,
+        locked: bool,
+    ) -> Result<Device, FindDeviceError> {
+        let engine = self.0;
+        let mut tries = Tries::new();
+        loop {
+            tries.next().await?;
+            let now = engine.now();
+            let found = self.own(caller, id).await?;
+            let (changed, action) = if locked {
+                (device::lock(found.clone(), now), Action::DeviceLocked)
+            } else {
+                (device::unlock(found.clone(), now), Action::DeviceUnlocked)
+            };
+            // It is as it should be already.
+            let Ok(changed) = changed else { return Ok(found) };
+            let entry = Scribe::of(caller).entry(engine.entropy(), now, action, device_target(&changed));
+            let changes = ChangeSet::new().with(Change::UpdateDevice(changed.clone())).with(entry);
+            match engine.store().commit(changes).await {
+                Ok(()) => return Ok(Device { version: changed.version.next(), ..changed }),
+                Err(CommitError::Stale) => {}
+                Err(error) => return Err(Internal::from(error).into()),
+            }
+        }
+    }
+
+    /// Deletes one of the caller's devices; its token ends with it.
+    ///
+    /// # Errors
+    /// [`FindDeviceError`]
+    pub async fn delete(self, caller: &Caller, id: DeviceId) -> Result<(), FindDeviceError> {
+        let engine = self.0;
+        let mut tries = Tries::new();
+        loop {
+            tries.next().await?;
+            let found = self.own(caller, id).await?;
+            let entry = Scribe::of(caller).entry(
+                engine.entropy(),
+                engine.now(),
+                Action::DeviceDeleted,
+                device_target(&found),
+            );
+            let changes = ChangeSet::new().with(Change::DeleteDevice(found.id, found.version)).with(entry);
+            match engine.store().commit(changes).await {
+                Ok(()) => return Ok(()),
+                Err(CommitError::Stale) => {}
+                Err(error) => return Err(Internal::from(error).into()),
+            }
+        }
+    }
+
+    async fn own(self, caller: &Caller, id: DeviceId) -> Result<Device, FindDeviceError> {
+        self.0.uses.flush(self.0.store()).await.map_err(Internal::from)?;
+        let owner = caller.user_id().ok_or(FindDeviceError::NotFound)?;
+        let found = self.0.store().device(id).await.map_err(Internal::from)?;
+        found.filter(|device| device.user_id == owner).ok_or(FindDeviceError::NotFound)
+    }
+}

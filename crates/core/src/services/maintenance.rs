@@ -1,0 +1,90 @@
+//! What has to be done from time to time. Whoever composes a program calls these.
+
+use std::time::Duration;
+
+use zenml_auth_model::{Action, SigningKey, TargetKind};
+
+use super::internal::Tries;
+use super::setup::new_signing_key;
+use super::{Engine, Internal};
+use crate::caller::{Scribe, target};
+use crate::ports::{Change, ChangeSet, CommitError, Guard, PurgeBefore};
+
+/// For how long another replica may go on signing with the key before, until it has loaded the new one.
+const HANDOVER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What tidying up came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tidied {
+    /// How many rows were cleaned away.
+    pub rows: u64,
+    /// Whether there may be more.
+    pub more: bool,
+}
+
+/// What has to be done from time to time.
+#[derive(Clone, Copy)]
+pub struct Maintenance<'a>(pub(super) &'a Engine);
+
+impl Maintenance<'_> {
+    /// Loads the signing keys, after a new one took over if the current one has signed long enough. Replicas that
+    /// call it at the same time agree on one new key.
+    ///
+    /// # Errors
+    /// [`Internal`] when the store does not answer.
+    pub async fn rotate_signing_key_if_due(self) -> Result<(), Internal> {
+        let engine = self.0;
+        let mut tries = Tries::new();
+        loop {
+            tries.next().await?;
+            let now = engine.now();
+            let guard = engine.store().guard(Guard::SigningKeys).await?;
+            let keys = engine.store().signing_keys().await?;
+            engine.keyring.load(&keys, now)?;
+            let signing = keys.iter().filter(|key| key.retired_until.is_none());
+            let due = signing.clone().all(|key| now >= key.created + engine.settings.lifetimes.signing_key);
+            if !due {
+                return Ok(());
+            }
+            let fresh = new_signing_key(engine.entropy(), now);
+            let entry = Scribe::server().entry(
+                engine.entropy(),
+                now,
+                Action::SigningKeyRotated,
+                target(TargetKind::SigningKey, fresh.id.as_uuid(), ""),
+            );
+            let retired_until = Some(now + engine.settings.lifetimes.longest_token() + HANDOVER);
+            let changes = signing
+                .map(|key| Change::UpdateSigningKey(SigningKey { retired_until, ..key.clone() }))
+                .fold(ChangeSet::new(), ChangeSet::with)
+                .with(Change::InsertSigningKey(fresh))
+                .with(Change::Guard(Guard::SigningKeys, guard))
+                .with(entry);
+            match engine.store().commit(changes).await {
+                // The next round loads what was committed, by whomever.
+                Ok(()) | Err(CommitError::Stale) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Writes down when keys and devices were last used.
+    ///
+    /// # Errors
+    /// [`Internal`] when the store does not answer; nothing is forgotten then.
+    pub async fn flush_uses(self) -> Result<(), Internal> {
+        Ok(self.0.uses.flush(self.0.store()).await?)
+    }
+
+    /// Cleans away a small batch of what has ended.
+    ///
+    /// # Errors
+    /// [`Internal`] when the store does not answer.
+    pub async fn tidy_up(self, batch: u32) -> Result<Tidied, Internal> {
+        let now = self.0.now();
+        let kept_since = now - self.0.settings.lifetimes.keep_finished;
+        let before = PurgeBefore { grants: kept_since, sessions: now, signing_keys: now };
+        let rows = self.0.store().purge(before, batch).await?;
+        Ok(Tidied { rows, more: rows >= u64::from(batch) })
+    }
+}

@@ -1,0 +1,147 @@
+//! Setting a server up on an empty store.
+
+use uuid::Uuid;
+use zenml_auth_model::{
+    Action, Name, Secret, ServerId, ServerIdentity, SigningKey, SigningKeyId, TargetKind, Text, Timestamp, User,
+    UserId, Version,
+};
+use zeroize::Zeroizing;
+
+use super::{Internal, Ports};
+use crate::caller::{Scribe, target};
+use crate::password::{HashingCost, Passwords};
+use crate::ports::{Change, ChangeSet, CommitError, Entropy, Unique, id_bytes};
+
+/// The administrator of a new server.
+#[derive(Debug, Clone)]
+pub struct FirstAdministrator {
+    /// Their name.
+    pub name: Name,
+    /// Their password; one is made when none is given.
+    pub password: Option<Secret>,
+}
+
+/// What came of setting up.
+#[derive(Debug)]
+pub enum SetUp {
+    /// The store was set up before.
+    Already,
+    /// It is set up now.
+    Now {
+        /// The administrator's name.
+        administrator: Name,
+        /// The password that was made; to be shown once. `None` when one was given.
+        made_password: Option<Secret>,
+    },
+}
+
+/// Sets a server up, unless that was done before: its identity, a signing key and an administrator, all at once.
+/// Of several replicas that start on one empty store, one does it.
+///
+/// # Errors
+/// [`Internal`] when the store does not answer or the password can't be hashed.
+pub async fn set_up(
+    ports: &Ports,
+    administrator: FirstAdministrator,
+    cost: HashingCost,
+) -> Result<SetUp, Internal> {
+    if ports.store.server().await?.is_some() {
+        return Ok(SetUp::Already);
+    }
+    let entropy = ports.entropy.as_ref();
+    let (password, made_password) = match administrator.password {
+        Some(given) => (given, None),
+        None => {
+            let made = readable_password(entropy);
+            (made.clone(), Some(made))
+        }
+    };
+    let hash = Passwords::new(cost, entropy)?.hash(password, entropy).await?;
+    let now = ports.clock.now();
+    let server = ServerIdentity {
+        id: ServerId::from_random(id_bytes(entropy)),
+        secret: random_bytes(entropy),
+        project_id: random_uuid(entropy),
+        stack_id: random_uuid(entropy),
+        orchestrator_id: random_uuid(entropy),
+        artifact_store_id: random_uuid(entropy),
+        created: now,
+    };
+    let user = User {
+        id: UserId::from_random(id_bytes(entropy)),
+        name: administrator.name.clone(),
+        full_name: Text::default(),
+        email: None,
+        email_opted_in: None,
+        active: true,
+        is_admin: true,
+        password: Some(hash),
+        password_changed: Some(now),
+        activation: None,
+        credentials_gen: 1,
+        metadata: None,
+        default_project_id: None,
+        avatar_url: None,
+        created: now,
+        updated: now,
+        version: Version::FIRST,
+    };
+    let scribe = Scribe::server();
+    let changes = ChangeSet::new()
+        .with(scribe.entry(
+            entropy,
+            now,
+            Action::ServerInitialized,
+            target(TargetKind::Server, server.id.as_uuid(), ""),
+        ))
+        .with(scribe.entry(
+            entropy,
+            now,
+            Action::UserCreated,
+            target(TargetKind::User, user.id.as_uuid(), user.name.as_str()),
+        ))
+        .with(Change::InsertServer(server))
+        .with(Change::InsertSigningKey(new_signing_key(entropy, now)))
+        .with(Change::InsertUser(user));
+    match ports.store.commit(changes).await {
+        Ok(()) => Ok(SetUp::Now { administrator: administrator.name, made_password }),
+        // Another replica was faster.
+        Err(CommitError::Taken(Unique::Server)) => Ok(SetUp::Already),
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub(super) fn new_signing_key(entropy: &dyn Entropy, now: Timestamp) -> SigningKey {
+    SigningKey {
+        id: SigningKeyId::from_random(id_bytes(entropy)),
+        seed: random_bytes(entropy),
+        created: now,
+        retired_until: None,
+        version: Version::FIRST,
+    }
+}
+
+fn random_bytes(entropy: &dyn Entropy) -> Zeroizing<[u8; 32]> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    entropy.fill(bytes.as_mut_slice());
+    bytes
+}
+
+fn random_uuid(entropy: &dyn Entropy) -> Uuid {
+    uuid::Builder::from_random_bytes(id_bytes(entropy)).into_uuid()
+}
+
+/// A password of about 100 random bits that can be read out: four groups of five.
+fn readable_password(entropy: &dyn Entropy) -> Secret {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    let mut bytes = Zeroizing::new([0_u8; 20]);
+    entropy.fill(bytes.as_mut_slice());
+    let mut text = String::with_capacity(23);
+    for (index, byte) in bytes.iter().enumerate() {
+        if index > 0 && index % 5 == 0 {
+            text.push('-');
+        }
+        text.push(LETTERS.get(usize::from(byte % 32)).map_or('x', |letter| char::from(*letter)));
+    }
+    Secret::new(text)
+}

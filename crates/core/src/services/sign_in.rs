@@ -1,0 +1,307 @@
+//! Signing in with a password or an API key, and out again.
+
+use std::time::Duration;
+
+use zenml_auth_model::{
+    Action, ApiKeyId, DeviceId, Name, Origin, Secret, Session, SessionId, SessionPurpose, TargetKind, Timestamp,
+    User, Version,
+};
+
+use super::authenticator::AuthenticateError;
+use super::internal::Tries;
+use super::{Engine, Internal};
+use crate::caller::{Caller, Identity, Scribe, target};
+use crate::ports::{Change, ChangeSet, CommitError, id_bytes};
+use crate::rules::{api_key, device};
+use crate::secrets;
+use crate::throttle::TooMany;
+use crate::token::{Provenance, Token};
+
+/// An access token, for its new owner.
+#[derive(Debug, Clone)]
+pub struct AccessToken {
+    /// The signed token.
+    pub token: Secret,
+    /// For how long it is good.
+    pub expires_in: Duration,
+    /// The device it is for, if it is for one.
+    pub device: Option<DeviceId>,
+}
+
+/// A browser that signed in.
+#[derive(Debug, Clone)]
+pub struct BrowserSignIn {
+    /// The cookie's value; only its hash is kept.
+    pub cookie: Secret,
+    /// The sign-in.
+    pub session: Session,
+    /// Who signed in.
+    pub user: User,
+}
+
+/// Why a sign-in with a password failed.
+#[derive(Debug, thiserror::Error)]
+pub enum PasswordSignInError {
+    /// There is no such user, or the password is wrong. Strangers are not told which.
+    #[error("invalid username or password")]
+    Invalid,
+    /// The password is right, but the account is switched off.
+    #[error("the user {0} is not active")]
+    Inactive(Name),
+    /// Too many sign-ins failed.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
+    /// Not the caller's fault.
+    #[error(transparent)]
+    Internal(#[from] Internal),
+}
+
+/// Why a sign-in with an API key failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiKeySignInError {
+    /// Too many sign-ins failed.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
+    /// The key is not let in.
+    #[error(transparent)]
+    Refused(#[from] AuthenticateError),
+}
+
+/// Signs in and out.
+#[derive(Clone, Copy)]
+pub struct SignIn<'a>(pub(super) &'a Engine);
+
+impl SignIn<'_> {
+    /// Signs in to the API with a password.
+    ///
+    /// # Errors
+    /// [`PasswordSignInError`]
+    pub async fn with_password(
+        self,
+        name: &str,
+        password: Secret,
+        origin: &Origin,
+    ) -> Result<AccessToken, PasswordSignInError> {
+        let lifetime = self.0.settings.lifetimes.access_token;
+        let (session, _) = self.start_session(name, password, origin, lifetime, |_| SessionPurpose::Api).await?;
+        let provenance = Provenance::Session {
+            user: session.user_id,
+            credentials_gen: session.credentials_gen,
+            session: session.id,
+        };
+        Ok(self.0.issue(provenance, session.created, session.expires)?)
+    }
+
+    /// Signs in to the server's own pages with a password.
+    ///
+    /// # Errors
+    /// [`PasswordSignInError`]
+    pub async fn with_browser(
+        self,
+        name: &str,
+        password: Secret,
+        origin: &Origin,
+    ) -> Result<BrowserSignIn, PasswordSignInError> {
+        let cookie = secrets::random_secret(self.0.entropy());
+        let hash = secrets::hash(&cookie);
+        let lifetime = self.0.settings.lifetimes.browser_session;
+        let (session, user) = self
+            .start_session(name, password, origin, lifetime, |_| SessionPurpose::Browser { cookie: hash })
+            .await?;
+        Ok(BrowserSignIn { cookie, session, user })
+    }
+
+    /// Who a browser's cookie belongs to.
+    ///
+    /// # Errors
+    /// [`AuthenticateError`] when the sign-in has ended, by itself or by force.
+    pub async fn browser(self, cookie: &Secret, origin: Origin) -> Result<(Caller, Session), AuthenticateError> {
+        let now = self.0.now();
+        let hash = secrets::hash(cookie);
+        let found = self.0.store().session_by_cookie(&hash).await.map_err(Internal::from)?;
+        let session = found.ok_or(AuthenticateError::SessionEnded(SessionId::from_uuid(uuid::Uuid::nil())))?;
+        if now >= session.expires {
+            return Err(AuthenticateError::SessionEnded(session.id));
+        }
+        let user = self.0.store().user(session.user_id).await.map_err(Internal::from)?;
+        let user = user.ok_or(AuthenticateError::AccountGone)?;
+        if !user.active {
+            return Err(AuthenticateError::AccountInactive(user.name));
+        }
+        if user.credentials_gen != session.credentials_gen {
+            return Err(AuthenticateError::CredentialsChanged(user.name));
+        }
+        let credential = Provenance::Session {
+            user: user.id,
+            credentials_gen: session.credentials_gen,
+            session: session.id,
+        };
+        let caller = Caller {
+            identity: Identity::User(user.into()),
+            credential: Some(credential),
+            expires: Some(session.expires),
+            origin,
+        };
+        Ok((caller, session))
+    }
+
+    async fn start_session(
+        self,
+        name: &str,
+        password: Secret,
+        origin: &Origin,
+        lifetime: Duration,
+        purpose: impl Fn(&User) -> SessionPurpose + Send + Sync,
+    ) -> Result<(Session, User), PasswordSignInError> {
+        let engine = self.0;
+        let attempt = engine.throttle.sign_in(name, origin.address, engine.now())?;
+        let checked = self.check_password(name, password).await;
+        let (user, right) = match checked {
+            Ok(checked) => checked,
+            Err(error) => {
+                engine.throttle.give_back(attempt);
+                return Err(error.into());
+            }
+        };
+        let user = user.filter(|_| right).ok_or(PasswordSignInError::Invalid)?;
+        engine.throttle.succeeded(attempt, engine.now());
+        if !user.active {
+            return Err(PasswordSignInError::Inactive(user.name));
+        }
+        let now = engine.now();
+        let session = Session {
+            id: SessionId::from_random(id_bytes(engine.entropy())),
+            user_id: user.id,
+            purpose: purpose(&user),
+            credentials_gen: user.credentials_gen,
+            created: now,
+            expires: now + lifetime,
+            version: Version::FIRST,
+        };
+        let entry = Scribe::user(&user, origin).entry(
+            engine.entropy(),
+            now,
+            Action::SessionStarted,
+            target(TargetKind::Session, session.id.as_uuid(), ""),
+        );
+        let changes = ChangeSet::new().with(Change::InsertSession(session.clone())).with(entry);
+        match engine.store().commit(changes).await {
+            Ok(()) => Ok((session, user)),
+            // The user was deleted a moment ago.
+            Err(CommitError::ParentMissing) => Err(PasswordSignInError::Invalid),
+            Err(error) => Err(Internal::from(error).into()),
+        }
+    }
+
+    /// The user, if there is one, and whether the password is theirs. Both cost the same work.
+    async fn check_password(self, name: &str, password: Secret) -> Result<(Option<User>, bool), Internal> {
+        let user = self.0.store().user_by_name(name).await?;
+        let hash = user.as_ref().and_then(|user| user.password.clone());
+        let right = self.0.passwords.verify(password, hash).await?;
+        Ok((user, right))
+    }
+
+    /// Exchanges an API key for an access token.
+    ///
+    /// # Errors
+    /// [`ApiKeySignInError`]
+    pub async fn with_api_key(
+        self,
+        id: ApiKeyId,
+        value: &Secret,
+        origin: &Origin,
+    ) -> Result<AccessToken, ApiKeySignInError> {
+        let engine = self.0;
+        let attempt = engine.throttle.api_key(id, origin.address, engine.now())?;
+        let checked = engine.authenticator().api_key(id, value).await;
+        if !matches!(checked, Err(AuthenticateError::ApiKeyUnknown)) {
+            engine.throttle.give_back(attempt);
+        }
+        let (account, key, generation) = checked?;
+        let now = engine.now();
+        let expires = now + engine.settings.lifetimes.access_token;
+        let expires = api_key::ends(&key, generation).map_or(expires, |ends| ends.min(expires));
+        let provenance = Provenance::ApiKey { account: account.id, key: key.id, generation };
+        Ok(engine.issue(provenance, now, expires).map_err(AuthenticateError::from)?)
+    }
+
+    /// Signs out: ends the sign-in, or the device's token. An API key has nothing to end.
+    ///
+    /// # Errors
+    /// [`Internal`] when the store does not answer.
+    pub async fn out(self, caller: &Caller) -> Result<(), Internal> {
+        match caller.credential {
+            Some(Provenance::Session { session, .. }) => self.end_session(caller, session).await,
+            Some(Provenance::Device { device, .. }) => self.sign_out_device(caller, device).await,
+            Some(Provenance::ApiKey { .. }) | None => Ok(()),
+        }
+    }
+
+    async fn end_session(self, caller: &Caller, id: SessionId) -> Result<(), Internal> {
+        let engine = self.0;
+        let mut tries = Tries::new();
+        loop {
+            tries.next().await?;
+            let Some(session) = engine.store().session(id).await? else { return Ok(()) };
+            let entry = Scribe::of(caller).entry(
+                engine.entropy(),
+                engine.now(),
+                Action::SessionEnded,
+                target(TargetKind::Session, id.as_uuid(), ""),
+            );
+            let changes =
+                ChangeSet::new().with(Change::DeleteSession(session.id, session.version)).with(entry);
+            match engine.store().commit(changes).await {
+                Ok(()) => return Ok(()),
+                Err(CommitError::Stale) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    async fn sign_out_device(self, caller: &Caller, id: DeviceId) -> Result<(), Internal> {
+        let engine = self.0;
+        let mut tries = Tries::new();
+        loop {
+            tries.next().await?;
+            let now = engine.now();
+            let Some(found) = engine.store().device(id).await? else { return Ok(()) };
+            let name = found.traits.hostname.as_ref().map_or("", |name| name.as_str()).to_owned();
+            let entry = Scribe::of(caller).entry(
+                engine.entropy(),
+                now,
+                Action::DeviceSignedOut,
+                target(TargetKind::Device, id.as_uuid(), name),
+            );
+            let changes =
+                ChangeSet::new().with(Change::UpdateDevice(device::sign_out(found, now))).with(entry);
+            match engine.store().commit(changes).await {
+                Ok(()) => return Ok(()),
+                Err(CommitError::Stale) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Signs a token. Its times are whole seconds, as RFC 7519 has them; it never outlives what it was made from.
+    pub(super) fn issue(
+        &self,
+        provenance: Provenance,
+        now: Timestamp,
+        expires: Timestamp,
+    ) -> Result<AccessToken, Internal> {
+        let token = Token {
+            id: uuid::Builder::from_random_bytes(id_bytes(self.entropy())).into_uuid(),
+            provenance,
+            issued: Timestamp::from_secs(now.as_secs()),
+            expires: Timestamp::from_secs(expires.as_secs()),
+        };
+        let device = match provenance {
+            Provenance::Device { device, .. } => Some(device),
+            Provenance::ApiKey { .. } | Provenance::Session { .. } => None,
+        };
+        Ok(AccessToken { token: self.keyring.sign(&token)?, expires_in: expires.since(now), device })
+    }
+}

@@ -1,0 +1,621 @@
+//! People's accounts.
+
+use uuid::Uuid;
+use zenml_auth_model::query::{Page, Query, UserField};
+use zenml_auth_model::{
+    Action, Name, Origin, Secret, ServiceAccount, ServiceAccountId, TargetKind, Text, Timestamp, User, UserId,
+    Version,
+};
+
+use super::internal::Tries;
+use super::{Engine, Internal};
+use crate::caller::{Caller, Identity, NotAllowed, Scribe, target};
+use crate::lookup::By;
+use crate::password::{Passwords, WeakPassword};
+use crate::ports::{Change, ChangeSet, CommitError, Guard, Unique, id_bytes};
+use crate::rules::user as rules;
+use crate::secrets;
+use crate::throttle::TooMany;
+
+/// What a new user consists of.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// The sign-in name.
+    pub name: Name,
+    /// The name to show.
+    pub full_name: Text,
+    /// An e-mail address.
+    pub email: Option<Text>,
+    /// Whether the person shares the address.
+    pub email_opted_in: Option<bool>,
+    /// A password; without one, the user is invited and sets their own.
+    pub password: Option<Secret>,
+    /// Whether the person becomes an administrator.
+    pub is_admin: bool,
+    /// A JSON object to keep with the account.
+    pub metadata: Option<String>,
+    /// A picture to show.
+    pub avatar_url: Option<Text>,
+}
+
+/// What to change about a user; `None` leaves things as they are.
+#[derive(Debug, Clone, Default)]
+pub struct UserChanges {
+    /// The sign-in name.
+    pub name: Option<Name>,
+    /// The name to show.
+    pub full_name: Option<Text>,
+    /// An e-mail address; one's own only.
+    pub email: Option<Text>,
+    /// Whether the person shares the address; one's own only.
+    pub email_opted_in: Option<bool>,
+    /// Whether the person is an administrator; somebody else's only.
+    pub is_admin: Option<bool>,
+    /// Whether the person may sign in; somebody else's only.
+    pub active: Option<bool>,
+    /// A new password; one's own only, with the old one.
+    pub password: Option<Secret>,
+    /// The password so far.
+    pub old_password: Option<Secret>,
+    /// A JSON object to keep with the account.
+    pub metadata: Option<String>,
+    /// The project that clients use unless told otherwise.
+    pub default_project_id: Option<Uuid>,
+    /// A picture to show.
+    pub avatar_url: Option<Text>,
+}
+
+/// What goes by a user's id: a person, or a workload.
+#[derive(Debug, Clone)]
+pub enum Account {
+    /// A person.
+    User(User),
+    /// A workload.
+    ServiceAccount(ServiceAccount),
+}
+
+/// Why no user was made.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateUserError {
+    /// Administrators only.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    /// There is one of that name.
+    #[error("there is a user of the name {0} already")]
+    NameTaken(Name),
+    /// The password can't be set.
+    #[error(transparent)]
+    WeakPassword(#[from] WeakPassword),
+    /// Not the caller's fault.
+    #[error(transparent)]
+    Internal(#[from] Internal),
+}
+
+/// Why a user can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum FindUserError {
+    /// People see themselves only, unless they are administrators.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
+    /// There is none.
+    #[error("no such user: {0}")]
+    NotFound(By<UserId>),
+    /// Not the caller's fault.
+    #[error(transparent)]
+    Internal(#[from] Internal),
+}
+
+/// Why a password was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangePasswordError {
+    /// The old password is missing.
+    #[error("the current password is needed to change it")]
+    OldPasswordMissing,
+    /// The old password is wrong.
+    #[error("the current password is wrong")]
+    OldPasswordWrong,
+    /// The new one can't be set.
+    #[error(transparent)]
+    WeakPassword(#[from] WeakPassword),
+    /// Too many wrong ones.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
+}
+
+/// Why a user was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeUserError {
+    /// The user can't be had.
+    #[error(transparent)]
+    Find(#[from] FindUserError),
+    /// There is one of that name.
+    #[error("there is a user of the name {0} already")]
+    NameTaken(Name),
+    /// The password was not changed.
+    #[error(transparent)]
+    Password(#[from] ChangePasswordError),
+    /// People set their own passwords.
+    #[error("nobody sets the password of somebody else; deactivate the account and let them set a new one")]
+    OthersPassword,
+    /// People decide about their own addresses.
+    #[error("nobody changes the e-mail settings of somebody else")]
+    OthersEmail,
+    /// Nobody changes their own rights.
+    #[error("nobody changes whether they are an administrator themselves")]
+    OwnAdminFlag,
+    /// Nobody deactivates themselves.
+    #[error("nobody activates or deactivates themselves")]
+    OwnActiveFlag,
+    /// There has to be an administrator.
+    #[error("this is the last administrator; make somebody else one first")]
+    LastAdministrator,
+    /// Sharing an address needs an address.
+    #[error("sharing an e-mail address needs an address")]
+    EmailMissing,
+}
+
+impl From<Internal> for ChangeUserError {
+    fn from(error: Internal) -> Self {
+        Self::Find(error.into())
+    }
+}
+
+/// Why a user was not deactivated.
+#[derive(Debug, thiserror::Error)]
+pub enum DeactivateUserError {
+    /// The user can't be had.
+    #[error(transparent)]
+    Find(#[from] FindUserError),
+    /// Nobody deactivates themselves.
+    #[error("nobody deactivates themselves")]
+    Oneself,
+    /// There has to be an administrator.
+    #[error("this is the last administrator; make somebody else one first")]
+    LastAdministrator,
+}
+
+impl From<Internal> for DeactivateUserError {
+    fn from(error: Internal) -> Self {
+        Self::Find(error.into())
+    }
+}
+
+/// Why a user was not deleted.
+#[derive(Debug, thiserror::Error)]
+pub enum DeleteUserError {
+    /// The user can't be had.
+    #[error(transparent)]
+    Find(#[from] FindUserError),
+    /// Nobody deletes themselves.
+    #[error("nobody deletes the account they are signed in with")]
+    Oneself,
+    /// There has to be an administrator.
+    #[error("this is the last administrator; make somebody else one first")]
+    LastAdministrator,
+}
+
+impl From<Internal> for DeleteUserError {
+    fn from(error: Internal) -> Self {
+        Self::Find(error.into())
+    }
+}
+
+/// Why an account was not activated.
+#[derive(Debug, thiserror::Error)]
+pub enum ActivateUserError {
+    /// There is no such user, no token is out, or it is another one. Strangers are not told which.
+    #[error("the activation token is not valid")]
+    Invalid,
+    /// The password can't be set.
+    #[error(transparent)]
+    WeakPassword(#[from] WeakPassword),
+    /// Too many wrong tokens.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
+    /// Not the caller's fault.
+    #[error(transparent)]
+    Internal(#[from] Internal),
+}
+
+/// Why an operator's change of a user was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorUserError {
+    /// There is no such user.
+    #[error("there is no user of the name {0}")]
+    NotFound(String),
+    /// The password can't be set.
+    #[error(transparent)]
+    WeakPassword(#[from] WeakPassword),
+    /// Not the operator's fault.
+    #[error(transparent)]
+    Internal(#[from] Internal),
+}
+
+/// Manages users.
+#[derive(Clone, Copy)]
+pub struct Users<'a>(pub(super) &'a Engine);
+
+impl Users<'_> {
+    /// Makes a user. Without a password, the user is invited: the token that comes back lets whoever has it set one.
+    ///
+    /// # Errors
+    /// [`CreateUserError`]
+    pub async fn create(
+        self,
+        caller: &Caller,
+        new: NewUser,
+    ) -> Result<(User, Option<Secret>), CreateUserError> {
+        caller.require_admin("create users")?;
+        let engine = self.0;
+        let (password, token) = match new.password {
+            Some(password) => {
+                Passwords::check_strength(&password)?;
+                let hash =
+                    engine.passwords.hash(password, engine.entropy()).await.map_err(Internal::from)?;
+                (Some(hash), None)
+            }
+            None => (None, Some(secrets::random_secret(engine.entropy()))),
+        };
+        let now = engine.now();
+        let user = User {
+            id: UserId::from_random(id_bytes(engine.entropy())),
+            name: new.name,
+            full_name: new.full_name,
+            email: new.email,
+            email_opted_in: new.email_opted_in,
+            active: password.is_some(),
+            is_admin: new.is_admin,
+            password_changed: password.is_some().then_some(now),
+            password,
+            activation: token.as_ref().map(secrets::hash),
+            credentials_gen: 1,
+            metadata: new.metadata,
+            default_project_id: None,
+            avatar_url: new.avatar_url,
+            created: now,
+            updated: now,
+            version: Version::FIRST,
+        };
+        let changes = ChangeSet::new()
+            .with(Change::InsertUser(user.clone()))
+            .with(self.entry(&Scribe::of(caller), now, Action::UserCreated, &user));
+        match engine.store().commit(changes).await {
+            Ok(()) => Ok((user, token)),
+            Err(CommitError::Taken(Unique::UserName)) => Err(CreateUserError::NameTaken(user.name)),
+            Err(error) => Err(Internal::from(error).into()),
+        }
+    }
+
+    /// A user. A service account can be had by id too, as clients look up who made something.
+    ///
+    /// # Errors
+    /// [`FindUserError`]
+    pub async fn find(self, caller: &Caller, which: &By<UserId>) -> Result<Account, FindUserError> {
+        match self.find_user(caller, which, "see other users").await {
+            Err(FindUserError::NotFound(By::Id(id))) => {
+                let id = ServiceAccountId::from_uuid(id.as_uuid());
+                let own = matches!(&caller.identity, Identity::ServiceAccount(own) if own.id == id);
+                if !own {
+                    caller.require_admin("see other users")?;
+                }
+                let found = self.0.store().service_account(id).await.map_err(Internal::from)?;
+                found.map(Account::ServiceAccount).ok_or_else(|| FindUserError::NotFound(which.clone()))
+            }
+            found => found.map(Account::User),
+        }
+    }
+
+    /// A page of users; for who is no administrator, of oneself only.
+    ///
+    /// # Errors
+    /// [`Internal`] when the store does not answer.
+    pub async fn list(self, caller: &Caller, query: &Query<UserField>) -> Result<Page<User>, Internal> {
+        let only = match (&caller.identity, caller.is_admin()) {
+            (_, true) => None,
+            (Identity::User(user), false) => Some(user.id),
+            (Identity::ServiceAccount(_) | Identity::Operator, false) => {
+                return Ok(Page { items: Vec::new(), total: 0, request: query.page });
+            }
+        };
+        Ok(self.0.store().list_users(query, only).await?)
+    }
+
+    /// Changes a user.
+    ///
+    /// # Errors
+    /// [`ChangeUserError`]
+    pub async fn update(
+        self,
+        caller: &Caller,
+        which: &By<UserId>,
+        changes: &UserChanges,
+    ) -> Result<User, ChangeUserError> {
+        let engine = self.0;
+        let mut new_password = None;
+        let mut tries = Tries::new();
+        loop {
+            tries.next().await?;
+            let found = self.find_user(caller, which, "change other users").await?;
+            let own = caller.user_id() == Some(found.id);
+            check_rights(changes, &found, own)?;
+            if let (Some(password), None) = (&changes.password, &new_password) {
+                self.check_old_password(caller, &found, changes.old_password.clone()).await?;
+                Passwords::check_strength(password).map_err(ChangePasswordError::from)?;
+                let hash = engine.passwords.hash(password.clone(), engine.entropy()).await;
+                // The old password was checked against this hash; another one set meanwhile has to be checked anew.
+                new_password = Some((found.password.clone(), hash.map_err(Internal::from)?));
+            }
+            let now = engine.now();
+            let mut changed = User {
+                name: changes.name.clone().unwrap_or_else(|| found.name.clone()),
+                full_name: changes.full_name.clone().unwrap_or_else(|| found.full_name.clone()),
+                email: changes.email.clone().or_else(|| found.email.clone()),
+                // Whoever gives an address without a word on sharing shares it, unless they said no before.
+                email_opted_in: changes.email_opted_in.or_else(|| {
+                    found.email_opted_in.or(changes.email.is_some().then_some(true))
+                }),
+                is_admin: changes.is_admin.unwrap_or(found.is_admin),
+                metadata: changes.metadata.clone().or_else(|| found.metadata.clone()),
+                default_project_id: changes.default_project_id.or(found.default_project_id),
+                avatar_url: changes.avatar_url.clone().or_else(|| found.avatar_url.clone()),
+                updated: now,
+                ..found.clone()
+            };
+            let mut action = Action::UserUpdated;
+            if let Some((checked, hash)) = &new_password {
+                if *checked != found.password {
+                    new_password = None;
+                    continue;
+                }
+                changed = rules::change_password(changed, hash.clone(), now);
+                action = Action::UserPasswordChanged;
+            }
+            match changes.active {
+                Some(false) if found.active => {
+                    changed = rules::deactivate(changed, None, now);
+                    action = Action::UserDeactivated;
+                }
+                Some(true) if !found.active => {
+                    changed = rules::reactivate(changed, now);
+                    action = Action::UserActivated;
+                }
+                Some(_) | None => {}
+            }
+            let mut set = ChangeSet::new();
+            if rules::can_administer(&found) && !rules::can_administer(&changed) {
+                set = set.with(self.spare_administrator().await?.ok_or(ChangeUserError::LastAdministrator)?);
+            }
+            let set = set
+                .with(Change::UpdateUser(changed.clone()))
+                .with(self.entry(&Scribe::of(caller), now, action, &changed));
+            match engine.store().commit(set).await {
+                Ok(()) => return Ok(User { version: changed.version.next(), ..changed }),
+                Err(CommitError::Stale) => {}
+                Err(CommitError::Taken(Unique::UserName)) => {
+                    return Err(ChangeUserError::NameTaken(changed.name));
+                }
+                Err(error) => return Err(Internal::from(error).into()),
+            }
+        }
+    }
+
+    /// Deactivates a user, and makes a token with which they can set a new password and come back.
+    ///
+    /// # Errors
+    /// [`DeactivateUserError`]
+    pub async fn deactivate(
+        self,
+        caller: &Caller,
+        which: &By<UserId>,
+    ) -> Result<(User, Secret), DeactivateUserError> {
+        let engine = self.0;
+        let mut tries = Tries::new();
+        loop {
+            tries.next().await?;
+            let found = self.find_user(caller, which, "deactivate other users").await?;
+            if caller.user_id() == Some(found.id) {
+                return Err(DeactivateUserError::Oneself);
+            }
+            let now = engine.now();
+            let token = secrets::random_secret(engine.entropy());
+            let changed = rules::deactivate(found.clone(), Some(secrets::hash(&token)), now);
+            let mut set = ChangeSet::new();
+            if rules::can_administer(&found) {
+                set = set
+                    .with(self.spare_administrator().await?.ok_or(DeactivateUserError::LastAdministrator)?);
+            }
+            let set = set
+                .with(Change::UpdateUser(changed.clone()))
+                .with(self.entry(&Scribe::of(caller), now, Action::UserDeactivated, &changed));
+            match engine.store().commit(set).await {
+                Ok(()) => return Ok((User { version: changed.version.next(), ..changed }, token)),
+                Err(CommitError::Stale) => {}
+                Err(error) => return Err(Internal::from(error).into()),
+            }
+        }
+    }
+
+    /// Redeems an activation token: sets a password, and lets the user in again.
+    ///
+    /// # Errors
+    /// [`ActivateUserError`]
+    pub async fn activate(
+        self,
+        which: &By<UserId>,
+        token: &Secret,
+        password: Secret,
+        full_name: Option<Text>,
+        origin: &Origin,
+    ) -> Result<User, ActivateUserError> {
+        let engine = self.0;
+        let attempt = engine.throttle.sign_in(&which.to_string(), origin.address, engine.now())?;
+        let presented = secrets::hash(token);
+        Passwords::check_strength(&password)?;
+        let hash = engine.passwords.hash(password, engine.entropy()).await.map_err(Internal::from)?;
+        let mut attempt = Some(attempt);
+        let mut tries = Tries::new();
+        loop {
+            tries.next().await?;
+            let found = match which {
+                By::Id(id) => engine.store().user(*id).await,
+                By::Name(name) => engine.store().user_by_name(name).await,
+            };
+            let found = found
+                .map_err(Internal::from)?
+                .filter(|user| user.activation.is_some_and(|kept| secrets::same(&kept, &presented)))
+                .ok_or(ActivateUserError::Invalid)?;
+            if let Some(attempt) = attempt.take() {
+                engine.throttle.give_back(attempt);
+            }
+            let now = engine.now();
+            let activated = rules::activate(found, hash.clone(), now);
+            let activated =
+                User { full_name: full_name.clone().unwrap_or(activated.full_name), ..activated };
+            let scribe = Scribe::user(&activated, origin);
+            let set = ChangeSet::new()
+                .with(Change::UpdateUser(activated.clone()))
+                .with(self.entry(&scribe, now, Action::UserActivated, &activated));
+            match engine.store().commit(set).await {
+                Ok(()) => return Ok(User { version: activated.version.next(), ..activated }),
+                Err(CommitError::Stale) => {}
+                Err(error) => return Err(Internal::from(error).into()),
+            }
+        }
+    }
+
+    /// Deletes a user with their devices and sign-ins.
+    ///
+    /// # Errors
+    /// [`DeleteUserError`]
+    pub async fn delete(self, caller: &Caller, which: &By<UserId>) -> Result<(), DeleteUserError> {
+        let engine = self.0;
+        let mut tries = Tries::new();
+        loop {
+            tries.next().await?;
+            let found = self.find_user(caller, which, "delete other users").await?;
+            if caller.user_id() == Some(found.id) {
+                return Err(DeleteUserError::Oneself);
+            }
+            let mut set = ChangeSet::new();
+            if rules::can_administer(&found) {
+                set = set.with(self.spare_administrator().await?.ok_or(DeleteUserError::LastAdministrator)?);
+            }
+            let now = engine.now();
+            let set = set
+                .with(Change::DeleteUser(found.id, found.version))
+                .with(self.entry(&Scribe::of(caller), now, Action::UserDeleted, &found));
+            match engine.store().commit(set).await {
+                Ok(()) => return Ok(()),
+                Err(CommitError::Stale) => {}
+                Err(error) => return Err(Internal::from(error).into()),
+            }
+        }
+    }
+
+    /// An operator sets a user's password, and lets them in again if they were not. Everything that was signed in
+    /// as that user ends.
+    ///
+    /// # Errors
+    /// [`OperatorUserError`]
+    pub async fn reset_password(self, name: &str, password: Secret) -> Result<User, OperatorUserError> {
+        let engine = self.0;
+        Passwords::check_strength(&password)?;
+        let hash = engine.passwords.hash(password, engine.entropy()).await.map_err(Internal::from)?;
+        let mut tries = Tries::new();
+        loop {
+            tries.next().await?;
+            let found = engine.store().user_by_name(name).await.map_err(Internal::from)?;
+            let found = found.ok_or_else(|| OperatorUserError::NotFound(name.to_owned()))?;
+            let now = engine.now();
+            let changed = rules::activate(found, hash.clone(), now);
+            let set = ChangeSet::new().with(Change::UpdateUser(changed.clone())).with(self.entry(
+                &Scribe::of(&Caller::operator()),
+                now,
+                Action::UserPasswordReset,
+                &changed,
+            ));
+            match engine.store().commit(set).await {
+                Ok(()) => return Ok(User { version: changed.version.next(), ..changed }),
+                Err(CommitError::Stale) => {}
+                Err(error) => return Err(Internal::from(error).into()),
+            }
+        }
+    }
+
+    /// Oneself or, for administrators, anybody. Who may not see others learns nothing about whether they exist.
+    async fn find_user(
+        self,
+        caller: &Caller,
+        which: &By<UserId>,
+        action: &'static str,
+    ) -> Result<User, FindUserError> {
+        let own = caller.user().is_some_and(|user| match which {
+            By::Id(id) => *id == user.id,
+            By::Name(name) => name == user.name.as_str(),
+        });
+        let own_id = matches!(
+            (&caller.identity, which),
+            (Identity::ServiceAccount(own), By::Id(id)) if own.id.as_uuid() == id.as_uuid()
+        );
+        if !own && !own_id {
+            caller.require_admin(action)?;
+        }
+        let found = match which {
+            By::Id(id) => self.0.store().user(*id).await,
+            By::Name(name) => self.0.store().user_by_name(name).await,
+        };
+        found.map_err(Internal::from)?.ok_or_else(|| FindUserError::NotFound(which.clone()))
+    }
+
+    async fn check_old_password(
+        self,
+        caller: &Caller,
+        user: &User,
+        old: Option<Secret>,
+    ) -> Result<(), ChangeUserError> {
+        let engine = self.0;
+        let old = old.ok_or(ChangePasswordError::OldPasswordMissing)?;
+        let attempt = engine
+            .throttle
+            .sign_in(user.name.as_str(), caller.origin.address, engine.now())
+            .map_err(ChangePasswordError::from)?;
+        let right = engine.passwords.verify(old, user.password.clone()).await;
+        if !matches!(right, Ok(false)) {
+            engine.throttle.give_back(attempt);
+        }
+        if right.map_err(Internal::from)? { Ok(()) } else { Err(ChangePasswordError::OldPasswordWrong.into()) }
+    }
+
+    /// The change that makes sure nobody else takes an administrator away at the same time; `None` when only one is
+    /// left.
+    async fn spare_administrator(self) -> Result<Option<Change>, Internal> {
+        // The guard is read first: whoever changes the count after it makes this change stale.
+        let guard = self.0.store().guard(Guard::Administrators).await?;
+        let count = self.0.store().count_administrators().await?;
+        Ok((count > 1).then_some(Change::Guard(Guard::Administrators, guard)))
+    }
+
+    fn entry(self, scribe: &Scribe, now: Timestamp, action: Action, user: &User) -> Change {
+        let target = target(TargetKind::User, user.id.as_uuid(), user.name.as_str());
+        scribe.entry(self.0.entropy(), now, action, target)
+    }
+}
+
+fn check_rights(changes: &UserChanges, found: &User, own: bool) -> Result<(), ChangeUserError> {
+    if changes.password.is_some() && !own {
+        return Err(ChangeUserError::OthersPassword);
+    }
+    if (changes.email.is_some() || changes.email_opted_in.is_some()) && !own {
+        return Err(ChangeUserError::OthersEmail);
+    }
+    if changes.email_opted_in == Some(true) && changes.email.is_none() && found.email.is_none() {
+        return Err(ChangeUserError::EmailMissing);
+    }
+    if own && changes.is_admin.is_some_and(|wanted| wanted != found.is_admin) {
+        return Err(ChangeUserError::OwnAdminFlag);
+    }
+    if own && changes.active.is_some_and(|wanted| wanted != found.active) {
+        return Err(ChangeUserError::OwnActiveFlag);
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! How long things last and how much is allowed. Whoever composes a program fills these in.
+
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long things last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// The connection of a device that its owner trusts. Default: 30 days.
+    pub trusted_device: Duration,
+    /// The connection of any other device. Default: 24 hours.
+    pub untrusted_device: Duration,
+    /// An access token made from an API key or a password. Default: 1 hour.
+    pub access_token: Duration,
+    /// The longest that a token for use by hand may be asked for. Default: 7 days.
+    pub max_api_token: Duration,
+    /// A sign-in on the server's own pages. Default: 12 hours.
+    pub browser_session: Duration,
+    /// A machine's request to be let in. Default: 5 minutes.
+    pub device_grant: Duration,
+    /// The least time between two polls of a machine (RFC 8628 §3.2). Default: 5 seconds.
+    pub polling_interval: Duration,
+    /// How long one signing key signs. Default: 90 days.
+    pub signing_key: Duration,
+    /// How long finished requests and sessions are kept, so that late polls get a true answer. Default: 1 hour.
+    pub keep_finished: Duration,
+}
+
+impl Default for Lifetimes {
+    fn default() -> Self {
+        Self {
+            trusted_device: 30 * DAY,
+            untrusted_device: DAY,
+            access_token: HOUR,
+            max_api_token: 7 * DAY,
+            browser_session: 12 * HOUR,
+            device_grant: 5 * MINUTE,
+            polling_interval: Duration::from_secs(5),
+            signing_key: 90 * DAY,
+            keep_finished: HOUR,
+        }
+    }
+}
+
+impl Lifetimes {
+    /// The connection of a device, trusted or not.
+    #[must_use]
+    pub const fn device(&self, trusted: bool) -> Duration {
+        if trusted { self.trusted_device } else { self.untrusted_device }
+    }
+
+    /// The longest that any token made now can be good for; a signing key has to be kept for that long.
+    #[must_use]
+    pub fn longest_token(&self) -> Duration {
+        self.trusted_device
+            .max(self.untrusted_device)
+            .max(self.access_token)
+            .max(self.max_api_token)
+            .max(self.browser_session)
+    }
+}
+
+/// At most so many in such a time, replenished evenly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How many may come at once, and within each `per`.
+    pub burst: u32,
+    /// The time in which a used-up rate is whole again.
+    pub per: Duration,
+}
+
+/// How much guessing and flooding is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Whether [`Rate`]s apply at all. Off for load tests only.
+    pub enabled: bool,
+    /// Failed sign-ins on one account. Default: 10 in 15 minutes.
+    pub sign_in_per_account: Rate,
+    /// Failed sign-ins from one address. Default: 50 in 15 minutes.
+    pub sign_in_per_address: Rate,
+    /// Wrong user codes by one person. Default: 10 in 15 minutes.
+    pub user_code_per_person: Rate,
+    /// Wrong user codes from one address. Default: 50 in 15 minutes.
+    pub user_code_per_address: Rate,
+    /// Requests of machines from one address. Default: 60 in a minute.
+    pub device_authorization_per_address: Rate,
+    /// Wrong user codes that end a machine's request. Default: 3.
+    pub user_code_attempts: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let quarter = 15 * MINUTE;
+        Self {
+            enabled: true,
+            sign_in_per_account: Rate { burst: 10, per: quarter },
+            sign_in_per_address: Rate { burst: 50, per: quarter },
+            user_code_per_person: Rate { burst: 10, per: quarter },
+            user_code_per_address: Rate { burst: 50, per: quarter },
+            device_authorization_per_address: Rate { burst: 60, per: MINUTE },
+            user_code_attempts: 3,
+        }
+    }
+}
+
+/// Everything that can be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// How long things last.
+    pub lifetimes: Lifetimes,
+    /// How much is allowed.
+    pub limits: Limits,
+}

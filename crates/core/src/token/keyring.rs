@@ -1,0 +1,282 @@
+//! The keys that sign access tokens and that once did.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use zenml_auth_model::{Secret, ServerId, SigningKey, SigningKeyId, Timestamp};
+
+use super::claims::{Claims, Token};
+
+/// The PKCS #8 wrapping (RFC 8410 §7) of an Ed25519 private key of 32 bytes.
+const PKCS8_ED25519: [u8; 16] =
+    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+
+/// Why a token is no good, before anything is looked up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// It is no token of ours: not a JWT, another issuer, a broken signature, claims that make no sense.
+    #[error("the access token is not valid")]
+    Invalid,
+    /// It names a signing key that is not loaded.
+    #[error("the access token was signed with an unknown key")]
+    UnknownKey,
+    /// Its time is over.
+    #[error("the access token has expired")]
+    Expired,
+    /// There is no key to sign with, or it can't be used.
+    #[error("no signing key can be used: {0}")]
+    Signing(String),
+}
+
+/// The public half of a signing key, as a JWKS shows it (RFC 8037 §2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    /// The `kid`.
+    pub id: SigningKeyId,
+    /// The `x` coordinate, base64url.
+    pub x: String,
+}
+
+struct Signer {
+    header: Header,
+    key: EncodingKey,
+    since: Timestamp,
+}
+
+#[derive(Default)]
+struct Loaded {
+    signer: Option<Signer>,
+    verifiers: HashMap<String, DecodingKey>,
+    public: Vec<PublicKey>,
+    at: Option<Timestamp>,
+}
+
+/// Signs and verifies tokens with the keys that were last loaded.
+pub struct Keyring {
+    server: ServerId,
+    validation: Validation,
+    loaded: RwLock<Arc<Loaded>>,
+}
+
+impl Keyring {
+    /// A keyring without keys, for the tokens of this server.
+    #[must_use]
+    pub fn new(server: ServerId) -> Self {
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.set_audience(&[server.to_string()]);
+        validation.set_issuer(&[server.to_string()]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        // The time is given, so it is compared here.
+        validation.validate_exp = false;
+        Self { server, validation, loaded: RwLock::new(Arc::new(Loaded::default())) }
+    }
+
+    fn loaded(&self) -> Arc<Loaded> {
+        self.loaded.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes these keys in place of the ones before. The newest that is not retired signs.
+    ///
+    /// # Errors
+    /// [`TokenError::Signing`] when a key can't be used; the keys before stay.
+    pub fn load(&self, keys: &[SigningKey], now: Timestamp) -> Result<(), TokenError> {
+        let mut loaded = Loaded { at: Some(now), ..Loaded::default() };
+        for key in keys {
+            let encoding = encoding_key(key);
+            let jwk = Jwk::from_encoding_key(&encoding, Algorithm::EdDSA)
+                .map_err(|error| TokenError::Signing(error.to_string()))?;
+            let AlgorithmParameters::OctetKeyPair(pair) = &jwk.algorithm else {
+                return Err(TokenError::Signing("not an Ed25519 key".to_owned()));
+            };
+            let decoding = DecodingKey::from_ed_components(&pair.x)
+                .map_err(|error| TokenError::Signing(error.to_string()))?;
+            let name = key.id.to_string();
+            loaded.public.push(PublicKey { id: key.id, x: pair.x.clone() });
+            loaded.verifiers.insert(name.clone(), decoding);
+            let newer = loaded.signer.as_ref().is_none_or(|signer| signer.since <= key.created);
+            if key.retired_until.is_none() && newer {
+                let header = Header { kid: Some(name), ..Header::new(Algorithm::EdDSA) };
+                loaded.signer = Some(Signer { header, key: encoding, since: key.created });
+            }
+        }
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
+        Ok(())
+    }
+
+    /// When the keys were last loaded.
+    #[must_use]
+    pub fn loaded_at(&self) -> Option<Timestamp> {
+        self.loaded().at
+    }
+
+    /// The public keys, for the JWKS.
+    #[must_use]
+    pub fn public_keys(&self) -> Vec<PublicKey> {
+        self.loaded().public.clone()
+    }
+
+    /// Signs a token.
+    ///
+    /// # Errors
+    /// [`TokenError::Signing`] when there is no key to sign with.
+    pub fn sign(&self, token: &Token) -> Result<Secret, TokenError> {
+        let loaded = self.loaded();
+        let signer = loaded.signer.as_ref().ok_or_else(|| TokenError::Signing("none is loaded".to_owned()))?;
+        jsonwebtoken::encode(&signer.header, &Claims::new(self.server, token), &signer.key)
+            .map(Secret::new)
+            .map_err(|error| TokenError::Signing(error.to_string()))
+    }
+
+    /// Checks a token's signature, issuer, audience and time. Whether its credential is still good is another
+    /// question.
+    ///
+    /// # Errors
+    /// [`TokenError`] says why it is refused.
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Token, TokenError> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
+        let loaded = self.loaded();
+        let kid = header.kid.ok_or(TokenError::Invalid)?;
+        let key = loaded.verifiers.get(&kid).ok_or(TokenError::UnknownKey)?;
+        let claims = jsonwebtoken::decode::<Claims>(token, key, &self.validation)
+            .map_err(|_| TokenError::Invalid)?
+            .claims;
+        let token = claims.into_token().ok_or(TokenError::Invalid)?;
+        if now >= token.expires { Err(TokenError::Expired) } else { Ok(token) }
+    }
+}
+
+fn encoding_key(key: &SigningKey) -> EncodingKey {
+    let mut der = zeroize::Zeroizing::new(PKCS8_ED25519.to_vec());
+    der.extend_from_slice(key.seed.as_slice());
+    EncodingKey::from_ed_der(&der)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use uuid::Uuid;
+    use zenml_auth_model::{ApiKeyId, DeviceId, ServiceAccountId, SessionId, UserId, Version};
+    use zeroize::Zeroizing;
+
+    use super::super::claims::Provenance;
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+    fn key(number: u8) -> SigningKey {
+        SigningKey {
+            id: SigningKeyId::from_random([number; 16]),
+            seed: Zeroizing::new([number; 32]),
+            created: NOW,
+            retired_until: None,
+            version: Version::FIRST,
+        }
+    }
+
+    fn keyring(keys: &[SigningKey]) -> Keyring {
+        let keyring = Keyring::new(ServerId::from_random([9; 16]));
+        keyring.load(keys, NOW).unwrap();
+        keyring
+    }
+
+    fn token(provenance: Provenance) -> Token {
+        Token { id: Uuid::from_u128(7), provenance, issued: NOW, expires: NOW + Duration::from_secs(60) }
+    }
+
+    fn provenances() -> [Provenance; 3] {
+        let user = UserId::from_random([1; 16]);
+        [
+            Provenance::Device {
+                user,
+                credentials_gen: 3,
+                device: DeviceId::from_random([2; 16]),
+                token_gen: 4,
+            },
+            Provenance::ApiKey {
+                account: ServiceAccountId::from_random([3; 16]),
+                key: ApiKeyId::from_random([4; 16]),
+                generation: 5,
+            },
+            Provenance::Session { user, credentials_gen: 6, session: SessionId::from_random([5; 16]) },
+        ]
+    }
+
+    #[test]
+    fn what_was_signed_verifies_until_it_expires() {
+        let keyring = keyring(&[key(1)]);
+        for provenance in provenances() {
+            let token = token(provenance);
+            let signed = keyring.sign(&token).unwrap();
+            assert_eq!(keyring.verify(signed.expose(), NOW), Ok(token));
+            let last = token.expires - Duration::from_micros(1);
+            assert_eq!(keyring.verify(signed.expose(), last), Ok(token));
+            assert_eq!(keyring.verify(signed.expose(), token.expires), Err(TokenError::Expired));
+        }
+    }
+
+    #[test]
+    fn a_changed_token_is_refused() {
+        let keyring = keyring(&[key(1)]);
+        let signed = keyring.sign(&token(provenances()[0])).unwrap();
+        let text = signed.expose();
+        for position in 0..text.len() {
+            let mut bytes = text.as_bytes().to_vec();
+            bytes[position] = if bytes[position] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(bytes).unwrap();
+            // The last digit of base64 has bits that stand for nothing; decoders that take any would accept those.
+            assert!(keyring.verify(&changed, NOW).is_err(), "changing byte {position} went unseen");
+        }
+        for text in ["", ".", "..", "a.b.c", "ZENKEY_x", &text[..text.len() - 1], &format!("{text}A")] {
+            assert!(keyring.verify(text, NOW).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_token_of_another_server_or_key_is_refused() {
+        let ours = keyring(&[key(1)]);
+        let other_server = Keyring::new(ServerId::from_random([8; 16]));
+        other_server.load(&[key(1)], NOW).unwrap();
+        let foreign = other_server.sign(&token(provenances()[0])).unwrap();
+        assert_eq!(ours.verify(foreign.expose(), NOW), Err(TokenError::Invalid));
+        let other_key = keyring(&[key(2)]).sign(&token(provenances()[0])).unwrap();
+        assert_eq!(ours.verify(other_key.expose(), NOW), Err(TokenError::UnknownKey));
+    }
+
+    #[test]
+    fn another_algorithm_is_refused() {
+        let keyring = keyring(&[key(1)]);
+        let public = keyring.public_keys().remove(0);
+        let claims = Claims::new(ServerId::from_random([9; 16]), &token(provenances()[0]));
+        let header = Header { kid: Some(public.id.to_string()), ..Header::new(Algorithm::HS256) };
+        // The classic confusion: the public key as an HMAC secret.
+        let forged =
+            jsonwebtoken::encode(&header, &claims, &EncodingKey::from_base64_secret(&public.x).unwrap_or_else(|_| {
+                EncodingKey::from_secret(public.x.as_bytes())
+            }))
+            .unwrap();
+        assert_eq!(keyring.verify(&forged, NOW), Err(TokenError::Invalid));
+    }
+
+    #[test]
+    fn retired_keys_verify_but_do_not_sign() {
+        let old = key(1);
+        let signed = keyring(std::slice::from_ref(&old)).sign(&token(provenances()[0])).unwrap();
+        let retired = SigningKey { retired_until: Some(NOW + Duration::from_secs(60)), ..old };
+        let rotated = keyring(&[retired, key(2)]);
+        assert!(rotated.verify(signed.expose(), NOW).is_ok());
+        let fresh = rotated.sign(&token(provenances()[0])).unwrap();
+        assert_eq!(
+            jsonwebtoken::decode_header(fresh.expose()).unwrap().kid,
+            Some(key(2).id.to_string())
+        );
+        assert_eq!(rotated.public_keys().len(), 2);
+    }
+
+    #[test]
+    fn without_keys_nothing_is_signed() {
+        assert!(matches!(keyring(&[]).sign(&token(provenances()[0])), Err(TokenError::Signing(_))));
+    }
+}

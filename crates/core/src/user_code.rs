@@ -1,0 +1,131 @@
+//! Codes that people read from one screen and type on another.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
+use zenml_auth_model::{CodeMac, Secret};
+
+use crate::ports::Entropy;
+
+/// The base-20 alphabet of RFC 8628 §6.1: no vowels, so that no words come about, and no letters that are taken
+/// for others.
+const ALPHABET: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
+const LETTERS: usize = 8;
+
+/// Makes a user code such as `WDJB-MJHT`: 20⁸, or about 34.5 bits.
+#[must_use]
+pub fn random_user_code(entropy: &dyn Entropy) -> Secret {
+    let mut code = String::with_capacity(LETTERS + 1);
+    let mut letters = 0;
+    let mut buffer = [0_u8; 16];
+    while letters < LETTERS {
+        entropy.fill(&mut buffer);
+        for byte in buffer {
+            // 240 is the largest multiple of 20 in a byte: what lies above would make some letters likelier.
+            if byte >= 240 || letters == LETTERS {
+                continue;
+            }
+            if letters == LETTERS / 2 {
+                code.push('-');
+            }
+            code.push(ALPHABET.get(usize::from(byte % 20)).map_or('B', |letter| char::from(*letter)));
+            letters += 1;
+        }
+    }
+    Secret::new(code)
+}
+
+/// What was typed, without blanks and dashes and in capitals; `None` when it can't be a user code.
+#[must_use]
+pub fn normalize(typed: &str) -> Option<Secret> {
+    let mut letters = String::with_capacity(LETTERS);
+    for character in typed.chars() {
+        if character.is_whitespace() || matches!(character, '-' | '–' | '—' | '_') {
+            continue;
+        }
+        let letter = character.to_ascii_uppercase();
+        if !u8::try_from(letter).is_ok_and(|byte| ALPHABET.contains(&byte)) || letters.len() == LETTERS {
+            return None;
+        }
+        letters.push(letter);
+    }
+    (letters.len() == LETTERS).then(|| Secret::new(letters))
+}
+
+/// The code as it is shown, from its normalized form.
+#[must_use]
+pub fn display(normalized: &Secret) -> String {
+    let letters = normalized.expose();
+    match (letters.get(..LETTERS / 2), letters.get(LETTERS / 2..)) {
+        (Some(first), Some(second)) => format!("{first}-{second}"),
+        _ => letters.to_owned(),
+    }
+}
+
+/// The MAC of a normalized code under the server's secret.
+#[must_use]
+pub fn mac(server_secret: &[u8; 32], normalized: &Secret) -> CodeMac {
+    // A key of 32 bytes always fits; HMAC takes keys of any length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(server_secret) else {
+        return CodeMac::from_bytes([0; 32]);
+    };
+    mac.update(b"zenml-auth user code\0");
+    mac.update(normalized.expose().as_bytes());
+    CodeMac::from_bytes(mac.finalize().into_bytes().into())
+}
+
+/// Whether two MACs are the same, in a time that does not depend on where they differ.
+#[must_use]
+pub fn same(one: &CodeMac, other: &CodeMac) -> bool {
+    one.as_bytes().ct_eq(other.as_bytes()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Counts upwards from a seed, round and round, so that every byte comes up.
+    struct Counting(AtomicU8);
+    impl Entropy for Counting {
+        fn fill(&self, buffer: &mut [u8]) {
+            for byte in buffer {
+                *byte = self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    #[test]
+    fn people_may_type_it_as_they_like() {
+        for typed in ["WDJB-MJHT", "wdjbmjht", " wdjb mjht ", "W-D-J-B-M-J-H-T", "wdjb–mjht"] {
+            assert_eq!(normalize(typed).map(|code| code.expose().to_owned()).as_deref(), Some("WDJBMJHT"), "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_no_code_is_refused() {
+        for typed in ["", "WDJB-MJH", "WDJB-MJHTT", "WDJB-MJHA", "WDJB-MJH0", "ＷDJB-MJHT", "WDJB-MJHT\0"] {
+            assert!(normalize(typed).is_none(), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn the_secret_matters() {
+        let code = Secret::new("WDJBMJHT");
+        assert!(same(&mac(&[1; 32], &code), &mac(&[1; 32], &code)));
+        assert!(!same(&mac(&[1; 32], &code), &mac(&[2; 32], &code)));
+    }
+
+    proptest! {
+        #[test]
+        fn made_codes_can_be_typed(seed: u8) {
+            let code = random_user_code(&Counting(AtomicU8::new(seed)));
+            prop_assert_eq!(code.expose().len(), 9);
+            let normalized = normalize(code.expose()).unwrap();
+            prop_assert_eq!(display(&normalized), code.expose());
+        }
+    }
+}
