@@ -1,1 +1,50 @@
-//! TODO
+//! The database schema of zenml-auth, one file per change, up and down.
+//!
+//! [`up`] brings a database to the schema of this program, [`down`] takes changes back, and [`status`] tells how far
+//! a database has come without changing it. A database that holds changes which this program does not know was made
+//! by a newer one; nothing is done to it, and the error says so.
+//!
+//! To change the schema, add a file `mNNNN_what.rs` with both directions and name it in [`Migrator`]. A migration that
+//! was released is never edited. It is written once for all databases: what they spell differently is in `dialect.rs`.
+
+#![allow(
+    elided_lifetimes_in_paths,
+    reason = "the methods of `MigrationTrait` can only be implemented as they are declared, which is without it"
+)]
+
+mod dialect;
+mod m0001_server;
+mod m0002_users;
+mod m0003_devices;
+mod m0004_service_accounts;
+mod m0005_audit_events;
+mod run;
+
+pub use run::{MigrationError, Status, Step, down, status, up};
+
+use sea_orm_migration::sea_orm::DynIden;
+use sea_orm_migration::sea_query::IntoIden;
+use sea_orm_migration::{MigrationTrait, MigratorTrait};
+
+/// All changes of the schema, the oldest first.
+#[derive(Debug, Clone, Copy)]
+pub struct Migrator;
+
+/// The table that says which changes were made.
+pub(crate) const MIGRATIONS_TABLE: &str = "migrations";
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_server::Migration),
+            Box::new(m0002_users::Migration),
+            Box::new(m0003_devices::Migration),
+            Box::new(m0004_service_accounts::Migration),
+            Box::new(m0005_audit_events::Migration),
+        ]
+    }
+
+    fn migration_table_name() -> DynIden {
+        MIGRATIONS_TABLE.into_iden()
+    }
+}

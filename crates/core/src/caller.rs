@@ -46,7 +46,12 @@ impl Caller {
     /// The operator of the server.
     #[must_use]
     pub fn operator() -> Self {
-        Self { identity: Identity::Operator, credential: None, expires: None, origin: Origin::default() }
+        Self {
+            identity: Identity::Operator,
+            credential: None,
+            expires: None,
+            origin: Origin::default(),
+        }
     }
 
     /// The person who asks, if it is one.
@@ -79,15 +84,23 @@ impl Caller {
     /// # Errors
     /// [`NotAllowed`] for everybody else.
     pub fn require_admin(&self, action: &'static str) -> Result<(), NotAllowed> {
-        if self.is_admin() { Ok(()) } else { Err(NotAllowed { action }) }
+        if self.is_admin() {
+            Ok(())
+        } else {
+            Err(NotAllowed { action })
+        }
     }
 
     fn actor(&self) -> Actor {
         match &self.identity {
-            Identity::User(user) => Actor::User { id: user.id, name: user.name.clone() },
-            Identity::ServiceAccount(account) => {
-                Actor::ServiceAccount { id: account.id, name: account.name.clone() }
-            }
+            Identity::User(user) => Actor::User {
+                id: user.id,
+                name: user.name.clone(),
+            },
+            Identity::ServiceAccount(account) => Actor::ServiceAccount {
+                id: account.id,
+                name: account.name.clone(),
+            },
             Identity::Operator => Actor::Operator,
         }
     }
@@ -110,24 +123,49 @@ pub(crate) struct Scribe {
 
 impl Scribe {
     pub(crate) fn of(caller: &Caller) -> Self {
-        Self { actor: caller.actor(), credential: caller.credential_ref(), origin: caller.origin.clone() }
+        Self {
+            actor: caller.actor(),
+            credential: caller.credential_ref(),
+            origin: caller.origin.clone(),
+        }
     }
 
     pub(crate) fn anonymous(origin: &Origin) -> Self {
-        Self { actor: Actor::Anonymous, credential: None, origin: origin.clone() }
+        Self {
+            actor: Actor::Anonymous,
+            credential: None,
+            origin: origin.clone(),
+        }
     }
 
     pub(crate) fn user(user: &User, origin: &Origin) -> Self {
-        let actor = Actor::User { id: user.id, name: user.name.clone() };
-        Self { actor, credential: None, origin: origin.clone() }
+        let actor = Actor::User {
+            id: user.id,
+            name: user.name.clone(),
+        };
+        Self {
+            actor,
+            credential: None,
+            origin: origin.clone(),
+        }
     }
 
     pub(crate) fn server() -> Self {
-        Self { actor: Actor::Server, credential: None, origin: Origin::default() }
+        Self {
+            actor: Actor::Server,
+            credential: None,
+            origin: Origin::default(),
+        }
     }
 
     /// The change that appends an entry.
-    pub(crate) fn entry(&self, entropy: &dyn Entropy, now: Timestamp, action: Action, target: Target) -> Change {
+    pub(crate) fn entry(
+        &self,
+        entropy: &dyn Entropy,
+        now: Timestamp,
+        action: Action,
+        target: Target,
+    ) -> Change {
         self.entry_with(entropy, now, action, target, None)
     }
 
@@ -156,5 +194,9 @@ impl Scribe {
 /// What an entry is about, with a name.
 pub(crate) fn target(kind: TargetKind, id: uuid::Uuid, name: impl Into<String>) -> Target {
     let name = name.into();
-    Target { kind, id, name: (!name.is_empty()).then(|| Text::from_stored(name)) }
+    Target {
+        kind,
+        id,
+        name: (!name.is_empty()).then(|| Text::from_stored(name)),
+    }
 }

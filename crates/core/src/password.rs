@@ -53,7 +53,12 @@ pub struct HashingCost {
 
 impl Default for HashingCost {
     fn default() -> Self {
-        Self { memory_kib: 19_456, passes: 2, parallel: 2, queue: 64 }
+        Self {
+            memory_kib: 19_456,
+            passes: 2,
+            parallel: 2,
+            queue: 64,
+        }
     }
 }
 
@@ -73,8 +78,7 @@ impl Passwords {
     /// # Errors
     /// [`HashingError::Broken`] when the cost is outside of what argon2 allows.
     pub fn new(cost: HashingCost, entropy: &dyn Entropy) -> Result<Self, HashingError> {
-        let params =
-            Params::new(cost.memory_kib, cost.passes, 1, None).map_err(|_| HashingError::Broken)?;
+        let params = Params::new(cost.memory_kib, cost.passes, 1, None).map_err(|_| HashingError::Broken)?;
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let decoy = hash_now(&argon2, &crate::secrets::random_secret(entropy), salt(entropy))?;
         Ok(Self {
@@ -138,7 +142,12 @@ impl Passwords {
         work: impl FnOnce() -> Result<T, HashingError> + Send + 'static,
     ) -> Result<T, HashingError> {
         let _place = Place::take(&self.waiting, self.queue)?;
-        let permit = self.permits.clone().acquire_owned().await.map_err(|_| HashingError::Overloaded)?;
+        let permit = self
+            .permits
+            .clone()
+            .acquire_owned()
+            .await
+            .map_err(|_| HashingError::Overloaded)?;
         tokio::task::spawn_blocking(move || {
             // Held by the work, not by the caller: a caller who goes away does not let another one start beside it.
             let _permit = permit;
@@ -155,7 +164,11 @@ struct Place<'a>(&'a AtomicUsize);
 impl<'a> Place<'a> {
     fn take(waiting: &'a AtomicUsize, most: usize) -> Result<Self, HashingError> {
         let place = Self(waiting);
-        if waiting.fetch_add(1, Ordering::Relaxed) >= most { Err(HashingError::Overloaded) } else { Ok(place) }
+        if waiting.fetch_add(1, Ordering::Relaxed) >= most {
+            Err(HashingError::Overloaded)
+        } else {
+            Ok(place)
+        }
     }
 }
 
@@ -184,30 +197,55 @@ mod tests {
     use crate::ports::SystemEntropy;
 
     fn passwords(queue: usize) -> Passwords {
-        let cost = HashingCost { memory_kib: 64, passes: 1, parallel: 1, queue };
+        let cost = HashingCost {
+            memory_kib: 64,
+            passes: 1,
+            parallel: 1,
+            queue,
+        };
         Passwords::new(cost, &SystemEntropy).unwrap()
     }
 
     #[tokio::test]
     async fn the_right_password_is_right() {
         let passwords = passwords(8);
-        let hash = passwords.hash(Secret::new("correct horse"), &SystemEntropy).await.unwrap();
+        let hash = passwords
+            .hash(Secret::new("correct horse"), &SystemEntropy)
+            .await
+            .unwrap();
         assert!(hash.as_phc().starts_with("$argon2id$v=19$m=64,t=1,p=1$"));
-        assert_eq!(passwords.verify(Secret::new("correct horse"), Some(hash.clone())).await, Ok(true));
-        assert_eq!(passwords.verify(Secret::new("correct horsf"), Some(hash)).await, Ok(false));
-        assert_eq!(passwords.verify(Secret::new("correct horse"), None).await, Ok(false));
+        assert_eq!(
+            passwords
+                .verify(Secret::new("correct horse"), Some(hash.clone()))
+                .await,
+            Ok(true)
+        );
+        assert_eq!(
+            passwords.verify(Secret::new("correct horsf"), Some(hash)).await,
+            Ok(false)
+        );
+        assert_eq!(
+            passwords.verify(Secret::new("correct horse"), None).await,
+            Ok(false)
+        );
     }
 
     #[tokio::test]
     async fn a_broken_hash_is_no_password() {
         let hash = PasswordHash::from_phc("not a hash".to_owned());
-        assert_eq!(passwords(8).verify(Secret::new("x"), Some(hash)).await, Err(HashingError::Broken));
+        assert_eq!(
+            passwords(8).verify(Secret::new("x"), Some(hash)).await,
+            Err(HashingError::Broken)
+        );
     }
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_flood_is_turned_away() {
         let passwords = Arc::new(passwords(3));
-        let hash = passwords.hash(Secret::new("correct horse"), &SystemEntropy).await.unwrap();
+        let hash = passwords
+            .hash(Secret::new("correct horse"), &SystemEntropy)
+            .await
+            .unwrap();
         let tries: Vec<_> = (0..50)
             .map(|_| {
                 let (passwords, hash) = (passwords.clone(), hash.clone());
@@ -225,13 +263,22 @@ mod tests {
             }
         }
         assert!(checked >= 1);
-        assert_eq!(passwords.verify(Secret::new("correct horse"), Some(hash)).await, Ok(true));
+        assert_eq!(
+            passwords.verify(Secret::new("correct horse"), Some(hash)).await,
+            Ok(true)
+        );
     }
 
     #[test]
     fn weak_passwords_are_refused() {
-        assert_eq!(Passwords::check_strength(&Secret::new("short")), Err(WeakPassword::TooShort));
-        assert_eq!(Passwords::check_strength(&Secret::new("x".repeat(256))), Err(WeakPassword::TooLong));
+        assert_eq!(
+            Passwords::check_strength(&Secret::new("short")),
+            Err(WeakPassword::TooShort)
+        );
+        assert_eq!(
+            Passwords::check_strength(&Secret::new("x".repeat(256))),
+            Err(WeakPassword::TooLong)
+        );
         assert_eq!(Passwords::check_strength(&Secret::new("long enough")), Ok(()));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use zenml_auth_model::{Secret, SecretHash};
@@ -26,6 +27,19 @@ pub fn random_secret(entropy: &dyn Entropy) -> Secret {
 #[must_use]
 pub fn hash(secret: &Secret) -> SecretHash {
     SecretHash::from_bytes(Sha256::digest(secret.expose().as_bytes()).into())
+}
+
+/// Authenticates a text under the server's secret, for one purpose only: a MAC for one is none for another.
+#[must_use]
+pub fn mac(server_secret: &[u8; 32], purpose: &str, text: &str) -> SecretHash {
+    // A key of 32 bytes always fits; HMAC takes keys of any length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(server_secret) else {
+        return SecretHash::from_bytes([0; 32]);
+    };
+    mac.update(purpose.as_bytes());
+    mac.update(b"\0");
+    mac.update(text.as_bytes());
+    SecretHash::from_bytes(mac.finalize().into_bytes().into())
 }
 
 /// Whether two hashes are the same, in a time that does not depend on where they differ.

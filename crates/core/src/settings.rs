@@ -49,7 +49,11 @@ impl Lifetimes {
     /// The connection of a device, trusted or not.
     #[must_use]
     pub const fn device(&self, trusted: bool) -> Duration {
-        if trusted { self.trusted_device } else { self.untrusted_device }
+        if trusted {
+            self.trusted_device
+        } else {
+            self.untrusted_device
+        }
     }
 
     /// The longest that any token made now can be good for; a signing key has to be kept for that long.
@@ -96,11 +100,26 @@ impl Default for Limits {
         let quarter = 15 * MINUTE;
         Self {
             enabled: true,
-            sign_in_per_account: Rate { burst: 10, per: quarter },
-            sign_in_per_address: Rate { burst: 50, per: quarter },
-            user_code_per_person: Rate { burst: 10, per: quarter },
-            user_code_per_address: Rate { burst: 50, per: quarter },
-            device_authorization_per_address: Rate { burst: 60, per: MINUTE },
+            sign_in_per_account: Rate {
+                burst: 10,
+                per: quarter,
+            },
+            sign_in_per_address: Rate {
+                burst: 50,
+                per: quarter,
+            },
+            user_code_per_person: Rate {
+                burst: 10,
+                per: quarter,
+            },
+            user_code_per_address: Rate {
+                burst: 50,
+                per: quarter,
+            },
+            device_authorization_per_address: Rate {
+                burst: 60,
+                per: MINUTE,
+            },
             user_code_attempts: 3,
         }
     }

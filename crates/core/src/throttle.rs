@@ -82,7 +82,10 @@ impl Throttle {
     /// Nothing was attempted yet.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, state: Mutex::default() }
+        Self {
+            limits,
+            state: Mutex::default(),
+        }
     }
 
     /// Somebody is about to sign in to an account.
@@ -95,7 +98,10 @@ impl Throttle {
         let familiar = network.map(|network| (account.clone(), network));
         let is_familiar = familiar.as_ref().is_some_and(|pair| {
             let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            state.familiar.get(pair).is_some_and(|since| now < *since + FAMILIAR_FOR)
+            state
+                .familiar
+                .get(pair)
+                .is_some_and(|since| now < *since + FAMILIAR_FOR)
         });
         let own = match (is_familiar, network) {
             (true, Some(network)) => Counter::SignInFamiliar(account, network),
@@ -103,7 +109,8 @@ impl Throttle {
         };
         let mut counters = vec![(own, self.limits.sign_in_per_account)];
         counters.extend(network.map(|n| (Counter::SignInAddress(n), self.limits.sign_in_per_address)));
-        self.take(counters, now).map(|attempt| Attempt { familiar, ..attempt })
+        self.take(counters, now)
+            .map(|attempt| Attempt { familiar, ..attempt })
     }
 
     /// A workload is about to exchange an API key for a token.
@@ -121,11 +128,19 @@ impl Throttle {
     ///
     /// # Errors
     /// [`TooMany`] when too many codes of this person or from the address were wrong.
-    pub fn user_code(&self, person: UserId, from: Option<IpAddr>, now: Timestamp) -> Result<Attempt, TooMany> {
+    pub fn user_code(
+        &self,
+        person: UserId,
+        from: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<Attempt, TooMany> {
         let mut counters = vec![(Counter::UserCodePerson(person), self.limits.user_code_per_person)];
-        counters.extend(
-            from.map(|address| (Counter::UserCodeAddress(address.into()), self.limits.user_code_per_address)),
-        );
+        counters.extend(from.map(|address| {
+            (
+                Counter::UserCodeAddress(address.into()),
+                self.limits.user_code_per_address,
+            )
+        }));
         self.take(counters, now)
     }
 
@@ -135,7 +150,12 @@ impl Throttle {
     /// [`TooMany`] when too many requests came from the address.
     pub fn device_authorization(&self, from: Option<IpAddr>, now: Timestamp) -> Result<Attempt, TooMany> {
         let rate = self.limits.device_authorization_per_address;
-        self.take(from.map(|address| (Counter::DeviceAuthorization(address.into()), rate)).into_iter().collect(), now)
+        self.take(
+            from.map(|address| (Counter::DeviceAuthorization(address.into()), rate))
+                .into_iter()
+                .collect(),
+            now,
+        )
     }
 
     /// The attempt succeeded: it counts against nobody, and the address is known to be its owner's from now on.
@@ -161,7 +181,10 @@ impl Throttle {
 
     fn take(&self, counters: Vec<(Counter, Rate)>, now: Timestamp) -> Result<Attempt, TooMany> {
         if !self.limits.enabled {
-            return Ok(Attempt { taken: Vec::new(), familiar: None });
+            return Ok(Attempt {
+                taken: Vec::new(),
+                familiar: None,
+            });
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut waits = Duration::ZERO;
@@ -178,7 +201,10 @@ impl Throttle {
             let used_until = state.used_until.entry(counter.clone()).or_insert(now);
             *used_until = (*used_until).max(now) + emission(*rate);
         }
-        Ok(Attempt { taken: counters, familiar: None })
+        Ok(Attempt {
+            taken: counters,
+            familiar: None,
+        })
     }
 }
 
@@ -219,9 +245,19 @@ mod tests {
         }
         let refused = throttle.sign_in("ann", Some(HERE), NOW).unwrap_err();
         assert_eq!(refused.retry_after, Duration::from_secs(90));
-        assert!(throttle.sign_in("ann", Some(THERE), NOW).is_err(), "another address does not help");
-        assert!(throttle.sign_in("bob", Some(HERE), NOW).is_ok(), "another account is not concerned");
-        assert!(throttle.sign_in("ann", Some(HERE), NOW + refused.retry_after).is_ok());
+        assert!(
+            throttle.sign_in("ann", Some(THERE), NOW).is_err(),
+            "another address does not help"
+        );
+        assert!(
+            throttle.sign_in("bob", Some(HERE), NOW).is_ok(),
+            "another account is not concerned"
+        );
+        assert!(
+            throttle
+                .sign_in("ann", Some(HERE), NOW + refused.retry_after)
+                .is_ok()
+        );
     }
 
     #[test]
@@ -271,7 +307,10 @@ mod tests {
 
     #[test]
     fn off_means_off() {
-        let throttle = Throttle::new(Limits { enabled: false, ..Limits::default() });
+        let throttle = Throttle::new(Limits {
+            enabled: false,
+            ..Limits::default()
+        });
         for _ in 0..1000 {
             let _failed = throttle.sign_in("ann", Some(HERE), NOW).unwrap();
         }

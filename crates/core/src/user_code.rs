@@ -1,11 +1,10 @@
 //! Codes that people read from one screen and type on another.
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use zenml_auth_model::{CodeMac, Secret};
 
 use crate::ports::Entropy;
+use crate::secrets;
 
 /// The base-20 alphabet of RFC 8628 §6.1: no vowels, so that no words come about, and no letters that are taken
 /// for others.
@@ -28,7 +27,11 @@ pub fn random_user_code(entropy: &dyn Entropy) -> Secret {
             if letters == LETTERS / 2 {
                 code.push('-');
             }
-            code.push(ALPHABET.get(usize::from(byte % 20)).map_or('B', |letter| char::from(*letter)));
+            code.push(
+                ALPHABET
+                    .get(usize::from(byte % 20))
+                    .map_or('B', |letter| char::from(*letter)),
+            );
             letters += 1;
         }
     }
@@ -65,13 +68,7 @@ pub fn display(normalized: &Secret) -> String {
 /// The MAC of a normalized code under the server's secret.
 #[must_use]
 pub fn mac(server_secret: &[u8; 32], normalized: &Secret) -> CodeMac {
-    // A key of 32 bytes always fits; HMAC takes keys of any length.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(server_secret) else {
-        return CodeMac::from_bytes([0; 32]);
-    };
-    mac.update(b"zenml-auth user code\0");
-    mac.update(normalized.expose().as_bytes());
-    CodeMac::from_bytes(mac.finalize().into_bytes().into())
+    CodeMac::from_bytes(*secrets::mac(server_secret, "zenml-auth user code", normalized.expose()).as_bytes())
 }
 
 /// Whether two MACs are the same, in a time that does not depend on where they differ.
@@ -100,14 +97,32 @@ mod tests {
 
     #[test]
     fn people_may_type_it_as_they_like() {
-        for typed in ["WDJB-MJHT", "wdjbmjht", " wdjb mjht ", "W-D-J-B-M-J-H-T", "wdjb–mjht"] {
-            assert_eq!(normalize(typed).map(|code| code.expose().to_owned()).as_deref(), Some("WDJBMJHT"), "{typed}");
+        for typed in [
+            "WDJB-MJHT",
+            "wdjbmjht",
+            " wdjb mjht ",
+            "W-D-J-B-M-J-H-T",
+            "wdjb–mjht",
+        ] {
+            assert_eq!(
+                normalize(typed).map(|code| code.expose().to_owned()).as_deref(),
+                Some("WDJBMJHT"),
+                "{typed}"
+            );
         }
     }
 
     #[test]
     fn what_can_be_no_code_is_refused() {
-        for typed in ["", "WDJB-MJH", "WDJB-MJHTT", "WDJB-MJHA", "WDJB-MJH0", "ＷDJB-MJHT", "WDJB-MJHT\0"] {
+        for typed in [
+            "",
+            "WDJB-MJH",
+            "WDJB-MJHTT",
+            "WDJB-MJHA",
+            "WDJB-MJH0",
+            "ＷDJB-MJHT",
+            "WDJB-MJHT\0",
+        ] {
             assert!(normalize(typed).is_none(), "{typed:?}");
         }
     }

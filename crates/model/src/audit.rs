@@ -21,8 +21,13 @@ pub enum ActorKind {
 
 impl ActorKind {
     /// All of them.
-    pub const ALL: &'static [Self] =
-        &[Self::User, Self::ServiceAccount, Self::Anonymous, Self::Operator, Self::Server];
+    pub const ALL: &'static [Self] = &[
+        Self::User,
+        Self::ServiceAccount,
+        Self::Anonymous,
+        Self::Operator,
+        Self::Server,
+    ];
 
     /// The text that is stored and shown.
     #[must_use]

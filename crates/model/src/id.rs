@@ -130,7 +130,12 @@ mod tests {
 
     #[test]
     fn what_is_no_uuid_is_refused() {
-        for text in ["", "x", "8e7f2a67e9534ef7b39539f4924716b", "8e7f2a67-e953-4ef7-b395-39f4924716b7 "] {
+        for text in [
+            "",
+            "x",
+            "8e7f2a67e9534ef7b39539f4924716b",
+            "8e7f2a67-e953-4ef7-b395-39f4924716b7 ",
+        ] {
             assert!(text.parse::<UserId>().is_err(), "{text:?} was taken for an id");
         }
     }

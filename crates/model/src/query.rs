@@ -173,6 +173,20 @@ fields!(
 );
 
 fields!(
+    /// Fields of what there is one of, with a name: the default project and stack.
+    NamedField {
+        /// The id.
+        Id: Id => "id",
+        /// When it was created.
+        Created: Time => "created",
+        /// When it was last changed.
+        Updated: Time => "updated",
+        /// The name.
+        Name: Text => "name",
+    }
+);
+
+fields!(
     /// Fields of the audit trail.
     AuditField {
         /// The entry's id.
@@ -276,7 +290,10 @@ impl Operator {
     /// The operator that is called so on the wire.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|operator| operator.as_str() == text)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|operator| operator.as_str() == text)
     }
 }
 
@@ -449,8 +466,10 @@ impl<F: Field> Condition<F> {
     /// # Errors
     /// [`FilterError`] when the operator or a value does not fit the field.
     pub fn new(field: F, operator: Operator, values: &[String]) -> Result<Self, FilterError> {
-        let not_allowed =
-            || FilterError::OperatorNotAllowed { field: field.name(), operator: operator.as_str() };
+        let not_allowed = || FilterError::OperatorNotAllowed {
+            field: field.name(),
+            operator: operator.as_str(),
+        };
         let single = values.first().map_or("", String::as_str);
         let compare = |comparison| {
             Ok(match parse_value(field, single)? {
@@ -495,7 +514,11 @@ impl<F: Field> Condition<F> {
 }
 
 fn matched_text<F: Field>(field: F, text: &str) -> String {
-    if field.kind() == FieldKind::Id { text.replace('-', "").to_ascii_lowercase() } else { text.to_owned() }
+    if field.kind() == FieldKind::Id {
+        text.replace('-', "").to_ascii_lowercase()
+    } else {
+        text.to_owned()
+    }
 }
 
 fn choices<F: Field>(field: F, values: &[String]) -> Result<Vec<Value>, FilterError> {
@@ -507,9 +530,14 @@ fn choices<F: Field>(field: F, values: &[String]) -> Result<Vec<Value>, FilterEr
 }
 
 fn range<F: Field>(field: F, text: &str) -> Result<Test, FilterError> {
-    let (from, to) = text.split_once(',').ok_or(FilterError::NotARange { field: field.name() })?;
+    let (from, to) = text
+        .split_once(',')
+        .ok_or(FilterError::NotARange { field: field.name() })?;
     let parse = |part: &str| {
-        part.trim().parse().map_err(|source| FilterError::NotATime { field: field.name(), source })
+        part.trim().parse().map_err(|source| FilterError::NotATime {
+            field: field.name(),
+            source,
+        })
     };
     Ok(Test::Between(parse(from)?, parse(to)?))
 }
@@ -521,17 +549,26 @@ fn parse_value<F: Field>(field: F, text: &str) -> Result<Option<Value>, FilterEr
         FieldKind::Text => Some(Value::Text(text.to_owned())),
         FieldKind::Id => Uuid::try_parse(text).ok().map(Value::Id),
         FieldKind::Time => {
-            let moment = text.parse().map_err(|source| FilterError::NotATime { field: name, source })?;
+            let moment = text
+                .parse()
+                .map_err(|source| FilterError::NotATime { field: name, source })?;
             Some(Value::Time(moment))
         }
         FieldKind::Bool => match text.trim().to_ascii_lowercase().as_str() {
             "true" | "1" | "yes" | "y" | "t" | "on" => Some(Value::Bool(true)),
             "false" | "0" | "no" | "n" | "f" | "off" => Some(Value::Bool(false)),
-            _ => return Err(FilterError::NotABool { field: name, value: text.to_owned() }),
+            _ => {
+                return Err(FilterError::NotABool {
+                    field: name,
+                    value: text.to_owned(),
+                });
+            }
         },
         FieldKind::Number => {
-            let number =
-                text.trim().parse().map_err(|_| FilterError::NotANumber { field: name, value: text.to_owned() })?;
+            let number = text.trim().parse().map_err(|_| FilterError::NotANumber {
+                field: name,
+                value: text.to_owned(),
+            })?;
             Some(Value::Number(number))
         }
     })
@@ -626,7 +663,10 @@ impl PageRequest {
 
 impl Default for PageRequest {
     fn default() -> Self {
-        Self { number: 1, size: DEFAULT_PAGE_SIZE }
+        Self {
+            number: 1,
+            size: DEFAULT_PAGE_SIZE,
+        }
     }
 }
 
@@ -648,7 +688,10 @@ impl<F: Field> Default for Query<F> {
         Self {
             conditions: Vec::new(),
             combine: Combine::And,
-            sort: Sort { field: F::created(), direction: Direction::Ascending },
+            sort: Sort {
+                field: F::created(),
+                direction: Direction::Ascending,
+            },
             page: PageRequest::default(),
         }
     }
@@ -660,7 +703,10 @@ impl<F: Field> Query<F> {
         if self.conditions.is_empty() {
             return true;
         }
-        let mut results = self.conditions.iter().map(|condition| condition.test.holds(read(condition.field).as_ref()));
+        let mut results = self
+            .conditions
+            .iter()
+            .map(|condition| condition.test.holds(read(condition.field).as_ref()));
         match self.combine {
             Combine::And => results.all(|held| held),
             Combine::Or => results.any(|held| held),
@@ -694,7 +740,11 @@ impl<T> Page<T> {
 
     /// The same page with other items.
     pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U> {
-        Page { items: self.items.into_iter().map(convert).collect(), total: self.total, request: self.request }
+        Page {
+            items: self.items.into_iter().map(convert).collect(),
+            total: self.total,
+            request: self.request,
+        }
     }
 }
 
@@ -702,7 +752,11 @@ impl<T> Page<T> {
 mod tests {
     use super::*;
 
-    fn condition(field: DeviceField, operator: Operator, value: &str) -> Result<Condition<DeviceField>, FilterError> {
+    fn condition(
+        field: DeviceField,
+        operator: Operator,
+        value: &str,
+    ) -> Result<Condition<DeviceField>, FilterError> {
         Condition::new(field, operator, &[value.to_owned()])
     }
 
@@ -718,13 +772,22 @@ mod tests {
             condition(DeviceField::TrustedDevice, Operator::Equals, "maybe"),
             Err(FilterError::NotABool { .. })
         ));
-        assert!(matches!(condition(DeviceField::Created, Operator::In, "soon"), Err(FilterError::NotARange { .. })));
+        assert!(matches!(
+            condition(DeviceField::Created, Operator::In, "soon"),
+            Err(FilterError::NotARange { .. })
+        ));
     }
 
     #[test]
     fn an_id_that_is_none_matches_nothing() {
-        assert_eq!(condition(DeviceField::Id, Operator::Equals, "x").map(|c| c.test), Ok(Test::Never));
-        assert_eq!(condition(DeviceField::Id, Operator::NotEquals, "x").map(|c| c.test), Ok(Test::Always));
+        assert_eq!(
+            condition(DeviceField::Id, Operator::Equals, "x").map(|c| c.test),
+            Ok(Test::Never)
+        );
+        assert_eq!(
+            condition(DeviceField::Id, Operator::NotEquals, "x").map(|c| c.test),
+            Ok(Test::Always)
+        );
     }
 
     #[test]
@@ -732,15 +795,36 @@ mod tests {
         let id = Value::Id(Uuid::try_parse("8e7f2a67-e953-4ef7-b395-39f4924716b7").unwrap());
         let starts = condition(DeviceField::Id, Operator::StartsWith, "8E7F2A67-e9").unwrap();
         assert!(starts.test.holds(Some(&id)));
-        assert!(!condition(DeviceField::Id, Operator::EndsWith, "6b8").unwrap().test.holds(Some(&id)));
+        assert!(
+            !condition(DeviceField::Id, Operator::EndsWith, "6b8")
+                .unwrap()
+                .test
+                .holds(Some(&id))
+        );
     }
 
     #[test]
     fn a_missing_value_passes_no_test_but_isnull() {
-        for operator in [Operator::NotEquals, Operator::NotContains, Operator::NotOneOf, Operator::IsNotNull] {
-            assert!(!condition(DeviceField::Hostname, operator, "x").unwrap().test.holds(None), "{operator:?}");
+        for operator in [
+            Operator::NotEquals,
+            Operator::NotContains,
+            Operator::NotOneOf,
+            Operator::IsNotNull,
+        ] {
+            assert!(
+                !condition(DeviceField::Hostname, operator, "x")
+                    .unwrap()
+                    .test
+                    .holds(None),
+                "{operator:?}"
+            );
         }
-        assert!(condition(DeviceField::Hostname, Operator::IsNull, "").unwrap().test.holds(None));
+        assert!(
+            condition(DeviceField::Hostname, Operator::IsNull, "")
+                .unwrap()
+                .test
+                .holds(None)
+        );
     }
 
     #[test]

@@ -118,7 +118,10 @@ impl Text {
         if text.len() > MAX_TEXT_BYTES {
             return Err(TextError::TooLong);
         }
-        if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
+        if text
+            .chars()
+            .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+        {
             return Err(TextError::ControlCharacter);
         }
         Ok(Self(text))
@@ -133,7 +136,14 @@ impl Text {
     /// Makes a text of whatever came, leaving out what a text may not have: for what clients say of themselves.
     #[must_use]
     pub fn from_untrusted(text: &str, max_chars: usize) -> Self {
-        Self(text.chars().filter(|c| !c.is_control()).take(max_chars).collect::<String>().trim().to_owned())
+        Self(
+            text.chars()
+                .filter(|c| !c.is_control())
+                .take(max_chars)
+                .collect::<String>()
+                .trim()
+                .to_owned(),
+        )
     }
 
     /// The text.
@@ -174,8 +184,14 @@ mod tests {
         assert_eq!(Name::new("x".repeat(256)), Err(NameError::TooLong));
         assert_eq!(Name::new("a\nb"), Err(NameError::ControlCharacter));
         assert_eq!(Name::new(" ci"), Err(NameError::OuterBlank));
-        assert_eq!(Name::new("8e7f2a67-e953-4ef7-b395-39f4924716b7"), Err(NameError::LooksLikeId));
-        assert_eq!(Name::new("8e7f2a67e9534ef7b39539f4924716b7"), Err(NameError::LooksLikeId));
+        assert_eq!(
+            Name::new("8e7f2a67-e953-4ef7-b395-39f4924716b7"),
+            Err(NameError::LooksLikeId)
+        );
+        assert_eq!(
+            Name::new("8e7f2a67e9534ef7b39539f4924716b7"),
+            Err(NameError::LooksLikeId)
+        );
     }
 
     #[test]
@@ -187,7 +203,10 @@ mod tests {
 
     #[test]
     fn untrusted_text_is_cleaned() {
-        assert_eq!(Text::from_untrusted("lap\u{1b}[31mtop\r\n", 255).as_str(), "lap[31mtop");
+        assert_eq!(
+            Text::from_untrusted("lap\u{1b}[31mtop\r\n", 255).as_str(),
+            "lap[31mtop"
+        );
         assert_eq!(Text::from_untrusted("laptop", 3).as_str(), "lap");
     }
 }

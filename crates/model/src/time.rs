@@ -114,12 +114,16 @@ impl FromStr for Timestamp {
 
     /// Reads ISO 8601 with a `T` or a space, with or without decimals, in UTC unless an offset is given.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refused = || ParseTimestampError { text: text.to_owned() };
+        let refused = || ParseTimestampError {
+            text: text.to_owned(),
+        };
         if let Ok(moment) = text.parse::<jiff::Timestamp>() {
             return Ok(Self::from_micros(moment.as_microsecond()));
         }
         let civil: jiff::civil::DateTime = text.parse().map_err(|_| refused())?;
-        let moment = jiff::tz::TimeZone::UTC.to_timestamp(civil).map_err(|_| refused())?;
+        let moment = jiff::tz::TimeZone::UTC
+            .to_timestamp(civil)
+            .map_err(|_| refused())?;
         Ok(Self::from_micros(moment.as_microsecond()))
     }
 }
@@ -133,15 +137,29 @@ mod tests {
     #[test]
     fn reads_the_forms_that_clients_send() {
         let expected = Timestamp::from_micros(1_795_458_061_000_000);
-        for text in ["2026-11-23T18:21:01", "2026-11-23 18:21:01", "2026-11-23T18:21:01Z", "2026-11-23T19:21:01+01:00"] {
+        for text in [
+            "2026-11-23T18:21:01",
+            "2026-11-23 18:21:01",
+            "2026-11-23T18:21:01Z",
+            "2026-11-23T19:21:01+01:00",
+        ] {
             assert_eq!(text.parse(), Ok(expected), "{text}");
         }
     }
 
     #[test]
     fn refuses_what_is_no_time() {
-        for text in ["", "soon", "2026-13-01T00:00:00", "2026-02-30 00:00:00", "18:21:01"] {
-            assert!(text.parse::<Timestamp>().is_err(), "{text:?} was taken for a time");
+        for text in [
+            "",
+            "soon",
+            "2026-13-01T00:00:00",
+            "2026-02-30 00:00:00",
+            "18:21:01",
+        ] {
+            assert!(
+                text.parse::<Timestamp>().is_err(),
+                "{text:?} was taken for a time"
+            );
         }
     }
 

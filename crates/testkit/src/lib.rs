@@ -1,1 +1,36 @@
-//! TODO
+//! What the tests of zenml-auth share. Not published.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`builders`] | one of each model, with ids that do not collide and times that stand still |
+//! | [`clock`] | [`ManualClock`](clock::ManualClock), which moves when told to |
+//! | [`entropy`] | [`SeededEntropy`](entropy::SeededEntropy), the same bytes for the same seed |
+//! | [`contract`] | what every store has to do, as one suite of named tests |
+//!
+//! To run the contract on a store, make a test file of it:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use zenml_auth_core::memory::MemoryStore;
+//! use zenml_auth_testkit::contract::TestStore;
+//!
+//! async fn new_store() -> TestStore {
+//!     TestStore::new(Arc::new(MemoryStore::new()))
+//! }
+//!
+//! zenml_auth_testkit::store_contract!(new_store);
+//! ```
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "all of this crate is test code"
+)]
+
+pub mod builders;
+pub mod clock;
+pub mod contract;
+pub mod entropy;

@@ -48,7 +48,10 @@ impl Data {
     /// Makes all of the changes or none.
     pub(super) fn commit(&mut self, changes: &ChangeSet) -> Result<(), CommitError> {
         let (server, guards) = (self.server.clone(), self.guards.clone());
-        let result = changes.as_slice().iter().try_for_each(|change| self.apply(change));
+        let result = changes
+            .as_slice()
+            .iter()
+            .try_for_each(|change| self.apply(change));
         if result.is_ok() {
             every_table!(self.keep());
         } else {
@@ -74,9 +77,12 @@ impl Data {
             Change::UpdateUser(user) => self.users.update(user.clone()),
             Change::DeleteUser(id, version) => {
                 self.users.delete(*id, *version)?;
-                self.sessions.remove_where(usize::MAX, |session| session.user_id == *id);
-                self.devices.remove_where(usize::MAX, |device| device.user_id == *id);
-                self.grants.remove_where(usize::MAX, |grant| approver(grant) == Some(*id));
+                self.sessions
+                    .remove_where(usize::MAX, |session| session.user_id == *id);
+                self.devices
+                    .remove_where(usize::MAX, |device| device.user_id == *id);
+                self.grants
+                    .remove_where(usize::MAX, |grant| approver(grant) == Some(*id));
                 Ok(())
             }
             Change::InsertSession(session) => {
@@ -105,7 +111,8 @@ impl Data {
             Change::UpdateServiceAccount(account) => self.service_accounts.update(account.clone()),
             Change::DeleteServiceAccount(id, version) => {
                 self.service_accounts.delete(*id, *version)?;
-                self.api_keys.remove_where(usize::MAX, |key| key.service_account_id == *id);
+                self.api_keys
+                    .remove_where(usize::MAX, |key| key.service_account_id == *id);
                 Ok(())
             }
             Change::InsertApiKey(key) => {
@@ -129,18 +136,31 @@ impl Data {
     }
 
     fn needs_user(&self, id: UserId) -> Result<(), CommitError> {
-        if self.users.contains(id) { Ok(()) } else { Err(CommitError::ParentMissing) }
+        if self.users.contains(id) {
+            Ok(())
+        } else {
+            Err(CommitError::ParentMissing)
+        }
     }
 
     fn needs_service_account(&self, id: ServiceAccountId) -> Result<(), CommitError> {
-        if self.service_accounts.contains(id) { Ok(()) } else { Err(CommitError::ParentMissing) }
+        if self.service_accounts.contains(id) {
+            Ok(())
+        } else {
+            Err(CommitError::ParentMissing)
+        }
     }
 
     pub(super) fn purge(&mut self, before: PurgeBefore, limit: usize) -> usize {
-        let removed = self.grants.remove_where(limit, |grant| grant.expires < before.grants)
-            + self.sessions.remove_where(limit, |session| session.expires < before.sessions)
+        let removed = self
+            .grants
+            .remove_where(limit, |grant| grant.expires < before.grants)
+            + self
+                .sessions
+                .remove_where(limit, |session| session.expires < before.sessions)
             + self.signing_keys.remove_where(limit, |key| {
-                key.retired_until.is_some_and(|retired_until| retired_until < before.signing_keys)
+                key.retired_until
+                    .is_some_and(|retired_until| retired_until < before.signing_keys)
             });
         every_table!(self.keep());
         removed

@@ -23,8 +23,17 @@ pub(super) fn page<'a, R: Clone + 'a, F: Field>(
     let total = u64::try_from(matching.len()).unwrap_or(u64::MAX);
     let skipped = usize::try_from(query.page.offset()).unwrap_or(usize::MAX);
     let size = usize::try_from(query.page.size()).unwrap_or(usize::MAX);
-    let items = matching.into_iter().skip(skipped).take(size).map(|(_, _, row)| row.clone()).collect();
-    Page { items, total, request: query.page }
+    let items = matching
+        .into_iter()
+        .skip(skipped)
+        .take(size)
+        .map(|(_, _, row)| row.clone())
+        .collect();
+    Page {
+        items,
+        total,
+        request: query.page,
+    }
 }
 
 fn directed(direction: Direction, ordering: Ordering) -> Ordering {

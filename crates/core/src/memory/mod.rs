@@ -85,19 +85,39 @@ impl Store for MemoryStore {
     }
 
     async fn user_by_name(&self, name: &str) -> Result<Option<User>, StoreError> {
-        Ok(self.data.lock().users.by_key(&Key::Name(name.to_owned())).cloned())
+        Ok(self
+            .data
+            .lock()
+            .users
+            .by_key(&Key::Name(name.to_owned()))
+            .cloned())
     }
 
-    async fn list_users(&self, query: &Query<UserField>, only: Option<UserId>) -> Result<Page<User>, StoreError> {
+    async fn list_users(
+        &self,
+        query: &Query<UserField>,
+        only: Option<UserId>,
+    ) -> Result<Page<User>, StoreError> {
         let data = self.data.lock();
-        let users = data.users.rows().filter(|user| only.is_none_or(|id| user.id == id));
-        Ok(listing::page(users, query, |user| user.id.as_uuid(), fields::user))
+        let users = data
+            .users
+            .rows()
+            .filter(|user| only.is_none_or(|id| user.id == id));
+        Ok(listing::page(
+            users,
+            query,
+            |user| user.id.as_uuid(),
+            fields::user,
+        ))
     }
 
     async fn count_administrators(&self) -> Result<u64, StoreError> {
         let data = self.data.lock();
-        let administrators =
-            data.users.rows().filter(|user| user.is_admin && user.active && user.password.is_some()).count();
+        let administrators = data
+            .users
+            .rows()
+            .filter(|user| user.is_admin && user.active && user.password.is_some())
+            .count();
         Ok(u64::try_from(administrators).unwrap_or(u64::MAX))
     }
 
@@ -106,7 +126,12 @@ impl Store for MemoryStore {
     }
 
     async fn session_by_cookie(&self, cookie: &SecretHash) -> Result<Option<Session>, StoreError> {
-        Ok(self.data.lock().sessions.by_key(&Key::Cookie(*cookie.as_bytes())).cloned())
+        Ok(self
+            .data
+            .lock()
+            .sessions
+            .by_key(&Key::Cookie(*cookie.as_bytes()))
+            .cloned())
     }
 
     async fn grant(&self, id: GrantId) -> Result<Option<DeviceGrant>, StoreError> {
@@ -114,11 +139,21 @@ impl Store for MemoryStore {
     }
 
     async fn grant_by_device_code(&self, code: &SecretHash) -> Result<Option<DeviceGrant>, StoreError> {
-        Ok(self.data.lock().grants.by_key(&Key::DeviceCode(*code.as_bytes())).cloned())
+        Ok(self
+            .data
+            .lock()
+            .grants
+            .by_key(&Key::DeviceCode(*code.as_bytes()))
+            .cloned())
     }
 
     async fn grant_by_user_code(&self, code: &CodeMac) -> Result<Option<DeviceGrant>, StoreError> {
-        Ok(self.data.lock().grants.by_key(&Key::UserCode(*code.as_bytes())).cloned())
+        Ok(self
+            .data
+            .lock()
+            .grants
+            .by_key(&Key::UserCode(*code.as_bytes()))
+            .cloned())
     }
 
     async fn client_is_known(&self, client: ClientId) -> Result<bool, StoreError> {
@@ -132,13 +167,27 @@ impl Store for MemoryStore {
     }
 
     async fn device_of(&self, client: ClientId, user: UserId) -> Result<Option<Device>, StoreError> {
-        Ok(self.data.lock().devices.by_key(&Key::Pair(client.as_uuid(), user.as_uuid())).cloned())
+        Ok(self
+            .data
+            .lock()
+            .devices
+            .by_key(&Key::Pair(client.as_uuid(), user.as_uuid()))
+            .cloned())
     }
 
-    async fn list_devices(&self, query: &Query<DeviceField>, owner: UserId) -> Result<Page<Device>, StoreError> {
+    async fn list_devices(
+        &self,
+        query: &Query<DeviceField>,
+        owner: UserId,
+    ) -> Result<Page<Device>, StoreError> {
         let data = self.data.lock();
         let devices = data.devices.rows().filter(|device| device.user_id == owner);
-        Ok(listing::page(devices, query, |device| device.id.as_uuid(), fields::device))
+        Ok(listing::page(
+            devices,
+            query,
+            |device| device.id.as_uuid(),
+            fields::device,
+        ))
     }
 
     async fn service_account(&self, id: ServiceAccountId) -> Result<Option<ServiceAccount>, StoreError> {
@@ -146,7 +195,12 @@ impl Store for MemoryStore {
     }
 
     async fn service_account_by_name(&self, name: &str) -> Result<Option<ServiceAccount>, StoreError> {
-        Ok(self.data.lock().service_accounts.by_key(&Key::Name(name.to_owned())).cloned())
+        Ok(self
+            .data
+            .lock()
+            .service_accounts
+            .by_key(&Key::Name(name.to_owned()))
+            .cloned())
     }
 
     async fn list_service_accounts(
@@ -155,14 +209,23 @@ impl Store for MemoryStore {
     ) -> Result<Page<ServiceAccount>, StoreError> {
         let data = self.data.lock();
         let accounts = data.service_accounts.rows();
-        Ok(listing::page(accounts, query, |account| account.id.as_uuid(), fields::service_account))
+        Ok(listing::page(
+            accounts,
+            query,
+            |account| account.id.as_uuid(),
+            fields::service_account,
+        ))
     }
 
     async fn api_key(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
         Ok(self.data.lock().api_keys.get(id).cloned())
     }
 
-    async fn api_key_by_name(&self, account: ServiceAccountId, name: &str) -> Result<Option<ApiKey>, StoreError> {
+    async fn api_key_by_name(
+        &self,
+        account: ServiceAccountId,
+        name: &str,
+    ) -> Result<Option<ApiKey>, StoreError> {
         let key = Key::NameIn(account.as_uuid(), name.to_owned());
         Ok(self.data.lock().api_keys.by_key(&key).cloned())
     }
@@ -173,29 +236,47 @@ impl Store for MemoryStore {
         account: ServiceAccountId,
     ) -> Result<Page<ApiKey>, StoreError> {
         let data = self.data.lock();
-        let keys = data.api_keys.rows().filter(|key| key.service_account_id == account);
-        Ok(listing::page(keys, query, |key| key.id.as_uuid(), fields::api_key))
+        let keys = data
+            .api_keys
+            .rows()
+            .filter(|key| key.service_account_id == account);
+        Ok(listing::page(
+            keys,
+            query,
+            |key| key.id.as_uuid(),
+            fields::api_key,
+        ))
     }
 
     async fn list_audit_events(&self, query: &Query<AuditField>) -> Result<Page<AuditEvent>, StoreError> {
         let data = self.data.lock();
         let events = data.audit_events.rows();
-        Ok(listing::page(events, query, |event| event.id.as_uuid(), fields::audit_event))
+        Ok(listing::page(
+            events,
+            query,
+            |event| event.id.as_uuid(),
+            fields::audit_event,
+        ))
     }
 
     async fn note_uses(&self, keys: &[ApiKeyUse], devices: &[DeviceUse]) -> Result<(), StoreError> {
         let mut data = self.data.lock();
         for ApiKeyUse { id, at } in keys {
-            data.api_keys.note(*id, |key| key.last_login = key.last_login.max(Some(*at)));
+            data.api_keys
+                .note(*id, |key| key.last_login = key.last_login.max(Some(*at)));
         }
         for DeviceUse { id, at } in devices {
-            data.devices.note(*id, |device| device.last_login = device.last_login.max(Some(*at)));
+            data.devices
+                .note(*id, |device| device.last_login = device.last_login.max(Some(*at)));
         }
         Ok(())
     }
 
     async fn purge(&self, before: PurgeBefore, limit: u32) -> Result<u64, StoreError> {
-        let removed = self.data.lock().purge(before, usize::try_from(limit).unwrap_or(usize::MAX));
+        let removed = self
+            .data
+            .lock()
+            .purge(before, usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(u64::try_from(removed).unwrap_or(u64::MAX))
     }
 }

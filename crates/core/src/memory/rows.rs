@@ -2,8 +2,8 @@
 
 use zenml_auth_model::{
     ApiKey, ApiKeyId, AuditEvent, AuditEventId, Device, DeviceGrant, DeviceId, GrantId, GrantState,
-    ServiceAccount, ServiceAccountId, Session, SessionId, SessionPurpose, SigningKey, SigningKeyId, User, UserId,
-    Version,
+    ServiceAccount, ServiceAccountId, Session, SessionId, SessionPurpose, SigningKey, SigningKeyId, User,
+    UserId, Version,
 };
 
 use super::table::{Key, Row, Versioned};
@@ -108,7 +108,10 @@ impl Row for Device {
     }
 
     fn keys(&self) -> Vec<(Unique, Key)> {
-        vec![(Unique::DeviceOfClient, Key::Pair(self.client_id.as_uuid(), self.user_id.as_uuid()))]
+        vec![(
+            Unique::DeviceOfClient,
+            Key::Pair(self.client_id.as_uuid(), self.user_id.as_uuid()),
+        )]
     }
 }
 
@@ -120,7 +123,10 @@ impl Row for ServiceAccount {
     }
 
     fn keys(&self) -> Vec<(Unique, Key)> {
-        vec![(Unique::ServiceAccountName, Key::Name(self.name.as_str().to_owned()))]
+        vec![(
+            Unique::ServiceAccountName,
+            Key::Name(self.name.as_str().to_owned()),
+        )]
     }
 }
 
@@ -133,7 +139,10 @@ impl Row for ApiKey {
 
     fn keys(&self) -> Vec<(Unique, Key)> {
         let name = self.name.as_str().to_owned();
-        vec![(Unique::ApiKeyName, Key::NameIn(self.service_account_id.as_uuid(), name))]
+        vec![(
+            Unique::ApiKeyName,
+            Key::NameIn(self.service_account_id.as_uuid(), name),
+        )]
     }
 }
 

@@ -59,7 +59,11 @@ pub(super) struct Table<R: Row> {
 
 impl<R: Row> Default for Table<R> {
     fn default() -> Self {
-        Self { rows: HashMap::new(), keys: HashMap::new(), journal: Vec::new() }
+        Self {
+            rows: HashMap::new(),
+            keys: HashMap::new(),
+            journal: Vec::new(),
+        }
     }
 }
 
@@ -92,7 +96,12 @@ impl<R: Row> Table<R> {
 
     /// Removes the rows that a rule applies to, and tells how many.
     pub(super) fn remove_where(&mut self, limit: usize, applies: impl Fn(&R) -> bool) -> usize {
-        let doomed: Vec<R::Id> = self.rows().filter(|row| applies(row)).map(Row::id).take(limit).collect();
+        let doomed: Vec<R::Id> = self
+            .rows()
+            .filter(|row| applies(row))
+            .map(Row::id)
+            .take(limit)
+            .collect();
         for id in &doomed {
             self.put(*id, None);
         }
@@ -164,7 +173,9 @@ impl<R: Versioned> Table<R> {
     }
 
     fn at_version(&self, id: R::Id, version: Version) -> Result<&R, CommitError> {
-        self.get(id).filter(|row| row.version() == version).ok_or(CommitError::Stale)
+        self.get(id)
+            .filter(|row| row.version() == version)
+            .ok_or(CommitError::Stale)
     }
 }
 
@@ -202,7 +213,11 @@ mod tests {
     }
 
     fn item(id: u32, name: &'static str) -> Item {
-        Item { id, name, version: Version::FIRST }
+        Item {
+            id,
+            name,
+            version: Version::FIRST,
+        }
     }
 
     #[test]
@@ -225,7 +240,10 @@ mod tests {
     fn a_freed_key_can_be_taken_again() {
         let mut table = Table::default();
         table.insert(item(1, "one")).unwrap();
-        assert!(matches!(table.insert(item(2, "one")), Err(CommitError::Taken(Unique::UserName))));
+        assert!(matches!(
+            table.insert(item(2, "one")),
+            Err(CommitError::Taken(Unique::UserName))
+        ));
         table.update(item(1, "uno")).unwrap();
         table.insert(item(2, "one")).unwrap();
         assert_eq!(table.by_key(&Key::Name("one".to_owned())).map(Row::id), Some(2));

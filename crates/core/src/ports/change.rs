@@ -1,8 +1,8 @@
 //! Changes as values: an operation decides what to change, and a store carries it out in one transaction.
 
 use zenml_auth_model::{
-    ApiKey, ApiKeyId, AuditEvent, Device, DeviceGrant, DeviceId, ServerIdentity, ServiceAccount, ServiceAccountId,
-    Session, SessionId, SigningKey, User, UserId, Version,
+    ApiKey, ApiKeyId, AuditEvent, Device, DeviceGrant, DeviceId, ServerIdentity, ServiceAccount,
+    ServiceAccountId, Session, SessionId, SigningKey, User, UserId, Version,
 };
 
 use super::StoreError;
@@ -33,7 +33,9 @@ impl Guard {
 
 /// One change of one row.
 ///
-/// An update carries the row as it should be, with the version that was **read**; the store writes the next one.
+/// An update carries the row as it should be, with the version that was **read**; the store writes the next one. The
+/// latest use of a device or API key is the exception: a later one that
+/// [`Store::note_uses`](super::Store::note_uses) has noted in the meantime stays, as it moved no version on.
 #[derive(Debug, Clone)]
 pub enum Change {
     /// Sets the server up; refused with [`Unique::Server`] when it is already.
@@ -120,7 +122,7 @@ pub enum Unique {
     ApiKeyName,
     /// The device of one person on one client.
     DeviceOfClient,
-    /// A device code or user code.
+    /// A device code, a user code or the cookie of a session.
     Code,
     /// An id.
     Id,

@@ -15,10 +15,14 @@ pub struct SystemClock;
 
 #[cfg(feature = "system")]
 impl Clock for SystemClock {
-    #[allow(clippy::disallowed_methods, reason = "this is the edge where the time comes in")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the edge where the time comes in"
+    )]
     fn now(&self) -> Timestamp {
-        let since_epoch =
-            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        let since_epoch = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default();
         Timestamp::UNIX_EPOCH + since_epoch
     }
 }

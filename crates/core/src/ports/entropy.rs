@@ -13,7 +13,10 @@ pub struct SystemEntropy;
 
 #[cfg(feature = "system")]
 impl Entropy for SystemEntropy {
-    #[allow(clippy::disallowed_methods, reason = "this is the edge where randomness comes in")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "this is the edge where randomness comes in"
+    )]
     fn fill(&self, buffer: &mut [u8]) {
         use rand::Rng as _;
 

@@ -10,7 +10,7 @@ pub use clock::Clock;
 #[cfg(feature = "system")]
 pub use clock::SystemClock;
 pub use entropy::Entropy;
-pub(crate) use entropy::id_bytes;
 #[cfg(feature = "system")]
 pub use entropy::SystemEntropy;
+pub(crate) use entropy::id_bytes;
 pub use store::{ApiKeyUse, DeviceUse, PurgeBefore, Store, StoreError};

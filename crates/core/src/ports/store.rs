@@ -6,8 +6,8 @@ use zenml_auth_model::query::{
 };
 use zenml_auth_model::{
     ApiKey, ApiKeyId, AuditEvent, ClientId, CodeMac, Device, DeviceGrant, DeviceId, GrantId, SecretHash,
-    ServerIdentity, ServiceAccount, ServiceAccountId, Session, SessionId, SigningKey, Timestamp, User, UserId,
-    Version,
+    ServerIdentity, ServiceAccount, ServiceAccountId, Session, SessionId, SigningKey, Timestamp, User,
+    UserId, Version,
 };
 
 use super::{ChangeSet, CommitError, Guard};
@@ -89,7 +89,11 @@ pub trait Store: Send + Sync + 'static {
     /// A user by exact name.
     async fn user_by_name(&self, name: &str) -> Result<Option<User>, StoreError>;
     /// A page of users; with `only`, of that one.
-    async fn list_users(&self, query: &Query<UserField>, only: Option<UserId>) -> Result<Page<User>, StoreError>;
+    async fn list_users(
+        &self,
+        query: &Query<UserField>,
+        only: Option<UserId>,
+    ) -> Result<Page<User>, StoreError>;
     /// How many administrators are active and have a password.
     async fn count_administrators(&self) -> Result<u64, StoreError>;
 
@@ -112,7 +116,11 @@ pub trait Store: Send + Sync + 'static {
     /// The device of one person on one client.
     async fn device_of(&self, client: ClientId, user: UserId) -> Result<Option<Device>, StoreError>;
     /// A page of one person's devices.
-    async fn list_devices(&self, query: &Query<DeviceField>, owner: UserId) -> Result<Page<Device>, StoreError>;
+    async fn list_devices(
+        &self,
+        query: &Query<DeviceField>,
+        owner: UserId,
+    ) -> Result<Page<Device>, StoreError>;
 
     /// A service account.
     async fn service_account(&self, id: ServiceAccountId) -> Result<Option<ServiceAccount>, StoreError>;
@@ -127,7 +135,11 @@ pub trait Store: Send + Sync + 'static {
     /// An API key.
     async fn api_key(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError>;
     /// An API key by its exact name within its service account.
-    async fn api_key_by_name(&self, account: ServiceAccountId, name: &str) -> Result<Option<ApiKey>, StoreError>;
+    async fn api_key_by_name(
+        &self,
+        account: ServiceAccountId,
+        name: &str,
+    ) -> Result<Option<ApiKey>, StoreError>;
     /// A page of the keys of a service account.
     async fn list_api_keys(
         &self,

@@ -67,8 +67,14 @@ pub fn rotate(key: ApiKey, value: SecretHash, retention: Retention, now: Timesta
     let replaced = key.current;
     let kept_for = Duration::from_secs(60 * u64::from(retention.minutes()));
     ApiKey {
-        current: KeyGeneration { number: replaced.number.wrapping_add(1), hash: value },
-        retained: (retention.minutes() > 0).then(|| RetainedKey { generation: replaced, until: now + kept_for }),
+        current: KeyGeneration {
+            number: replaced.number.wrapping_add(1),
+            hash: value,
+        },
+        retained: (retention.minutes() > 0).then(|| RetainedKey {
+            generation: replaced,
+            until: now + kept_for,
+        }),
         retain_period_minutes: retention.minutes(),
         last_rotated: Some(now),
         updated: now,
@@ -107,15 +113,23 @@ pub fn admit(key: &ApiKey, generation: u32, now: Timestamp) -> Result<(), Refusa
         return Err(Refusal::Expired);
     }
     let alive = generation == key.current.number
-        || key.retained.is_some_and(|retained| retained.generation.number == generation && now < retained.until);
-    if alive { Ok(()) } else { Err(Refusal::GenerationEnded) }
+        || key
+            .retained
+            .is_some_and(|retained| retained.generation.number == generation && now < retained.until);
+    if alive {
+        Ok(())
+    } else {
+        Err(Refusal::GenerationEnded)
+    }
 }
 
 /// When this generation of the key ends by itself, as far as is known now.
 #[must_use]
 pub fn ends(key: &ApiKey, generation: u32) -> Option<Timestamp> {
-    let retained_until =
-        key.retained.filter(|retained| retained.generation.number == generation).map(|retained| retained.until);
+    let retained_until = key
+        .retained
+        .filter(|retained| retained.generation.number == generation)
+        .map(|retained| retained.until);
     match (retained_until, key.expires) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),

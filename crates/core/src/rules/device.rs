@@ -76,9 +76,10 @@ pub fn reconnect(
     now: Timestamp,
 ) -> Result<Device, TransitionError> {
     match device.state {
-        DeviceState::Locked => {
-            Err(TransitionError { from: DeviceState::Locked, attempted: Transition::Connect })
-        }
+        DeviceState::Locked => Err(TransitionError {
+            from: DeviceState::Locked,
+            attempted: Transition::Connect,
+        }),
         DeviceState::Active => Ok(Device {
             trusted,
             expires: now + lifetimes.device(trusted),
@@ -97,8 +98,15 @@ pub fn reconnect(
 /// When it is locked already.
 pub fn lock(device: Device, now: Timestamp) -> Result<Device, TransitionError> {
     match device.state {
-        DeviceState::Active => Ok(Device { state: DeviceState::Locked, updated: now, ..device }),
-        DeviceState::Locked => Err(TransitionError { from: DeviceState::Locked, attempted: Transition::Lock }),
+        DeviceState::Active => Ok(Device {
+            state: DeviceState::Locked,
+            updated: now,
+            ..device
+        }),
+        DeviceState::Locked => Err(TransitionError {
+            from: DeviceState::Locked,
+            attempted: Transition::Lock,
+        }),
     }
 }
 
@@ -108,15 +116,26 @@ pub fn lock(device: Device, now: Timestamp) -> Result<Device, TransitionError> {
 /// When it is not locked.
 pub fn unlock(device: Device, now: Timestamp) -> Result<Device, TransitionError> {
     match device.state {
-        DeviceState::Locked => Ok(Device { state: DeviceState::Active, updated: now, ..device }),
-        DeviceState::Active => Err(TransitionError { from: DeviceState::Active, attempted: Transition::Unlock }),
+        DeviceState::Locked => Ok(Device {
+            state: DeviceState::Active,
+            updated: now,
+            ..device
+        }),
+        DeviceState::Active => Err(TransitionError {
+            from: DeviceState::Active,
+            attempted: Transition::Unlock,
+        }),
     }
 }
 
 /// Ends the device's token. The device itself stays, locked or not, and may connect again.
 #[must_use]
 pub fn sign_out(device: Device, now: Timestamp) -> Device {
-    Device { token_gen: device.token_gen.wrapping_add(1), updated: now, ..device }
+    Device {
+        token_gen: device.token_gen.wrapping_add(1),
+        updated: now,
+        ..device
+    }
 }
 
 /// Whether a token of the device, made under `token_gen`, is good.

@@ -13,8 +13,8 @@
 use std::time::Duration;
 
 use zenml_auth_model::{
-    ClientId, CodeMac, DenialReason, DeviceGrant, DeviceId, DeviceTraits, GrantId, GrantState, Polling, SecretHash,
-    Timestamp, User, UserId, Version,
+    ClientId, CodeMac, DenialReason, DeviceGrant, DeviceId, DeviceTraits, GrantId, GrantState, Polling,
+    SecretHash, Timestamp, User, UserId, Version,
 };
 
 use crate::settings::Lifetimes;
@@ -84,7 +84,10 @@ pub fn request(request: Request, lifetimes: &Lifetimes, now: Timestamp) -> Devic
         device_code: request.device_code,
         user_code: request.user_code,
         traits: request.traits,
-        polling: Polling { interval: lifetimes.polling_interval, last: None },
+        polling: Polling {
+            interval: lifetimes.polling_interval,
+            last: None,
+        },
         failed_attempts: 0,
         state: GrantState::Pending,
         created: now,
@@ -106,9 +109,18 @@ pub fn status(grant: &DeviceGrant, now: Timestamp) -> Status {
     }
 }
 
-fn expect(grant: &DeviceGrant, wanted: Status, attempted: Transition, now: Timestamp) -> Result<(), TransitionError> {
+fn expect(
+    grant: &DeviceGrant,
+    wanted: Status,
+    attempted: Transition,
+    now: Timestamp,
+) -> Result<(), TransitionError> {
     let from = status(grant, now);
-    if from == wanted { Ok(()) } else { Err(TransitionError { from, attempted }) }
+    if from == wanted {
+        Ok(())
+    } else {
+        Err(TransitionError { from, attempted })
+    }
 }
 
 /// A person lets the machine in.
@@ -122,8 +134,17 @@ pub fn approve(
     now: Timestamp,
 ) -> Result<DeviceGrant, TransitionError> {
     expect(&grant, Status::Pending, Transition::Approve, now)?;
-    let state = GrantState::Approved { by: by.id, credentials_gen: by.credentials_gen, trusted, at: now };
-    Ok(DeviceGrant { state, updated: now, ..grant })
+    let state = GrantState::Approved {
+        by: by.id,
+        credentials_gen: by.credentials_gen,
+        trusted,
+        at: now,
+    };
+    Ok(DeviceGrant {
+        state,
+        updated: now,
+        ..grant
+    })
 }
 
 /// A person turns the machine away.
@@ -133,7 +154,10 @@ pub fn approve(
 pub fn deny(grant: DeviceGrant, now: Timestamp) -> Result<DeviceGrant, TransitionError> {
     expect(&grant, Status::Pending, Transition::Deny, now)?;
     Ok(DeviceGrant {
-        state: GrantState::Denied { reason: DenialReason::ByUser, at: now },
+        state: GrantState::Denied {
+            reason: DenialReason::ByUser,
+            at: now,
+        },
         updated: now,
         ..grant
     })
@@ -143,15 +167,27 @@ pub fn deny(grant: DeviceGrant, now: Timestamp) -> Result<DeviceGrant, Transitio
 ///
 /// # Errors
 /// When the request is not pending.
-pub fn reject_code(grant: DeviceGrant, max_attempts: u32, now: Timestamp) -> Result<DeviceGrant, TransitionError> {
+pub fn reject_code(
+    grant: DeviceGrant,
+    max_attempts: u32,
+    now: Timestamp,
+) -> Result<DeviceGrant, TransitionError> {
     expect(&grant, Status::Pending, Transition::RejectCode, now)?;
     let failed_attempts = grant.failed_attempts.saturating_add(1);
     let state = if failed_attempts >= max_attempts {
-        GrantState::Denied { reason: DenialReason::TooManyAttempts, at: now }
+        GrantState::Denied {
+            reason: DenialReason::TooManyAttempts,
+            at: now,
+        }
     } else {
         grant.state
     };
-    Ok(DeviceGrant { failed_attempts, state, updated: now, ..grant })
+    Ok(DeviceGrant {
+        failed_attempts,
+        state,
+        updated: now,
+        ..grant
+    })
 }
 
 /// What a poll comes to.
@@ -185,14 +221,38 @@ pub fn poll(grant: DeviceGrant, now: Timestamp) -> Poll {
         GrantState::Exchanged { .. } => Poll::Spent,
         _ if now >= grant.expires => Poll::Expired,
         GrantState::Denied { reason, .. } => Poll::Denied(reason),
-        GrantState::Approved { by, credentials_gen, trusted, .. } => Poll::Ready { by, credentials_gen, trusted },
+        GrantState::Approved {
+            by,
+            credentials_gen,
+            trusted,
+            ..
+        } => Poll::Ready {
+            by,
+            credentials_gen,
+            trusted,
+        },
         GrantState::Pending => {
-            let too_early = grant.polling.last.is_some_and(|last| now < last + grant.polling.interval);
+            let too_early = grant
+                .polling
+                .last
+                .is_some_and(|last| now < last + grant.polling.interval);
             if too_early {
                 let interval = grant.polling.interval.saturating_add(SLOW_DOWN);
-                Poll::SlowDown(DeviceGrant { polling: Polling { interval, last: Some(now) }, ..grant })
+                Poll::SlowDown(DeviceGrant {
+                    polling: Polling {
+                        interval,
+                        last: Some(now),
+                    },
+                    ..grant
+                })
             } else {
-                Poll::Pending(DeviceGrant { polling: Polling { last: Some(now), ..grant.polling }, ..grant })
+                Poll::Pending(DeviceGrant {
+                    polling: Polling {
+                        last: Some(now),
+                        ..grant.polling
+                    },
+                    ..grant
+                })
             }
         }
     }
@@ -202,14 +262,23 @@ pub fn poll(grant: DeviceGrant, now: Timestamp) -> Poll {
 ///
 /// # Errors
 /// When the request is not approved.
-pub fn exchange(grant: DeviceGrant, device: DeviceId, now: Timestamp) -> Result<DeviceGrant, TransitionError> {
+pub fn exchange(
+    grant: DeviceGrant,
+    device: DeviceId,
+    now: Timestamp,
+) -> Result<DeviceGrant, TransitionError> {
     expect(&grant, Status::Approved, Transition::Exchange, now)?;
     match grant.state {
-        GrantState::Approved { by, .. } => {
-            Ok(DeviceGrant { state: GrantState::Exchanged { by, device, at: now }, updated: now, ..grant })
-        }
+        GrantState::Approved { by, .. } => Ok(DeviceGrant {
+            state: GrantState::Exchanged { by, device, at: now },
+            updated: now,
+            ..grant
+        }),
         GrantState::Pending | GrantState::Denied { .. } | GrantState::Exchanged { .. } => {
-            Err(TransitionError { from: status(&grant, now), attempted: Transition::Exchange })
+            Err(TransitionError {
+                from: status(&grant, now),
+                attempted: Transition::Exchange,
+            })
         }
     }
 }

@@ -30,14 +30,23 @@ pub fn deactivate(user: User, activation: Option<SecretHash>, now: Timestamp) ->
 /// Gives the right to sign in, with the password that was set before.
 #[must_use]
 pub fn reactivate(user: User, now: Timestamp) -> User {
-    User { active: true, activation: None, updated: now, ..user }
+    User {
+        active: true,
+        activation: None,
+        updated: now,
+        ..user
+    }
 }
 
 /// Redeems an activation token: a new password, and the token is spent.
 #[must_use]
 pub fn activate(user: User, password: PasswordHash, now: Timestamp) -> User {
     let user = change_password(user, password, now);
-    User { active: true, activation: None, ..user }
+    User {
+        active: true,
+        activation: None,
+        ..user
+    }
 }
 
 /// Whether the user counts as an administrator who can act: active, and with a password to sign in.

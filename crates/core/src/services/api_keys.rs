@@ -2,8 +2,8 @@
 
 use zenml_auth_model::query::{ApiKeyField, Page, Query};
 use zenml_auth_model::{
-    Action, ApiKey, ApiKeyId, KeyGeneration, Name, Secret, ServiceAccount, ServiceAccountId, TargetKind, Text,
-    Timestamp, Version,
+    Action, ApiKey, ApiKeyId, KeyGeneration, Name, Secret, ServiceAccount, ServiceAccountId, TargetKind,
+    Text, Timestamp, Version,
 };
 
 use super::internal::Tries;
@@ -162,7 +162,10 @@ impl ApiKeys<'_> {
             name: new.name,
             description: new.description,
             active: true,
-            current: KeyGeneration { number: 1, hash: secrets::hash(&value) },
+            current: KeyGeneration {
+                number: 1,
+                hash: secrets::hash(&value),
+            },
             retained: None,
             retain_period_minutes: 0,
             expires: new.expires,
@@ -177,9 +180,10 @@ impl ApiKeys<'_> {
             .with(self.entry(caller, Action::ApiKeyCreated, &account, &key, None));
         match engine.store().commit(changes).await {
             Ok(()) => Ok(IssuedApiKey { key, account, value }),
-            Err(CommitError::Taken(Unique::ApiKeyName)) => {
-                Err(CreateApiKeyError::NameTaken { name: key.name, account: account.name })
-            }
+            Err(CommitError::Taken(Unique::ApiKeyName)) => Err(CreateApiKeyError::NameTaken {
+                name: key.name,
+                account: account.name,
+            }),
             // The account was deleted a moment ago.
             Err(CommitError::ParentMissing) => {
                 Err(FindServiceAccountError::NotFound(By::Id(account.id)).into())
@@ -215,7 +219,12 @@ impl ApiKeys<'_> {
     ) -> Result<(ServiceAccount, Page<ApiKey>), FindServiceAccountError> {
         let account = self.account(caller, account, "list API keys").await?;
         self.0.uses.flush(self.0.store()).await.map_err(Internal::from)?;
-        let page = self.0.store().list_api_keys(query, account.id).await.map_err(Internal::from)?;
+        let page = self
+            .0
+            .store()
+            .list_api_keys(query, account.id)
+            .await
+            .map_err(Internal::from)?;
         Ok((account, page))
     }
 
@@ -231,8 +240,10 @@ impl ApiKeys<'_> {
         changes: &ApiKeyChanges,
     ) -> Result<(ServiceAccount, ApiKey), ChangeApiKeyError> {
         let engine = self.0;
-        let account =
-            self.account(caller, account, "change API keys").await.map_err(FindApiKeyError::from)?;
+        let account = self
+            .account(caller, account, "change API keys")
+            .await
+            .map_err(FindApiKeyError::from)?;
         let mut tries = Tries::new();
         loop {
             tries.next().await?;
@@ -254,10 +265,21 @@ impl ApiKeys<'_> {
                 .with(Change::UpdateApiKey(changed.clone()))
                 .with(self.entry(caller, action, &account, &changed, None));
             match engine.store().commit(set).await {
-                Ok(()) => return Ok((account, ApiKey { version: changed.version.next(), ..changed })),
+                Ok(()) => {
+                    return Ok((
+                        account,
+                        ApiKey {
+                            version: changed.version.next(),
+                            ..changed
+                        },
+                    ));
+                }
                 Err(CommitError::Stale) => {}
                 Err(CommitError::Taken(Unique::ApiKeyName)) => {
-                    return Err(ChangeApiKeyError::NameTaken { name: changed.name, account: account.name });
+                    return Err(ChangeApiKeyError::NameTaken {
+                        name: changed.name,
+                        account: account.name,
+                    });
                 }
                 Err(error) => return Err(Internal::from(error).into()),
             }
@@ -277,8 +299,10 @@ impl ApiKeys<'_> {
         retention: Retention,
     ) -> Result<IssuedApiKey, RotateApiKeyError> {
         let engine = self.0;
-        let account =
-            self.account(caller, account, "rotate API keys").await.map_err(FindApiKeyError::from)?;
+        let account = self
+            .account(caller, account, "rotate API keys")
+            .await
+            .map_err(FindApiKeyError::from)?;
         let mut tries = Tries::new();
         loop {
             tries.next().await?;
@@ -293,16 +317,15 @@ impl ApiKeys<'_> {
                 Some(retained) => format!("the old value is good until {}", retained.until),
                 None => "the old value ended at once".to_owned(),
             };
-            let set = ChangeSet::new().with(Change::UpdateApiKey(rotated.clone())).with(self.entry(
-                caller,
-                Action::ApiKeyRotated,
-                &account,
-                &rotated,
-                Some(details),
-            ));
+            let set = ChangeSet::new()
+                .with(Change::UpdateApiKey(rotated.clone()))
+                .with(self.entry(caller, Action::ApiKeyRotated, &account, &rotated, Some(details)));
             match engine.store().commit(set).await {
                 Ok(()) => {
-                    let key = ApiKey { version: rotated.version.next(), ..rotated };
+                    let key = ApiKey {
+                        version: rotated.version.next(),
+                        ..rotated
+                    };
                     return Ok(IssuedApiKey { key, account, value });
                 }
                 Err(CommitError::Stale) => {}
@@ -359,7 +382,10 @@ impl ApiKeys<'_> {
         found
             .map_err(Internal::from)?
             .filter(|key| key.service_account_id == account.id)
-            .ok_or_else(|| FindApiKeyError::NotFound { which: which.clone(), account: account.name.clone() })
+            .ok_or_else(|| FindApiKeyError::NotFound {
+                which: which.clone(),
+                account: account.name.clone(),
+            })
     }
 
     fn entry(

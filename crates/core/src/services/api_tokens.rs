@@ -49,7 +49,9 @@ impl ApiTokens<'_> {
         let lifetimes = &engine.settings.lifetimes;
         let lifetime = expires_in.unwrap_or(lifetimes.access_token);
         if lifetime > lifetimes.max_api_token {
-            return Err(ApiTokenError::TooLong { max: lifetimes.max_api_token });
+            return Err(ApiTokenError::TooLong {
+                max: lifetimes.max_api_token,
+            });
         }
         if lifetime < Duration::from_secs(1) {
             return Err(ApiTokenError::TooShort);
@@ -63,18 +65,30 @@ impl ApiTokens<'_> {
         };
         let expires = latest.map_or(now + lifetime, |latest| latest.min(now + lifetime));
         let target = match provenance {
-            Provenance::Device { device, .. } => {
-                Target { kind: TargetKind::Device, id: device.as_uuid(), name: None }
-            }
-            Provenance::ApiKey { key, .. } => Target { kind: TargetKind::ApiKey, id: key.as_uuid(), name: None },
-            Provenance::Session { session, .. } => {
-                Target { kind: TargetKind::Session, id: session.as_uuid(), name: None }
-            }
+            Provenance::Device { device, .. } => Target {
+                kind: TargetKind::Device,
+                id: device.as_uuid(),
+                name: None,
+            },
+            Provenance::ApiKey { key, .. } => Target {
+                kind: TargetKind::ApiKey,
+                id: key.as_uuid(),
+                name: None,
+            },
+            Provenance::Session { session, .. } => Target {
+                kind: TargetKind::Session,
+                id: session.as_uuid(),
+                name: None,
+            },
         };
         let details = Some(format!("good for {} seconds", expires.since(now).as_secs()));
         let entry =
             Scribe::of(caller).entry_with(engine.entropy(), now, Action::ApiTokenIssued, target, details);
-        engine.store().commit(ChangeSet::new().with(entry)).await.map_err(Internal::from)?;
+        engine
+            .store()
+            .commit(ChangeSet::new().with(entry))
+            .await
+            .map_err(Internal::from)?;
         Ok(engine.issue(provenance, now, expires)?)
     }
 }

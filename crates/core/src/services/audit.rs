@@ -26,8 +26,17 @@ impl Audit<'_> {
     ///
     /// # Errors
     /// [`ListAuditError`]
-    pub async fn list(self, caller: &Caller, query: &Query<AuditField>) -> Result<Page<AuditEvent>, ListAuditError> {
+    pub async fn list(
+        self,
+        caller: &Caller,
+        query: &Query<AuditField>,
+    ) -> Result<Page<AuditEvent>, ListAuditError> {
         caller.require_admin("read the audit trail")?;
-        Ok(self.0.store().list_audit_events(query).await.map_err(Internal::from)?)
+        Ok(self
+            .0
+            .store()
+            .list_audit_events(query)
+            .await
+            .map_err(Internal::from)?)
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use zenml_auth_model::{
-    ApiKey, ApiKeyId, Device, DeviceId, Name, Origin, Secret, ServiceAccount, ServiceAccountId, SessionId, User,
-    UserId,
+    ApiKey, ApiKeyId, Device, DeviceId, Name, Origin, Secret, ServiceAccount, ServiceAccountId, SessionId,
+    User, UserId,
 };
 
 use super::{Engine, Internal};
@@ -90,7 +90,11 @@ impl Authenticator<'_> {
     ///
     /// # Errors
     /// [`AuthenticateError`] says why the caller is not let in.
-    pub async fn authenticate(self, presented: Presented<'_>, origin: Origin) -> Result<Caller, AuthenticateError> {
+    pub async fn authenticate(
+        self,
+        presented: Presented<'_>,
+        origin: Origin,
+    ) -> Result<Caller, AuthenticateError> {
         match presented {
             Presented::Token(text) => {
                 let token = self.verify(text).await?;
@@ -99,8 +103,17 @@ impl Authenticator<'_> {
             Presented::ApiKey { id, value } => {
                 let (account, key, generation) = self.api_key(id, value).await?;
                 let expires = api_key::ends(&key, generation);
-                let credential = Some(Provenance::ApiKey { account: account.id, key: key.id, generation });
-                Ok(Caller { identity: Identity::ServiceAccount(Arc::new(account)), credential, expires, origin })
+                let credential = Some(Provenance::ApiKey {
+                    account: account.id,
+                    key: key.id,
+                    generation,
+                });
+                Ok(Caller {
+                    identity: Identity::ServiceAccount(Arc::new(account)),
+                    credential,
+                    expires,
+                    origin,
+                })
             }
         }
     }
@@ -110,7 +123,11 @@ impl Authenticator<'_> {
         match self.0.keyring.verify(text, now) {
             // Another replica may have begun to sign with a new key a moment ago.
             Err(TokenError::UnknownKey) => {
-                let fresh = self.0.keyring.loaded_at().is_some_and(|at| now < at + RELOAD_KEYS_EVERY);
+                let fresh = self
+                    .0
+                    .keyring
+                    .loaded_at()
+                    .is_some_and(|at| now < at + RELOAD_KEYS_EVERY);
                 if fresh {
                     return Err(AuthenticateError::Token(TokenError::Invalid));
                 }
@@ -130,22 +147,37 @@ impl Authenticator<'_> {
     async fn admit(self, token: Token, origin: Origin) -> Result<Caller, AuthenticateError> {
         let now = self.0.now();
         let identity = match token.provenance {
-            Provenance::Device { user, credentials_gen, device, token_gen } => {
+            Provenance::Device {
+                user,
+                credentials_gen,
+                device,
+                token_gen,
+            } => {
                 let device = self.device(device).await?;
                 let user = self.user(user, credentials_gen).await?;
                 // A device changes hands only by being deleted, so this holds; it costs nothing to make sure.
                 if device.user_id != user.id {
                     return Err(AuthenticateError::DeviceGone(device.id));
                 }
-                device::admit(&device, token_gen, now)
-                    .map_err(|refusal| AuthenticateError::Device { id: device.id, refusal })?;
+                device::admit(&device, token_gen, now).map_err(|refusal| AuthenticateError::Device {
+                    id: device.id,
+                    refusal,
+                })?;
                 self.0.uses.device(device.id, device.last_login, now);
                 Identity::User(Arc::new(user))
             }
-            Provenance::ApiKey { account, key, generation } => {
-                let key = self.0.store().api_key(key).await.map_err(Internal::from)?.ok_or({
-                    AuthenticateError::ApiKeyGone(key)
-                })?;
+            Provenance::ApiKey {
+                account,
+                key,
+                generation,
+            } => {
+                let key = self
+                    .0
+                    .store()
+                    .api_key(key)
+                    .await
+                    .map_err(Internal::from)?
+                    .ok_or({ AuthenticateError::ApiKeyGone(key) })?;
                 let account = self.service_account(account).await?;
                 if key.service_account_id != account.id {
                     return Err(AuthenticateError::ApiKeyGone(key.id));
@@ -154,7 +186,11 @@ impl Authenticator<'_> {
                 self.0.uses.key(key.id, key.last_login, now);
                 Identity::ServiceAccount(Arc::new(account))
             }
-            Provenance::Session { user, credentials_gen, session } => {
+            Provenance::Session {
+                user,
+                credentials_gen,
+                session,
+            } => {
                 let user = self.user(user, credentials_gen).await?;
                 let found = self.0.store().session(session).await.map_err(Internal::from)?;
                 let alive = found.is_some_and(|found| found.user_id == user.id && now < found.expires);
@@ -164,7 +200,12 @@ impl Authenticator<'_> {
                 Identity::User(Arc::new(user))
             }
         };
-        Ok(Caller { identity, credential: Some(token.provenance), expires: Some(token.expires), origin })
+        Ok(Caller {
+            identity,
+            credential: Some(token.provenance),
+            expires: Some(token.expires),
+            origin,
+        })
     }
 
     async fn device(self, id: DeviceId) -> Result<Device, AuthenticateError> {

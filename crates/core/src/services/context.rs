@@ -6,8 +6,8 @@ use zenml_auth_model::{ServerIdentity, Timestamp};
 
 use super::uses::Uses;
 use super::{
-    ApiKeys, ApiTokens, Audit, Authenticator, DeviceFlow, Devices, Internal, Maintenance, ServiceAccounts, SignIn,
-    Users,
+    ApiKeys, ApiTokens, Audit, Authenticator, DeviceFlow, Devices, Internal, Maintenance, ServiceAccounts,
+    SignIn, Users,
 };
 use crate::password::{HashingCost, Passwords};
 use crate::ports::{Clock, Entropy, Store, StoreError};
@@ -54,7 +54,12 @@ impl Engine {
     /// # Errors
     /// [`OpenError`] when the store was not set up or does not answer.
     pub async fn open(ports: Ports, settings: Settings, cost: HashingCost) -> Result<Self, OpenError> {
-        let server = ports.store.server().await.map_err(Internal::from)?.ok_or(OpenError::NotSetUp)?;
+        let server = ports
+            .store
+            .server()
+            .await
+            .map_err(Internal::from)?
+            .ok_or(OpenError::NotSetUp)?;
         let engine = Self {
             keyring: Keyring::new(server.id),
             passwords: Passwords::new(cost, ports.entropy.as_ref()).map_err(Internal::from)?,

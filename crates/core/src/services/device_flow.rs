@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use zenml_auth_model::{
-    Action, ClientId, DenialReason, Device, DeviceGrant, DeviceState, DeviceTraits, GrantId, GrantState, Origin,
-    Secret, Target, TargetKind, Text, User,
+    Action, ClientId, DenialReason, Device, DeviceGrant, DeviceState, DeviceTraits, GrantId, GrantState,
+    Origin, Secret, Target, TargetKind, Text, User,
 };
 
 use super::internal::Tries;
@@ -12,8 +12,8 @@ use super::sign_in::AccessToken;
 use super::{Engine, Internal};
 use crate::caller::{Caller, NotAllowed, Scribe, target};
 use crate::ports::{Change, ChangeSet, CommitError, Unique, id_bytes};
-use crate::rules::grant::{self, Poll, Status};
 use crate::rules::device;
+use crate::rules::grant::{self, Poll, Status};
 use crate::throttle::TooMany;
 use crate::token::Provenance;
 use crate::{secrets, user_code};
@@ -165,14 +165,18 @@ impl DeviceFlow<'_> {
         origin: &Origin,
     ) -> Result<RequestedDevice, RequestDeviceError> {
         let engine = self.0;
-        let _counts = engine.throttle.device_authorization(origin.address, engine.now())?;
+        let _counts = engine
+            .throttle
+            .device_authorization(origin.address, engine.now())?;
         let mut tries = Tries::new();
         loop {
             tries.next().await?;
             let now = engine.now();
             let device_code = secrets::random_secret(engine.entropy());
             let user_code = user_code::random_user_code(engine.entropy());
-            let Some(normalized) = user_code::normalize(user_code.expose()) else { continue };
+            let Some(normalized) = user_code::normalize(user_code.expose()) else {
+                continue;
+            };
             let grant = grant::request(
                 grant::Request {
                     id: GrantId::from_random(id_bytes(engine.entropy())),
@@ -197,7 +201,11 @@ impl DeviceFlow<'_> {
                 Action::DeviceRequested,
                 grant_target(&grant),
             );
-            match engine.store().commit(ChangeSet::new().with(Change::InsertGrant(grant)).with(entry)).await {
+            match engine
+                .store()
+                .commit(ChangeSet::new().with(Change::InsertGrant(grant)).with(entry))
+                .await
+            {
                 Ok(()) => return Ok(requested),
                 // Another request has the same user code; draw again.
                 Err(CommitError::Taken(Unique::Code | Unique::Id)) => {}
@@ -223,23 +231,43 @@ impl DeviceFlow<'_> {
         loop {
             tries.next().await?;
             let now = engine.now();
-            let found = engine.store().grant_by_device_code(&code).await.map_err(Internal::from)?;
+            let found = engine
+                .store()
+                .grant_by_device_code(&code)
+                .await
+                .map_err(Internal::from)?;
             let Some(found) = found.filter(|found| found.client_id == client_id) else {
-                let known = engine.store().client_is_known(client_id).await.map_err(Internal::from)?;
-                return Err(if known { PollError::InvalidGrant } else { PollError::InvalidClient });
+                let known = engine
+                    .store()
+                    .client_is_known(client_id)
+                    .await
+                    .map_err(Internal::from)?;
+                return Err(if known {
+                    PollError::InvalidGrant
+                } else {
+                    PollError::InvalidClient
+                });
             };
             let (changes, answer) = match grant::poll(found.clone(), now) {
                 Poll::Denied(_) => return Err(PollError::Denied),
                 Poll::Expired => return Err(PollError::Expired),
                 Poll::Spent => return Err(PollError::Spent),
-                Poll::Pending(noted) => {
-                    (ChangeSet::new().with(Change::UpdateGrant(noted)), Err(PollError::Pending))
-                }
+                Poll::Pending(noted) => (
+                    ChangeSet::new().with(Change::UpdateGrant(noted)),
+                    Err(PollError::Pending),
+                ),
                 Poll::SlowDown(noted) => {
                     let interval = noted.polling.interval;
-                    (ChangeSet::new().with(Change::UpdateGrant(noted)), Err(PollError::SlowDown { interval }))
+                    (
+                        ChangeSet::new().with(Change::UpdateGrant(noted)),
+                        Err(PollError::SlowDown { interval }),
+                    )
                 }
-                Poll::Ready { by, credentials_gen, trusted } => {
+                Poll::Ready {
+                    by,
+                    credentials_gen,
+                    trusted,
+                } => {
                     let user = engine.store().user(by).await.map_err(Internal::from)?;
                     let user = user
                         .filter(|user| user.active && user.credentials_gen == credentials_gen)
@@ -277,7 +305,11 @@ impl DeviceFlow<'_> {
         let engine = self.0;
         let now = engine.now();
         let lifetimes = &engine.settings.lifetimes;
-        let known = engine.store().device_of(found.client_id, user.id).await.map_err(Internal::from)?;
+        let known = engine
+            .store()
+            .device_of(found.client_id, user.id)
+            .await
+            .map_err(Internal::from)?;
         let (device, change) = match known {
             None => {
                 let device = device::first_connection(&found, user.id, trusted, lifetimes, now);
@@ -300,7 +332,10 @@ impl DeviceFlow<'_> {
             device_target(&device),
             Some(if trusted { "trusted" } else { "not trusted" }.to_owned()),
         );
-        let changes = ChangeSet::new().with(Change::UpdateGrant(spent)).with(change).with(entry);
+        let changes = ChangeSet::new()
+            .with(Change::UpdateGrant(spent))
+            .with(change)
+            .with(entry);
         Ok((changes, device))
     }
 
@@ -315,7 +350,9 @@ impl DeviceFlow<'_> {
         id: GrantId,
         code: Option<&UserCode>,
     ) -> Result<DeviceGrant, LookUpError> {
-        let person = caller.user().ok_or(NotAllowed { action: "see the sign-in requests of machines" })?;
+        let person = caller.user().ok_or(NotAllowed {
+            action: "see the sign-in requests of machines",
+        })?;
         let now = self.0.now();
         let found = self.0.store().grant(id).await.map_err(Internal::from)?;
         let found = found.ok_or(LookUpError::NotFound)?;
@@ -345,18 +382,25 @@ impl DeviceFlow<'_> {
     /// [`LookUpError`]
     pub async fn find(self, caller: &Caller, code: &UserCode) -> Result<DeviceGrant, LookUpError> {
         let engine = self.0;
-        let person = caller.user_id().ok_or(NotAllowed { action: "see the sign-in requests of machines" })?;
+        let person = caller.user_id().ok_or(NotAllowed {
+            action: "see the sign-in requests of machines",
+        })?;
         let now = engine.now();
         let attempt = engine.throttle.user_code(person, caller.origin.address, now)?;
         let found = match &code.0 {
             None => None,
             Some(code) => {
                 let mac = user_code::mac(&engine.server.secret, code);
-                engine.store().grant_by_user_code(&mac).await.map_err(Internal::from)?
+                engine
+                    .store()
+                    .grant_by_user_code(&mac)
+                    .await
+                    .map_err(Internal::from)?
             }
         };
-        let found =
-            found.filter(|found| grant::status(found, now) == Status::Pending).ok_or(LookUpError::NotFound)?;
+        let found = found
+            .filter(|found| grant::status(found, now) == Status::Pending)
+            .ok_or(LookUpError::NotFound)?;
         engine.throttle.give_back(attempt);
         Ok(found)
     }
@@ -372,14 +416,20 @@ impl DeviceFlow<'_> {
         code: &UserCode,
         trusted: bool,
     ) -> Result<DeviceGrant, ConfirmError> {
-        self.decide(caller, id, code, &Decision::Approve { trusted }).await
+        self.decide(caller, id, code, &Decision::Approve { trusted })
+            .await
     }
 
     /// A person turns a machine away.
     ///
     /// # Errors
     /// [`ConfirmError`]
-    pub async fn deny(self, caller: &Caller, id: GrantId, code: &UserCode) -> Result<DeviceGrant, ConfirmError> {
+    pub async fn deny(
+        self,
+        caller: &Caller,
+        id: GrantId,
+        code: &UserCode,
+    ) -> Result<DeviceGrant, ConfirmError> {
         self.decide(caller, id, code, &Decision::Deny).await
     }
 
@@ -391,18 +441,25 @@ impl DeviceFlow<'_> {
         decision: &Decision,
     ) -> Result<DeviceGrant, ConfirmError> {
         let engine = self.0;
-        let person = caller.user().ok_or(NotAllowed { action: "decide about machines" })?;
+        let person = caller.user().ok_or(NotAllowed {
+            action: "decide about machines",
+        })?;
         let mut tries = Tries::new();
         loop {
             tries.next().await?;
             let found = engine.store().grant(id).await.map_err(Internal::from)?;
-            let found = self.check_code(caller, found.ok_or(ConfirmError::NotFound)?, code).await?;
+            let found = self
+                .check_code(caller, found.ok_or(ConfirmError::NotFound)?, code)
+                .await?;
             let now = engine.now();
             let refused = |error: grant::TransitionError| not_pending(error.from);
             let (decided, action, details) = match decision {
                 Decision::Approve { trusted } => {
-                    let known =
-                        engine.store().device_of(found.client_id, person.id).await.map_err(Internal::from)?;
+                    let known = engine
+                        .store()
+                        .device_of(found.client_id, person.id)
+                        .await
+                        .map_err(Internal::from)?;
                     if known.is_some_and(|device| device.state == DeviceState::Locked) {
                         return Err(ConfirmError::DeviceLocked);
                     }
@@ -410,13 +467,24 @@ impl DeviceFlow<'_> {
                     let details = if *trusted { "trusted" } else { "not trusted" };
                     (decided, Action::DeviceApproved, Some(details.to_owned()))
                 }
-                Decision::Deny => (grant::deny(found, now).map_err(refused)?, Action::DeviceDenied, None),
+                Decision::Deny => (
+                    grant::deny(found, now).map_err(refused)?,
+                    Action::DeviceDenied,
+                    None,
+                ),
             };
             let entry =
                 Scribe::of(caller).entry_with(engine.entropy(), now, action, grant_target(&decided), details);
-            let changes = ChangeSet::new().with(Change::UpdateGrant(decided.clone())).with(entry);
+            let changes = ChangeSet::new()
+                .with(Change::UpdateGrant(decided.clone()))
+                .with(entry);
             match engine.store().commit(changes).await {
-                Ok(()) => return Ok(DeviceGrant { version: decided.version.next(), ..decided }),
+                Ok(()) => {
+                    return Ok(DeviceGrant {
+                        version: decided.version.next(),
+                        ..decided
+                    });
+                }
                 // A poll was noted, or somebody else decided.
                 Err(CommitError::Stale) => {}
                 Err(error) => return Err(Internal::from(error).into()),
@@ -432,11 +500,15 @@ impl DeviceFlow<'_> {
         code: &UserCode,
     ) -> Result<DeviceGrant, ConfirmError> {
         let engine = self.0;
-        let person = caller.user_id().ok_or(NotAllowed { action: "decide about machines" })?;
+        let person = caller.user_id().ok_or(NotAllowed {
+            action: "decide about machines",
+        })?;
         let id = found.id;
         let mut found = found;
         let mut tries = Tries::new();
-        let attempt = engine.throttle.user_code(person, caller.origin.address, engine.now())?;
+        let attempt = engine
+            .throttle
+            .user_code(person, caller.origin.address, engine.now())?;
         let right = code.0.as_ref().is_some_and(|code| {
             user_code::same(&found.user_code, &user_code::mac(&engine.server.secret, code))
         });
@@ -451,10 +523,19 @@ impl DeviceFlow<'_> {
             tries.next().await?;
             let now = engine.now();
             let most = engine.settings.limits.user_code_attempts.max(1);
-            let rejected =
-                grant::reject_code(found, most, now).map_err(|error| not_pending(error.from))?;
-            let ended = matches!(rejected.state, GrantState::Denied { reason: DenialReason::TooManyAttempts, .. });
-            let action = if ended { Action::DeviceDenied } else { Action::DeviceCodeRejected };
+            let rejected = grant::reject_code(found, most, now).map_err(|error| not_pending(error.from))?;
+            let ended = matches!(
+                rejected.state,
+                GrantState::Denied {
+                    reason: DenialReason::TooManyAttempts,
+                    ..
+                }
+            );
+            let action = if ended {
+                Action::DeviceDenied
+            } else {
+                Action::DeviceCodeRejected
+            };
             let details = format!("wrong user code, attempt {} of {most}", rejected.failed_attempts);
             let entry = Scribe::of(caller).entry_with(
                 engine.entropy(),

@@ -47,7 +47,11 @@ impl Devices<'_> {
         self.0.uses.flush(self.0.store()).await?;
         match caller.user_id() {
             Some(owner) => Ok(self.0.store().list_devices(query, owner).await?),
-            None => Ok(Page { items: Vec::new(), total: 0, request: query.page }),
+            None => Ok(Page {
+                items: Vec::new(),
+                total: 0,
+                request: query.page,
+            }),
         }
     }
 
@@ -64,7 +68,12 @@ impl Devices<'_> {
         match self.own(caller, id).await {
             Ok(device) => Ok(FoundDevice::Device(device)),
             Err(FindDeviceError::NotFound) => {
-                match self.0.device_flow().look_up(caller, GrantId::from(id), code).await {
+                match self
+                    .0
+                    .device_flow()
+                    .look_up(caller, GrantId::from(id), code)
+                    .await
+                {
                     Ok(grant) => Ok(FoundDevice::Grant(grant)),
                     Err(LookUpError::NotFound | LookUpError::NotAllowed(_)) => Err(FindDeviceError::NotFound),
                     Err(LookUpError::TooMany(error)) => Err(error.into()),
@@ -99,9 +108,16 @@ impl Devices<'_> {
             // It is as it should be already.
             let Ok(changed) = changed else { return Ok(found) };
             let entry = Scribe::of(caller).entry(engine.entropy(), now, action, device_target(&changed));
-            let changes = ChangeSet::new().with(Change::UpdateDevice(changed.clone())).with(entry);
+            let changes = ChangeSet::new()
+                .with(Change::UpdateDevice(changed.clone()))
+                .with(entry);
             match engine.store().commit(changes).await {
-                Ok(()) => return Ok(Device { version: changed.version.next(), ..changed }),
+                Ok(()) => {
+                    return Ok(Device {
+                        version: changed.version.next(),
+                        ..changed
+                    });
+                }
                 Err(CommitError::Stale) => {}
                 Err(error) => return Err(Internal::from(error).into()),
             }
@@ -124,7 +140,9 @@ impl Devices<'_> {
                 Action::DeviceDeleted,
                 device_target(&found),
             );
-            let changes = ChangeSet::new().with(Change::DeleteDevice(found.id, found.version)).with(entry);
+            let changes = ChangeSet::new()
+                .with(Change::DeleteDevice(found.id, found.version))
+                .with(entry);
             match engine.store().commit(changes).await {
                 Ok(()) => return Ok(()),
                 Err(CommitError::Stale) => {}
@@ -137,6 +155,8 @@ impl Devices<'_> {
         self.0.uses.flush(self.0.store()).await.map_err(Internal::from)?;
         let owner = caller.user_id().ok_or(FindDeviceError::NotFound)?;
         let found = self.0.store().device(id).await.map_err(Internal::from)?;
-        found.filter(|device| device.user_id == owner).ok_or(FindDeviceError::NotFound)
+        found
+            .filter(|device| device.user_id == owner)
+            .ok_or(FindDeviceError::NotFound)
     }
 }

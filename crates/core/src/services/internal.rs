@@ -52,6 +52,10 @@ impl Tries {
             tokio::task::yield_now().await;
         }
         self.0 += 1;
-        if self.0 > MAX_TRIES { Err(Internal::Contended) } else { Ok(()) }
+        if self.0 > MAX_TRIES {
+            Err(Internal::Contended)
+        } else {
+            Ok(())
+        }
     }
 }

@@ -42,7 +42,9 @@ impl Maintenance<'_> {
             let keys = engine.store().signing_keys().await?;
             engine.keyring.load(&keys, now)?;
             let signing = keys.iter().filter(|key| key.retired_until.is_none());
-            let due = signing.clone().all(|key| now >= key.created + engine.settings.lifetimes.signing_key);
+            let due = signing
+                .clone()
+                .all(|key| now >= key.created + engine.settings.lifetimes.signing_key);
             if !due {
                 return Ok(());
             }
@@ -55,7 +57,12 @@ impl Maintenance<'_> {
             );
             let retired_until = Some(now + engine.settings.lifetimes.longest_token() + HANDOVER);
             let changes = signing
-                .map(|key| Change::UpdateSigningKey(SigningKey { retired_until, ..key.clone() }))
+                .map(|key| {
+                    Change::UpdateSigningKey(SigningKey {
+                        retired_until,
+                        ..key.clone()
+                    })
+                })
                 .fold(ChangeSet::new(), ChangeSet::with)
                 .with(Change::InsertSigningKey(fresh))
                 .with(Change::Guard(Guard::SigningKeys, guard))
@@ -83,8 +90,15 @@ impl Maintenance<'_> {
     pub async fn tidy_up(self, batch: u32) -> Result<Tidied, Internal> {
         let now = self.0.now();
         let kept_since = now - self.0.settings.lifetimes.keep_finished;
-        let before = PurgeBefore { grants: kept_since, sessions: now, signing_keys: now };
+        let before = PurgeBefore {
+            grants: kept_since,
+            sessions: now,
+            signing_keys: now,
+        };
         let rows = self.0.store().purge(before, batch).await?;
-        Ok(Tidied { rows, more: rows >= u64::from(batch) })
+        Ok(Tidied {
+            rows,
+            more: rows >= u64::from(batch),
+        })
     }
 }

@@ -40,6 +40,6 @@ pub use service_accounts::{
 pub use setup::{FirstAdministrator, SetUp, set_up};
 pub use sign_in::{AccessToken, ApiKeySignInError, BrowserSignIn, PasswordSignInError, SignIn};
 pub use users::{
-    ActivateUserError, Account, ChangePasswordError, ChangeUserError, CreateUserError, DeactivateUserError,
+    Account, ActivateUserError, ChangePasswordError, ChangeUserError, CreateUserError, DeactivateUserError,
     DeleteUserError, FindUserError, NewUser, OperatorUserError, UserChanges, Users,
 };

@@ -147,7 +147,9 @@ impl ServiceAccounts<'_> {
             By::Id(id) => self.0.store().service_account(*id).await,
             By::Name(name) => self.0.store().service_account_by_name(name).await,
         };
-        found.map_err(Internal::from)?.ok_or_else(|| FindServiceAccountError::NotFound(which.clone()))
+        found
+            .map_err(Internal::from)?
+            .ok_or_else(|| FindServiceAccountError::NotFound(which.clone()))
     }
 
     /// A page of service accounts.
@@ -160,7 +162,12 @@ impl ServiceAccounts<'_> {
         query: &Query<ServiceAccountField>,
     ) -> Result<Page<ServiceAccount>, FindServiceAccountError> {
         caller.require_admin("list service accounts")?;
-        Ok(self.0.store().list_service_accounts(query).await.map_err(Internal::from)?)
+        Ok(self
+            .0
+            .store()
+            .list_service_accounts(query)
+            .await
+            .map_err(Internal::from)?)
     }
 
     /// Changes a service account. Switching it off ends every use of its keys at once.
@@ -173,7 +180,9 @@ impl ServiceAccounts<'_> {
         which: &By<ServiceAccountId>,
         changes: &ServiceAccountChanges,
     ) -> Result<ServiceAccount, ChangeServiceAccountError> {
-        caller.require_admin("change service accounts").map_err(FindServiceAccountError::from)?;
+        caller
+            .require_admin("change service accounts")
+            .map_err(FindServiceAccountError::from)?;
         let mut tries = Tries::new();
         loop {
             tries.next().await?;
@@ -197,7 +206,12 @@ impl ServiceAccounts<'_> {
                 .with(Change::UpdateServiceAccount(changed.clone()))
                 .with(self.entry(caller, action, &changed));
             match self.0.store().commit(set).await {
-                Ok(()) => return Ok(ServiceAccount { version: changed.version.next(), ..changed }),
+                Ok(()) => {
+                    return Ok(ServiceAccount {
+                        version: changed.version.next(),
+                        ..changed
+                    });
+                }
                 Err(CommitError::Stale) => {}
                 Err(CommitError::Taken(Unique::ServiceAccountName)) => {
                     return Err(ChangeServiceAccountError::NameTaken(changed.name));
@@ -233,7 +247,11 @@ impl ServiceAccounts<'_> {
     }
 
     fn entry(self, caller: &Caller, action: Action, account: &ServiceAccount) -> Change {
-        let target = target(TargetKind::ServiceAccount, account.id.as_uuid(), account.name.as_str());
+        let target = target(
+            TargetKind::ServiceAccount,
+            account.id.as_uuid(),
+            account.name.as_str(),
+        );
         Scribe::of(caller).entry(self.0.entropy(), self.0.now(), action, target)
     }
 }

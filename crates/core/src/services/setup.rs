@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 use zenml_auth_model::{
-    Action, Name, Secret, ServerId, ServerIdentity, SigningKey, SigningKeyId, TargetKind, Text, Timestamp, User,
-    UserId, Version,
+    Action, Name, Secret, ServerId, ServerIdentity, SigningKey, SigningKeyId, TargetKind, Text, Timestamp,
+    User, UserId, Version,
 };
 use zeroize::Zeroizing;
 
@@ -104,7 +104,10 @@ pub async fn set_up(
         .with(Change::InsertSigningKey(new_signing_key(entropy, now)))
         .with(Change::InsertUser(user));
     match ports.store.commit(changes).await {
-        Ok(()) => Ok(SetUp::Now { administrator: administrator.name, made_password }),
+        Ok(()) => Ok(SetUp::Now {
+            administrator: administrator.name,
+            made_password,
+        }),
         // Another replica was faster.
         Err(CommitError::Taken(Unique::Server)) => Ok(SetUp::Already),
         Err(error) => Err(error.into()),
@@ -132,7 +135,7 @@ fn random_uuid(entropy: &dyn Entropy) -> Uuid {
 }
 
 /// A password of about 100 random bits that can be read out: four groups of five.
-fn readable_password(entropy: &dyn Entropy) -> Secret {
+pub(super) fn readable_password(entropy: &dyn Entropy) -> Secret {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut bytes = Zeroizing::new([0_u8; 20]);
     entropy.fill(bytes.as_mut_slice());
@@ -141,7 +144,11 @@ fn readable_password(entropy: &dyn Entropy) -> Secret {
         if index > 0 && index % 5 == 0 {
             text.push('-');
         }
-        text.push(LETTERS.get(usize::from(byte % 32)).map_or('x', |letter| char::from(*letter)));
+        text.push(
+            LETTERS
+                .get(usize::from(byte % 32))
+                .map_or('x', |letter| char::from(*letter)),
+        );
     }
     Secret::new(text)
 }

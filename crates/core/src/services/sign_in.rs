@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use zenml_auth_model::{
-    Action, ApiKeyId, DeviceId, Name, Origin, Secret, Session, SessionId, SessionPurpose, TargetKind, Timestamp,
-    User, Version,
+    Action, ApiKeyId, DeviceId, Name, Origin, Secret, Session, SessionId, SessionPurpose, TargetKind,
+    Timestamp, User, Version,
 };
 
 use super::authenticator::AuthenticateError;
@@ -83,7 +83,9 @@ impl SignIn<'_> {
         origin: &Origin,
     ) -> Result<AccessToken, PasswordSignInError> {
         let lifetime = self.0.settings.lifetimes.access_token;
-        let (session, _) = self.start_session(name, password, origin, lifetime, |_| SessionPurpose::Api).await?;
+        let (session, _) = self
+            .start_session(name, password, origin, lifetime, |_| SessionPurpose::Api)
+            .await?;
         let provenance = Provenance::Session {
             user: session.user_id,
             credentials_gen: session.credentials_gen,
@@ -106,24 +108,46 @@ impl SignIn<'_> {
         let hash = secrets::hash(&cookie);
         let lifetime = self.0.settings.lifetimes.browser_session;
         let (session, user) = self
-            .start_session(name, password, origin, lifetime, |_| SessionPurpose::Browser { cookie: hash })
+            .start_session(name, password, origin, lifetime, |_| SessionPurpose::Browser {
+                cookie: hash,
+            })
             .await?;
-        Ok(BrowserSignIn { cookie, session, user })
+        Ok(BrowserSignIn {
+            cookie,
+            session,
+            user,
+        })
     }
 
     /// Who a browser's cookie belongs to.
     ///
     /// # Errors
     /// [`AuthenticateError`] when the sign-in has ended, by itself or by force.
-    pub async fn browser(self, cookie: &Secret, origin: Origin) -> Result<(Caller, Session), AuthenticateError> {
+    pub async fn browser(
+        self,
+        cookie: &Secret,
+        origin: Origin,
+    ) -> Result<(Caller, Session), AuthenticateError> {
         let now = self.0.now();
         let hash = secrets::hash(cookie);
-        let found = self.0.store().session_by_cookie(&hash).await.map_err(Internal::from)?;
-        let session = found.ok_or(AuthenticateError::SessionEnded(SessionId::from_uuid(uuid::Uuid::nil())))?;
+        let found = self
+            .0
+            .store()
+            .session_by_cookie(&hash)
+            .await
+            .map_err(Internal::from)?;
+        let session = found.ok_or(AuthenticateError::SessionEnded(SessionId::from_uuid(
+            uuid::Uuid::nil(),
+        )))?;
         if now >= session.expires {
             return Err(AuthenticateError::SessionEnded(session.id));
         }
-        let user = self.0.store().user(session.user_id).await.map_err(Internal::from)?;
+        let user = self
+            .0
+            .store()
+            .user(session.user_id)
+            .await
+            .map_err(Internal::from)?;
         let user = user.ok_or(AuthenticateError::AccountGone)?;
         if !user.active {
             return Err(AuthenticateError::AccountInactive(user.name));
@@ -184,7 +208,9 @@ impl SignIn<'_> {
             Action::SessionStarted,
             target(TargetKind::Session, session.id.as_uuid(), ""),
         );
-        let changes = ChangeSet::new().with(Change::InsertSession(session.clone())).with(entry);
+        let changes = ChangeSet::new()
+            .with(Change::InsertSession(session.clone()))
+            .with(entry);
         match engine.store().commit(changes).await {
             Ok(()) => Ok((session, user)),
             // The user was deleted a moment ago.
@@ -221,8 +247,14 @@ impl SignIn<'_> {
         let now = engine.now();
         let expires = now + engine.settings.lifetimes.access_token;
         let expires = api_key::ends(&key, generation).map_or(expires, |ends| ends.min(expires));
-        let provenance = Provenance::ApiKey { account: account.id, key: key.id, generation };
-        Ok(engine.issue(provenance, now, expires).map_err(AuthenticateError::from)?)
+        let provenance = Provenance::ApiKey {
+            account: account.id,
+            key: key.id,
+            generation,
+        };
+        Ok(engine
+            .issue(provenance, now, expires)
+            .map_err(AuthenticateError::from)?)
     }
 
     /// Signs out: ends the sign-in, or the device's token. An API key has nothing to end.
@@ -242,15 +274,18 @@ impl SignIn<'_> {
         let mut tries = Tries::new();
         loop {
             tries.next().await?;
-            let Some(session) = engine.store().session(id).await? else { return Ok(()) };
+            let Some(session) = engine.store().session(id).await? else {
+                return Ok(());
+            };
             let entry = Scribe::of(caller).entry(
                 engine.entropy(),
                 engine.now(),
                 Action::SessionEnded,
                 target(TargetKind::Session, id.as_uuid(), ""),
             );
-            let changes =
-                ChangeSet::new().with(Change::DeleteSession(session.id, session.version)).with(entry);
+            let changes = ChangeSet::new()
+                .with(Change::DeleteSession(session.id, session.version))
+                .with(entry);
             match engine.store().commit(changes).await {
                 Ok(()) => return Ok(()),
                 Err(CommitError::Stale) => {}
@@ -265,16 +300,24 @@ impl SignIn<'_> {
         loop {
             tries.next().await?;
             let now = engine.now();
-            let Some(found) = engine.store().device(id).await? else { return Ok(()) };
-            let name = found.traits.hostname.as_ref().map_or("", |name| name.as_str()).to_owned();
+            let Some(found) = engine.store().device(id).await? else {
+                return Ok(());
+            };
+            let name = found
+                .traits
+                .hostname
+                .as_ref()
+                .map_or("", |name| name.as_str())
+                .to_owned();
             let entry = Scribe::of(caller).entry(
                 engine.entropy(),
                 now,
                 Action::DeviceSignedOut,
                 target(TargetKind::Device, id.as_uuid(), name),
             );
-            let changes =
-                ChangeSet::new().with(Change::UpdateDevice(device::sign_out(found, now))).with(entry);
+            let changes = ChangeSet::new()
+                .with(Change::UpdateDevice(device::sign_out(found, now)))
+                .with(entry);
             match engine.store().commit(changes).await {
                 Ok(()) => return Ok(()),
                 Err(CommitError::Stale) => {}
@@ -302,6 +345,10 @@ impl Engine {
             Provenance::Device { device, .. } => Some(device),
             Provenance::ApiKey { .. } | Provenance::Session { .. } => None,
         };
-        Ok(AccessToken { token: self.keyring.sign(&token)?, expires_in: expires.since(now), device })
+        Ok(AccessToken {
+            token: self.keyring.sign(&token)?,
+            expires_in: expires.since(now),
+            device,
+        })
     }
 }

@@ -3,11 +3,12 @@
 use uuid::Uuid;
 use zenml_auth_model::query::{Page, Query, UserField};
 use zenml_auth_model::{
-    Action, Name, Origin, Secret, ServiceAccount, ServiceAccountId, TargetKind, Text, Timestamp, User, UserId,
-    Version,
+    Action, Name, Origin, Secret, ServiceAccount, ServiceAccountId, TargetKind, Text, Timestamp, User,
+    UserId, Version,
 };
 
 use super::internal::Tries;
+use super::setup::readable_password;
 use super::{Engine, Internal};
 use crate::caller::{Caller, Identity, NotAllowed, Scribe, target};
 use crate::lookup::By;
@@ -250,8 +251,11 @@ impl Users<'_> {
         let (password, token) = match new.password {
             Some(password) => {
                 Passwords::check_strength(&password)?;
-                let hash =
-                    engine.passwords.hash(password, engine.entropy()).await.map_err(Internal::from)?;
+                let hash = engine
+                    .passwords
+                    .hash(password, engine.entropy())
+                    .await
+                    .map_err(Internal::from)?;
                 (Some(hash), None)
             }
             None => (None, Some(secrets::random_secret(engine.entropy()))),
@@ -299,7 +303,9 @@ impl Users<'_> {
                     caller.require_admin("see other users")?;
                 }
                 let found = self.0.store().service_account(id).await.map_err(Internal::from)?;
-                found.map(Account::ServiceAccount).ok_or_else(|| FindUserError::NotFound(which.clone()))
+                found
+                    .map(Account::ServiceAccount)
+                    .ok_or_else(|| FindUserError::NotFound(which.clone()))
             }
             found => found.map(Account::User),
         }
@@ -314,7 +320,11 @@ impl Users<'_> {
             (_, true) => None,
             (Identity::User(user), false) => Some(user.id),
             (Identity::ServiceAccount(_) | Identity::Operator, false) => {
-                return Ok(Page { items: Vec::new(), total: 0, request: query.page });
+                return Ok(Page {
+                    items: Vec::new(),
+                    total: 0,
+                    request: query.page,
+                });
             }
         };
         Ok(self.0.store().list_users(query, only).await?)
@@ -339,7 +349,8 @@ impl Users<'_> {
             let own = caller.user_id() == Some(found.id);
             check_rights(changes, &found, own)?;
             if let (Some(password), None) = (&changes.password, &new_password) {
-                self.check_old_password(caller, &found, changes.old_password.clone()).await?;
+                self.check_old_password(caller, &found, changes.old_password.clone())
+                    .await?;
                 Passwords::check_strength(password).map_err(ChangePasswordError::from)?;
                 let hash = engine.passwords.hash(password.clone(), engine.entropy()).await;
                 // The old password was checked against this hash; another one set meanwhile has to be checked anew.
@@ -348,12 +359,15 @@ impl Users<'_> {
             let now = engine.now();
             let mut changed = User {
                 name: changes.name.clone().unwrap_or_else(|| found.name.clone()),
-                full_name: changes.full_name.clone().unwrap_or_else(|| found.full_name.clone()),
+                full_name: changes
+                    .full_name
+                    .clone()
+                    .unwrap_or_else(|| found.full_name.clone()),
                 email: changes.email.clone().or_else(|| found.email.clone()),
                 // Whoever gives an address without a word on sharing shares it, unless they said no before.
-                email_opted_in: changes.email_opted_in.or_else(|| {
-                    found.email_opted_in.or(changes.email.is_some().then_some(true))
-                }),
+                email_opted_in: changes
+                    .email_opted_in
+                    .or_else(|| found.email_opted_in.or(changes.email.is_some().then_some(true))),
                 is_admin: changes.is_admin.unwrap_or(found.is_admin),
                 metadata: changes.metadata.clone().or_else(|| found.metadata.clone()),
                 default_project_id: changes.default_project_id.or(found.default_project_id),
@@ -383,13 +397,25 @@ impl Users<'_> {
             }
             let mut set = ChangeSet::new();
             if rules::can_administer(&found) && !rules::can_administer(&changed) {
-                set = set.with(self.spare_administrator().await?.ok_or(ChangeUserError::LastAdministrator)?);
+                set = set.with(
+                    self.spare_administrator()
+                        .await?
+                        .ok_or(ChangeUserError::LastAdministrator)?,
+                );
             }
-            let set = set
-                .with(Change::UpdateUser(changed.clone()))
-                .with(self.entry(&Scribe::of(caller), now, action, &changed));
+            let set = set.with(Change::UpdateUser(changed.clone())).with(self.entry(
+                &Scribe::of(caller),
+                now,
+                action,
+                &changed,
+            ));
             match engine.store().commit(set).await {
-                Ok(()) => return Ok(User { version: changed.version.next(), ..changed }),
+                Ok(()) => {
+                    return Ok(User {
+                        version: changed.version.next(),
+                        ..changed
+                    });
+                }
                 Err(CommitError::Stale) => {}
                 Err(CommitError::Taken(Unique::UserName)) => {
                     return Err(ChangeUserError::NameTaken(changed.name));
@@ -421,14 +447,28 @@ impl Users<'_> {
             let changed = rules::deactivate(found.clone(), Some(secrets::hash(&token)), now);
             let mut set = ChangeSet::new();
             if rules::can_administer(&found) {
-                set = set
-                    .with(self.spare_administrator().await?.ok_or(DeactivateUserError::LastAdministrator)?);
+                set = set.with(
+                    self.spare_administrator()
+                        .await?
+                        .ok_or(DeactivateUserError::LastAdministrator)?,
+                );
             }
-            let set = set
-                .with(Change::UpdateUser(changed.clone()))
-                .with(self.entry(&Scribe::of(caller), now, Action::UserDeactivated, &changed));
+            let set = set.with(Change::UpdateUser(changed.clone())).with(self.entry(
+                &Scribe::of(caller),
+                now,
+                Action::UserDeactivated,
+                &changed,
+            ));
             match engine.store().commit(set).await {
-                Ok(()) => return Ok((User { version: changed.version.next(), ..changed }, token)),
+                Ok(()) => {
+                    return Ok((
+                        User {
+                            version: changed.version.next(),
+                            ..changed
+                        },
+                        token,
+                    ));
+                }
                 Err(CommitError::Stale) => {}
                 Err(error) => return Err(Internal::from(error).into()),
             }
@@ -448,10 +488,16 @@ impl Users<'_> {
         origin: &Origin,
     ) -> Result<User, ActivateUserError> {
         let engine = self.0;
-        let attempt = engine.throttle.sign_in(&which.to_string(), origin.address, engine.now())?;
+        let attempt = engine
+            .throttle
+            .sign_in(&which.to_string(), origin.address, engine.now())?;
         let presented = secrets::hash(token);
         Passwords::check_strength(&password)?;
-        let hash = engine.passwords.hash(password, engine.entropy()).await.map_err(Internal::from)?;
+        let hash = engine
+            .passwords
+            .hash(password, engine.entropy())
+            .await
+            .map_err(Internal::from)?;
         let mut attempt = Some(attempt);
         let mut tries = Tries::new();
         loop {
@@ -462,21 +508,31 @@ impl Users<'_> {
             };
             let found = found
                 .map_err(Internal::from)?
-                .filter(|user| user.activation.is_some_and(|kept| secrets::same(&kept, &presented)))
+                .filter(|user| {
+                    user.activation
+                        .is_some_and(|kept| secrets::same(&kept, &presented))
+                })
                 .ok_or(ActivateUserError::Invalid)?;
             if let Some(attempt) = attempt.take() {
                 engine.throttle.give_back(attempt);
             }
             let now = engine.now();
             let activated = rules::activate(found, hash.clone(), now);
-            let activated =
-                User { full_name: full_name.clone().unwrap_or(activated.full_name), ..activated };
+            let activated = User {
+                full_name: full_name.clone().unwrap_or(activated.full_name),
+                ..activated
+            };
             let scribe = Scribe::user(&activated, origin);
             let set = ChangeSet::new()
                 .with(Change::UpdateUser(activated.clone()))
                 .with(self.entry(&scribe, now, Action::UserActivated, &activated));
             match engine.store().commit(set).await {
-                Ok(()) => return Ok(User { version: activated.version.next(), ..activated }),
+                Ok(()) => {
+                    return Ok(User {
+                        version: activated.version.next(),
+                        ..activated
+                    });
+                }
                 Err(CommitError::Stale) => {}
                 Err(error) => return Err(Internal::from(error).into()),
             }
@@ -498,7 +554,11 @@ impl Users<'_> {
             }
             let mut set = ChangeSet::new();
             if rules::can_administer(&found) {
-                set = set.with(self.spare_administrator().await?.ok_or(DeleteUserError::LastAdministrator)?);
+                set = set.with(
+                    self.spare_administrator()
+                        .await?
+                        .ok_or(DeleteUserError::LastAdministrator)?,
+                );
             }
             let now = engine.now();
             let set = set
@@ -512,6 +572,12 @@ impl Users<'_> {
         }
     }
 
+    /// A strong password that can be read out, for who has none in mind.
+    #[must_use]
+    pub fn suggest_password(self) -> Secret {
+        readable_password(self.0.entropy())
+    }
+
     /// An operator sets a user's password, and lets them in again if they were not. Everything that was signed in
     /// as that user ends.
     ///
@@ -520,7 +586,11 @@ impl Users<'_> {
     pub async fn reset_password(self, name: &str, password: Secret) -> Result<User, OperatorUserError> {
         let engine = self.0;
         Passwords::check_strength(&password)?;
-        let hash = engine.passwords.hash(password, engine.entropy()).await.map_err(Internal::from)?;
+        let hash = engine
+            .passwords
+            .hash(password, engine.entropy())
+            .await
+            .map_err(Internal::from)?;
         let mut tries = Tries::new();
         loop {
             tries.next().await?;
@@ -528,14 +598,21 @@ impl Users<'_> {
             let found = found.ok_or_else(|| OperatorUserError::NotFound(name.to_owned()))?;
             let now = engine.now();
             let changed = rules::activate(found, hash.clone(), now);
-            let set = ChangeSet::new().with(Change::UpdateUser(changed.clone())).with(self.entry(
-                &Scribe::of(&Caller::operator()),
-                now,
-                Action::UserPasswordReset,
-                &changed,
-            ));
+            let set = ChangeSet::new()
+                .with(Change::UpdateUser(changed.clone()))
+                .with(self.entry(
+                    &Scribe::of(&Caller::operator()),
+                    now,
+                    Action::UserPasswordReset,
+                    &changed,
+                ));
             match engine.store().commit(set).await {
-                Ok(()) => return Ok(User { version: changed.version.next(), ..changed }),
+                Ok(()) => {
+                    return Ok(User {
+                        version: changed.version.next(),
+                        ..changed
+                    });
+                }
                 Err(CommitError::Stale) => {}
                 Err(error) => return Err(Internal::from(error).into()),
             }
@@ -564,7 +641,9 @@ impl Users<'_> {
             By::Id(id) => self.0.store().user(*id).await,
             By::Name(name) => self.0.store().user_by_name(name).await,
         };
-        found.map_err(Internal::from)?.ok_or_else(|| FindUserError::NotFound(which.clone()))
+        found
+            .map_err(Internal::from)?
+            .ok_or_else(|| FindUserError::NotFound(which.clone()))
     }
 
     async fn check_old_password(
@@ -583,7 +662,11 @@ impl Users<'_> {
         if !matches!(right, Ok(false)) {
             engine.throttle.give_back(attempt);
         }
-        if right.map_err(Internal::from)? { Ok(()) } else { Err(ChangePasswordError::OldPasswordWrong.into()) }
+        if right.map_err(Internal::from)? {
+            Ok(())
+        } else {
+            Err(ChangePasswordError::OldPasswordWrong.into())
+        }
     }
 
     /// The change that makes sure nobody else takes an administrator away at the same time; `None` when only one is

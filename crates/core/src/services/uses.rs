@@ -45,8 +45,16 @@ impl Uses {
         if taken.keys.is_empty() && taken.devices.is_empty() {
             return Ok(());
         }
-        let keys: Vec<_> = taken.keys.iter().map(|(id, at)| ApiKeyUse { id: *id, at: *at }).collect();
-        let devices: Vec<_> = taken.devices.iter().map(|(id, at)| DeviceUse { id: *id, at: *at }).collect();
+        let keys: Vec<_> = taken
+            .keys
+            .iter()
+            .map(|(id, at)| ApiKeyUse { id: *id, at: *at })
+            .collect();
+        let devices: Vec<_> = taken
+            .devices
+            .iter()
+            .map(|(id, at)| DeviceUse { id: *id, at: *at })
+            .collect();
         let written = store.note_uses(&keys, &devices).await;
         if written.is_err() {
             let mut pending = self.pending();

@@ -92,18 +92,31 @@ impl Claims {
             user_gen: None,
         };
         match token.provenance {
-            Provenance::Device { user, credentials_gen, device, token_gen } => {
+            Provenance::Device {
+                user,
+                credentials_gen,
+                device,
+                token_gen,
+            } => {
                 claims.sub = user.as_uuid();
                 claims.user_gen = Some(credentials_gen);
                 claims.device_id = Some(device.as_uuid());
                 claims.device_gen = Some(token_gen);
             }
-            Provenance::ApiKey { account, key, generation } => {
+            Provenance::ApiKey {
+                account,
+                key,
+                generation,
+            } => {
                 claims.sub = account.as_uuid();
                 claims.api_key_id = Some(key.as_uuid());
                 claims.key_gen = Some(generation);
             }
-            Provenance::Session { user, credentials_gen, session } => {
+            Provenance::Session {
+                user,
+                credentials_gen,
+                session,
+            } => {
                 claims.sub = user.as_uuid();
                 claims.user_gen = Some(credentials_gen);
                 claims.sid = Some(session.as_uuid());
@@ -123,17 +136,34 @@ impl Claims {
                 api_key_id: None,
                 sid: None,
                 ..
-            } => Provenance::Device { user, credentials_gen, device: DeviceId::from_uuid(device), token_gen },
-            Self { api_key_id: Some(key), key_gen: Some(generation), device_id: None, sid: None, .. } => {
-                Provenance::ApiKey {
-                    account: ServiceAccountId::from_uuid(self.sub),
-                    key: ApiKeyId::from_uuid(key),
-                    generation,
-                }
-            }
-            Self { sid: Some(session), user_gen: Some(credentials_gen), device_id: None, api_key_id: None, .. } => {
-                Provenance::Session { user, credentials_gen, session: SessionId::from_uuid(session) }
-            }
+            } => Provenance::Device {
+                user,
+                credentials_gen,
+                device: DeviceId::from_uuid(device),
+                token_gen,
+            },
+            Self {
+                api_key_id: Some(key),
+                key_gen: Some(generation),
+                device_id: None,
+                sid: None,
+                ..
+            } => Provenance::ApiKey {
+                account: ServiceAccountId::from_uuid(self.sub),
+                key: ApiKeyId::from_uuid(key),
+                generation,
+            },
+            Self {
+                sid: Some(session),
+                user_gen: Some(credentials_gen),
+                device_id: None,
+                api_key_id: None,
+                ..
+            } => Provenance::Session {
+                user,
+                credentials_gen,
+                session: SessionId::from_uuid(session),
+            },
             _ => return None,
         };
         Some(Token {

@@ -10,8 +10,9 @@ use zenml_auth_model::{Secret, ServerId, SigningKey, SigningKeyId, Timestamp};
 use super::claims::{Claims, Token};
 
 /// The PKCS #8 wrapping (RFC 8410 §7) of an Ed25519 private key of 32 bytes.
-const PKCS8_ED25519: [u8; 16] =
-    [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+const PKCS8_ED25519: [u8; 16] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
 
 /// Why a token is no good, before anything is looked up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,7 +71,11 @@ impl Keyring {
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         // The time is given, so it is compared here.
         validation.validate_exp = false;
-        Self { server, validation, loaded: RwLock::new(Arc::new(Loaded::default())) }
+        Self {
+            server,
+            validation,
+            loaded: RwLock::new(Arc::new(Loaded::default())),
+        }
     }
 
     fn loaded(&self) -> Arc<Loaded> {
@@ -82,7 +87,10 @@ impl Keyring {
     /// # Errors
     /// [`TokenError::Signing`] when a key can't be used; the keys before stay.
     pub fn load(&self, keys: &[SigningKey], now: Timestamp) -> Result<(), TokenError> {
-        let mut loaded = Loaded { at: Some(now), ..Loaded::default() };
+        let mut loaded = Loaded {
+            at: Some(now),
+            ..Loaded::default()
+        };
         for key in keys {
             let encoding = encoding_key(key);
             let jwk = Jwk::from_encoding_key(&encoding, Algorithm::EdDSA)
@@ -93,12 +101,25 @@ impl Keyring {
             let decoding = DecodingKey::from_ed_components(&pair.x)
                 .map_err(|error| TokenError::Signing(error.to_string()))?;
             let name = key.id.to_string();
-            loaded.public.push(PublicKey { id: key.id, x: pair.x.clone() });
+            loaded.public.push(PublicKey {
+                id: key.id,
+                x: pair.x.clone(),
+            });
             loaded.verifiers.insert(name.clone(), decoding);
-            let newer = loaded.signer.as_ref().is_none_or(|signer| signer.since <= key.created);
+            let newer = loaded
+                .signer
+                .as_ref()
+                .is_none_or(|signer| signer.since <= key.created);
             if key.retired_until.is_none() && newer {
-                let header = Header { kid: Some(name), ..Header::new(Algorithm::EdDSA) };
-                loaded.signer = Some(Signer { header, key: encoding, since: key.created });
+                let header = Header {
+                    kid: Some(name),
+                    ..Header::new(Algorithm::EdDSA)
+                };
+                loaded.signer = Some(Signer {
+                    header,
+                    key: encoding,
+                    since: key.created,
+                });
             }
         }
         *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
@@ -123,7 +144,10 @@ impl Keyring {
     /// [`TokenError::Signing`] when there is no key to sign with.
     pub fn sign(&self, token: &Token) -> Result<Secret, TokenError> {
         let loaded = self.loaded();
-        let signer = loaded.signer.as_ref().ok_or_else(|| TokenError::Signing("none is loaded".to_owned()))?;
+        let signer = loaded
+            .signer
+            .as_ref()
+            .ok_or_else(|| TokenError::Signing("none is loaded".to_owned()))?;
         jsonwebtoken::encode(&signer.header, &Claims::new(self.server, token), &signer.key)
             .map(Secret::new)
             .map_err(|error| TokenError::Signing(error.to_string()))
@@ -143,7 +167,11 @@ impl Keyring {
             .map_err(|_| TokenError::Invalid)?
             .claims;
         let token = claims.into_token().ok_or(TokenError::Invalid)?;
-        if now >= token.expires { Err(TokenError::Expired) } else { Ok(token) }
+        if now >= token.expires {
+            Err(TokenError::Expired)
+        } else {
+            Ok(token)
+        }
     }
 }
 
@@ -183,7 +211,12 @@ mod tests {
     }
 
     fn token(provenance: Provenance) -> Token {
-        Token { id: Uuid::from_u128(7), provenance, issued: NOW, expires: NOW + Duration::from_secs(60) }
+        Token {
+            id: Uuid::from_u128(7),
+            provenance,
+            issued: NOW,
+            expires: NOW + Duration::from_secs(60),
+        }
     }
 
     fn provenances() -> [Provenance; 3] {
@@ -200,7 +233,11 @@ mod tests {
                 key: ApiKeyId::from_random([4; 16]),
                 generation: 5,
             },
-            Provenance::Session { user, credentials_gen: 6, session: SessionId::from_random([5; 16]) },
+            Provenance::Session {
+                user,
+                credentials_gen: 6,
+                session: SessionId::from_random([5; 16]),
+            },
         ]
     }
 
@@ -213,7 +250,10 @@ mod tests {
             assert_eq!(keyring.verify(signed.expose(), NOW), Ok(token));
             let last = token.expires - Duration::from_micros(1);
             assert_eq!(keyring.verify(signed.expose(), last), Ok(token));
-            assert_eq!(keyring.verify(signed.expose(), token.expires), Err(TokenError::Expired));
+            assert_eq!(
+                keyring.verify(signed.expose(), token.expires),
+                Err(TokenError::Expired)
+            );
         }
     }
 
@@ -227,9 +267,20 @@ mod tests {
             bytes[position] = if bytes[position] == b'A' { b'B' } else { b'A' };
             let changed = String::from_utf8(bytes).unwrap();
             // The last digit of base64 has bits that stand for nothing; decoders that take any would accept those.
-            assert!(keyring.verify(&changed, NOW).is_err(), "changing byte {position} went unseen");
+            assert!(
+                keyring.verify(&changed, NOW).is_err(),
+                "changing byte {position} went unseen"
+            );
         }
-        for text in ["", ".", "..", "a.b.c", "ZENKEY_x", &text[..text.len() - 1], &format!("{text}A")] {
+        for text in [
+            "",
+            ".",
+            "..",
+            "a.b.c",
+            "ZENKEY_x",
+            &text[..text.len() - 1],
+            &format!("{text}A"),
+        ] {
             assert!(keyring.verify(text, NOW).is_err(), "{text:?}");
         }
     }
@@ -250,21 +301,31 @@ mod tests {
         let keyring = keyring(&[key(1)]);
         let public = keyring.public_keys().remove(0);
         let claims = Claims::new(ServerId::from_random([9; 16]), &token(provenances()[0]));
-        let header = Header { kid: Some(public.id.to_string()), ..Header::new(Algorithm::HS256) };
+        let header = Header {
+            kid: Some(public.id.to_string()),
+            ..Header::new(Algorithm::HS256)
+        };
         // The classic confusion: the public key as an HMAC secret.
-        let forged =
-            jsonwebtoken::encode(&header, &claims, &EncodingKey::from_base64_secret(&public.x).unwrap_or_else(|_| {
-                EncodingKey::from_secret(public.x.as_bytes())
-            }))
-            .unwrap();
+        let forged = jsonwebtoken::encode(
+            &header,
+            &claims,
+            &EncodingKey::from_base64_secret(&public.x)
+                .unwrap_or_else(|_| EncodingKey::from_secret(public.x.as_bytes())),
+        )
+        .unwrap();
         assert_eq!(keyring.verify(&forged, NOW), Err(TokenError::Invalid));
     }
 
     #[test]
     fn retired_keys_verify_but_do_not_sign() {
         let old = key(1);
-        let signed = keyring(std::slice::from_ref(&old)).sign(&token(provenances()[0])).unwrap();
-        let retired = SigningKey { retired_until: Some(NOW + Duration::from_secs(60)), ..old };
+        let signed = keyring(std::slice::from_ref(&old))
+            .sign(&token(provenances()[0]))
+            .unwrap();
+        let retired = SigningKey {
+            retired_until: Some(NOW + Duration::from_secs(60)),
+            ..old
+        };
         let rotated = keyring(&[retired, key(2)]);
         assert!(rotated.verify(signed.expose(), NOW).is_ok());
         let fresh = rotated.sign(&token(provenances()[0])).unwrap();
@@ -277,6 +338,9 @@ mod tests {
 
     #[test]
     fn without_keys_nothing_is_signed() {
-        assert!(matches!(keyring(&[]).sign(&token(provenances()[0])), Err(TokenError::Signing(_))));
+        assert!(matches!(
+            keyring(&[]).sign(&token(provenances()[0])),
+            Err(TokenError::Signing(_))
+        ));
     }
 }

@@ -1,0 +1,61 @@
+//! Asking the person, and reading what is handed over on standard input.
+
+use std::io::{BufRead as _, IsTerminal as _, Read as _};
+
+use zenml_auth_model::Secret;
+
+use crate::error::{CliError, Exit};
+use crate::ui;
+
+/// The longest secret that is read from standard input.
+const MAX_SECRET: u64 = 16 * 1024;
+
+/// Reads on a thread of its own, so that Ctrl-C is heard while it waits.
+async fn blocking<T: Send + 'static>(read: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> Result<T, CliError> {
+    let outcome = tokio::task::spawn_blocking(read).await;
+    match outcome {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(CliError::new(Exit::Failed, format!("nothing can be read: {error}"))),
+        Err(_) => Err(CliError::new(Exit::Interrupted, "interrupted")),
+    }
+}
+
+/// Asks for a yes. Anything else is a no.
+///
+/// Without a terminal nobody can be asked, and nothing is done.
+pub(crate) async fn confirm(question: &str, assume_yes: bool) -> Result<bool, CliError> {
+    if assume_yes {
+        return Ok(true);
+    }
+    if !ui::can_ask() {
+        return Err(CliError::usage(format!("{question} There is no terminal to ask on.")).next("Add --yes to go ahead."));
+    }
+    ui::talk_inline(&format!("{question} [y/N] "));
+    let answer = blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).map(|_| line)
+    })
+    .await?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Asks for a secret without showing it; reads it from standard input when that is no terminal.
+pub(crate) async fn secret(prompt: &str) -> Result<Secret, CliError> {
+    if std::io::stdin().is_terminal() {
+        let prompt = format!("{prompt}: ");
+        let _echo = crate::terminal::KeepEcho::new();
+        return blocking(move || rpassword::prompt_password(prompt).map(Secret::new)).await;
+    }
+    secret_line().await
+}
+
+/// Reads a secret from standard input: its first line, without the line break.
+pub(crate) async fn secret_line() -> Result<Secret, CliError> {
+    blocking(|| {
+        let mut line = zeroize::Zeroizing::new(String::new());
+        let mut input = std::io::stdin().lock().take(MAX_SECRET);
+        input.read_line(&mut line)?;
+        Ok(Secret::new(line.trim_end_matches(['\r', '\n'])))
+    })
+    .await
+}

@@ -1,0 +1,60 @@
+//! The machine's own time: the one place where it is taken.
+
+use std::time::{Duration, SystemTime};
+
+use zenml_auth_model::Timestamp;
+
+/// Now.
+#[allow(clippy::disallowed_methods, reason = "a command line is an edge: this is where its time comes from")]
+pub(crate) fn now() -> Timestamp {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    Timestamp::UNIX_EPOCH + since_1970
+}
+
+/// A moment for people: `2026-12-23 18:51:39 UTC`.
+pub(crate) fn shown(moment: Timestamp) -> String {
+    let text = moment.to_string();
+    let seconds = text.split('.').next().unwrap_or(&text);
+    format!("{} UTC", seconds.replace('T', " "))
+}
+
+/// How long something takes, for people: the largest unit, and the next if it matters.
+pub(crate) fn shown_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let unit = |count: u64, name: &str| format!("{count} {name}{}", if count == 1 { "" } else { "s" });
+    match seconds {
+        0..60 => unit(seconds, "second"),
+        60..3_600 => unit(seconds / 60, "minute"),
+        3_600..172_800 => unit(seconds / 3_600, "hour"),
+        _ => unit(seconds / 86_400, "day"),
+    }
+}
+
+/// Where a moment lies as seen from another: `in 29 days`, `3 hours ago`.
+pub(crate) fn relative(moment: Timestamp, now: Timestamp) -> String {
+    if moment >= now {
+        format!("in {}", shown_duration(moment.since(now)))
+    } else {
+        format!("{} ago", shown_duration(now.since(moment)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_readable() {
+        let moment: Timestamp = "2026-12-23T18:51:39.123456".parse().unwrap();
+        assert_eq!(shown(moment), "2026-12-23 18:51:39 UTC");
+        assert_eq!(relative(moment, moment), "in 0 seconds");
+        assert_eq!(relative(moment, moment - Duration::from_secs(29 * 86_400)), "in 29 days");
+        assert_eq!(relative(moment, moment + Duration::from_secs(3_700)), "1 hour ago");
+        assert_eq!(relative(moment, moment + Duration::from_secs(61)), "1 minute ago");
+    }
+
+    #[test]
+    fn now_is_not_1970() {
+        assert!(now() > Timestamp::from_secs(1_700_000_000));
+    }
+}

@@ -1,0 +1,133 @@
+//! Showing data: as a table for people, as JSON, YAML, CSV or TSV for programs.
+
+mod cell;
+mod delimited;
+mod structured;
+mod table;
+
+use clap::{Args, ValueEnum};
+use zenml_auth_api::PageResponse;
+
+pub(crate) use cell::{Cell, Record};
+pub(crate) use structured::Pagination;
+
+use crate::error::{CliError, Exit};
+use crate::ui;
+
+/// The forms that data is shown in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Columns for people
+    Table,
+    /// JSON
+    Json,
+    /// YAML
+    Yaml,
+    /// Values with commas between them
+    Csv,
+    /// Values with tabs between them
+    Tsv,
+}
+
+/// How to show something.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OutputArgs {
+    /// How to show it
+    #[arg(short, long, value_enum, env = "ZENML_DEFAULT_OUTPUT", hide_env = true, default_value = "table", value_name = "FORMAT")]
+    pub(crate) output: Format,
+}
+
+/// How to show a list.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ListOutputArgs {
+    /// Which columns to show, with commas between them, or `all`
+    #[arg(short, long, value_name = "COLUMNS")]
+    pub(crate) columns: Option<String>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// Something that can be shown in a list.
+pub(crate) trait Listed {
+    /// What several of them are called.
+    const PLURAL: &'static str;
+    /// The columns that people see unless they ask for others; programs see all.
+    const DEFAULT_COLUMNS: &'static [&'static str];
+    /// All columns, in the order of [`Self::record`].
+    const COLUMNS: &'static [&'static str];
+
+    /// Its values.
+    fn record(&self) -> Record;
+}
+
+/// Shows a page of things.
+pub(crate) fn list<T: Listed>(page: &PageResponse<T>, args: &ListOutputArgs) -> Result<(), CliError> {
+    let columns = chosen_columns::<T>(args)?;
+    let records: Vec<Record> = page.items.iter().map(|item| item.record().only(&columns)).collect();
+    let format = args.output.output;
+    if format == Format::Table {
+        if records.is_empty() {
+            ui::note(&format!("No {} found.", T::PLURAL));
+            return Ok(());
+        }
+        write(&table::rows(&columns, &records, ui::width()))?;
+        if page.total_pages > 1 {
+            let more = if page.has_more() { format!("; more with --page {}", page.index + 1) } else { String::new() };
+            ui::note(&format!("Page {} of {}, {} {} in all{more}.", page.index, page.total_pages, page.total, T::PLURAL));
+        }
+        return Ok(());
+    }
+    let text = match format {
+        Format::Table => table::rows(&columns, &records, ui::width()),
+        Format::Json => structured::json_list(&records, Pagination::of(page)),
+        Format::Yaml => structured::yaml_list(&records, Pagination::of(page)),
+        Format::Csv => delimited::rows(&columns, &records, ','),
+        Format::Tsv => delimited::rows(&columns, &records, '\t'),
+    };
+    write(&text)
+}
+
+/// Shows one thing.
+pub(crate) fn one(record: &Record, format: Format) -> Result<(), CliError> {
+    let columns: Vec<&'static str> = record.columns();
+    let records = std::slice::from_ref(record);
+    write(&match format {
+        Format::Table => table::properties(record),
+        Format::Json => structured::json_one(record),
+        Format::Yaml => structured::yaml_one(record),
+        Format::Csv => delimited::rows(&columns, records, ','),
+        Format::Tsv => delimited::rows(&columns, records, '\t'),
+    })
+}
+
+/// Writes to standard output. When whoever reads it has gone (`| head`), there is nothing more to do.
+pub(crate) fn write(text: &str) -> Result<(), CliError> {
+    match ui::data(text) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CliError::new(Exit::Failed, format!("the output can't be written: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn chosen_columns<T: Listed>(args: &ListOutputArgs) -> Result<Vec<&'static str>, CliError> {
+    let Some(asked) = &args.columns else {
+        let columns = if args.output.output == Format::Table { T::DEFAULT_COLUMNS } else { T::COLUMNS };
+        return Ok(columns.to_vec());
+    };
+    if asked.trim().eq_ignore_ascii_case("all") {
+        return Ok(T::COLUMNS.to_vec());
+    }
+    let find = |name: &str| {
+        // `--columns` takes what the table shows as a heading, too.
+        let wanted = name.trim().to_ascii_lowercase().replace([' ', '-'], "_");
+        T::COLUMNS.iter().copied().find(|column| *column == wanted).ok_or_else(|| {
+            CliError::usage(format!("there is no column {:?}", name.trim()))
+                .next(format!("Use all, or some of {}.", T::COLUMNS.join(", ")))
+        })
+    };
+    asked.split(',').filter(|name| !name.trim().is_empty()).map(find).collect()
+}
+
+#[cfg(test)]
+mod tests;

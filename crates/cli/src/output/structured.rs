@@ -1,0 +1,88 @@
+//! JSON and YAML for programs.
+
+use serde::Serialize;
+use zenml_auth_api::PageResponse;
+
+use super::Record;
+use crate::ui::steers_direction;
+
+/// Where a page stands in a listing.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Pagination {
+    index: u64,
+    max_size: u64,
+    total_pages: u64,
+    total: u64,
+}
+
+impl Pagination {
+    /// Of a page.
+    pub(crate) const fn of<T>(page: &PageResponse<T>) -> Self {
+        Self { index: page.index, max_size: page.max_size, total_pages: page.total_pages, total: page.total }
+    }
+}
+
+/// A page, as the Python client shows it.
+#[derive(Serialize)]
+struct List<'a> {
+    items: &'a [Record],
+    pagination: Pagination,
+}
+
+pub(super) fn json_list(items: &[Record], pagination: Pagination) -> String {
+    json(&List { items, pagination })
+}
+
+pub(super) fn json_one(record: &Record) -> String {
+    json(record)
+}
+
+pub(super) fn yaml_list(items: &[Record], pagination: Pagination) -> String {
+    yaml(&List { items, pagination })
+}
+
+pub(super) fn yaml_one(record: &Record) -> String {
+    yaml(record)
+}
+
+fn json(value: &impl Serialize) -> String {
+    // Maps with texts for keys can always be written.
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    escape(&text)
+}
+
+/// Escapes what JSON need not escape but a terminal would obey. Such characters stand within texts only.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\n' && (c.is_control() || steers_direction(c)) {
+            escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+fn yaml(value: &impl Serialize) -> String {
+    yaml_serde::to_string(value).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_stays_json_and_harmless() {
+        let text = json_one(&Record::new().with("hostname", "a\u{1b}\u{9b}b\u{202e}\"\n"));
+        assert!(!text.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{text:?}");
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read["hostname"], "a\u{1b}\u{9b}b\u{202e}\"\n");
+    }
+
+    #[test]
+    fn yaml_is_harmless_too() {
+        let text = yaml_one(&Record::new().with("hostname", "a\u{1b}\u{9b}b"));
+        assert!(!text.contains(['\u{1b}', '\u{9b}']), "{text:?}");
+    }
+}

@@ -1,0 +1,107 @@
+//! Talking to people: data goes to standard output, everything else to standard error.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use anstyle::{AnsiColor, Style};
+
+/// What is said in passing.
+const DIM: Style = Style::new().dimmed();
+/// What deserves attention.
+const BOLD: Style = Style::new().bold();
+/// What went wrong.
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+/// What may go wrong.
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+
+/// Makes a text from elsewhere safe to show on a terminal, on one line: what could move the cursor, change colours, hide
+/// or turn text around is left out.
+pub(crate) fn clean(text: &str) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => cleaned.push(' '),
+            c if c.is_control() || steers_direction(c) => {}
+            c => cleaned.push(c),
+        }
+    }
+    cleaned.trim().to_owned()
+}
+
+/// Characters that turn the direction of the text around them, and so can make it read as something else.
+pub(crate) const fn steers_direction(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{061c}')
+}
+
+/// Says something to the person. Nothing can be done about it if nobody listens.
+pub(crate) fn talk(text: &str) {
+    let _ = writeln!(anstream::stderr(), "{text}");
+}
+
+/// Says something without ending the line.
+pub(crate) fn talk_inline(text: &str) {
+    let mut err = anstream::stderr();
+    let _ = write!(err, "{text}");
+    let _ = err.flush();
+}
+
+/// Says something in passing.
+pub(crate) fn note(text: &str) {
+    talk(&format!("{DIM}{text}{DIM:#}"));
+}
+
+/// Warns of something.
+pub(crate) fn warn(text: &str) {
+    talk(&format!("{WARNING}warning:{WARNING:#} {text}"));
+}
+
+/// Says what went wrong, and what to do about it.
+pub(crate) fn complain(what: &str, next: Option<&str>) {
+    talk(&format!("{ERROR}error:{ERROR:#} {what}"));
+    if let Some(next) = next {
+        talk(&format!("  {next}"));
+    }
+}
+
+/// A text that deserves attention.
+pub(crate) fn bold(text: &str) -> String {
+    format!("{BOLD}{text}{BOLD:#}")
+}
+
+/// Writes data to standard output.
+pub(crate) fn data(text: &str) -> io::Result<()> {
+    let mut out = anstream::stdout();
+    out.write_all(text.as_bytes())?;
+    if !text.ends_with('\n') {
+        out.write_all(b"\n")?;
+    }
+    out.flush()
+}
+
+/// Whether a person can be asked something.
+pub(crate) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Whether a person sees what is said.
+pub(crate) fn is_watched() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// How wide the terminal is that data goes to; `None` when it goes elsewhere.
+pub(crate) fn width() -> Option<usize> {
+    if !io::stdout().is_terminal() {
+        return None;
+    }
+    terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_from_elsewhere_are_made_safe() {
+        assert_eq!(clean("plain Ünïcode 🚀"), "plain Ünïcode 🚀");
+        assert_eq!(clean("\u{1b}]0;title\u{7}a\u{9b}31mb\r\nc\u{202e}d\u{0}"), "]0;titlea31mb  cd");
+    }
+}

@@ -1,0 +1,166 @@
+//! `audit`
+
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use zenml_auth_core::caller::Caller;
+use zenml_auth_core::services::Engine;
+use zenml_auth_model::query::{AuditField, Condition, Direction, Operator, PageRequest, Query, Sort};
+use zenml_auth_model::{Actor, AuditEvent, CredentialRef, Timestamp};
+
+use super::CommandError;
+use super::print::line;
+use crate::compose::{connect, ports};
+use crate::config::Config;
+
+#[derive(Debug, Args)]
+pub(super) struct AuditArgs {
+    /// Only what this user or service account did
+    #[arg(long, value_name = "NAME")]
+    actor: Option<String>,
+    /// Only what was done to the thing of this name
+    #[arg(long, value_name = "NAME")]
+    target: Option<String>,
+    /// Only this kind of event, such as device.approved, or all that begin alike, such as api_key
+    #[arg(long, value_name = "ACTION")]
+    action: Option<String>,
+    /// Only what came from this address
+    #[arg(long, value_name = "ADDRESS")]
+    address: Option<String>,
+    /// Only since this time, in UTC, such as 2026-11-23T18:00:00
+    #[arg(long, value_name = "TIME")]
+    since: Option<Timestamp>,
+    /// How many events, the latest ones
+    #[arg(long, value_name = "NUMBER", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
+    /// How to print them
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Output {
+    /// One line an event, for people
+    Table,
+    /// One JSON object a line, for machines
+    Json,
+}
+
+pub(super) async fn run(args: &AuditArgs, config: &Config) -> Result<(), CommandError> {
+    let store = Arc::new(connect(&config.storage).await?);
+    store.check_schema().await?;
+    let engine = Engine::open(ports(store.clone()), config.settings, config.hashing).await?;
+    let page = engine.audit().list(&Caller::operator(), &query(args)?).await?;
+    // The latest were asked for; they read better in the order in which they happened.
+    for event in page.items.iter().rev() {
+        line(&match args.output {
+            Output::Table => table(event),
+            Output::Json => serde_json::to_string(&Entry::from(event))?,
+        });
+    }
+    drop(engine);
+    store.close().await?;
+    Ok(())
+}
+
+fn query(args: &AuditArgs) -> Result<Query<AuditField>, CommandError> {
+    let mut conditions = Vec::new();
+    let mut add = |field, operator, text: &str| -> Result<(), CommandError> {
+        conditions.push(Condition::new(field, operator, &[text.to_owned()])?);
+        Ok(())
+    };
+    if let Some(actor) = &args.actor {
+        add(AuditField::ActorName, Operator::Equals, actor)?;
+    }
+    if let Some(target) = &args.target {
+        add(AuditField::TargetName, Operator::Equals, target)?;
+    }
+    if let Some(action) = &args.action {
+        add(AuditField::Action, Operator::StartsWith, action)?;
+    }
+    if let Some(address) = &args.address {
+        add(AuditField::Address, Operator::Equals, address)?;
+    }
+    if let Some(since) = &args.since {
+        add(AuditField::Created, Operator::Gte, &since.to_string())?;
+    }
+    Ok(Query {
+        conditions,
+        sort: Sort {
+            field: AuditField::Created,
+            direction: Direction::Descending,
+        },
+        page: PageRequest::new(1, args.limit)?,
+        ..Query::default()
+    })
+}
+
+/// An event as a machine reads it.
+#[derive(Serialize)]
+struct Entry {
+    id: String,
+    at: String,
+    actor_kind: &'static str,
+    actor_id: Option<String>,
+    actor_name: Option<String>,
+    credential: Option<String>,
+    action: &'static str,
+    target_kind: &'static str,
+    target_id: String,
+    target_name: Option<String>,
+    address: Option<String>,
+    request_id: Option<String>,
+    user_agent: Option<String>,
+    details: Option<String>,
+}
+
+impl From<&AuditEvent> for Entry {
+    fn from(event: &AuditEvent) -> Self {
+        let (actor_id, actor_name) = match &event.actor {
+            Actor::User { id, name } => (Some(id.to_string()), Some(name.to_string())),
+            Actor::ServiceAccount { id, name } => (Some(id.to_string()), Some(name.to_string())),
+            Actor::Anonymous | Actor::Operator | Actor::Server => (None, None),
+        };
+        Self {
+            id: event.id.to_string(),
+            at: event.at.to_string(),
+            actor_kind: event.actor.kind().as_str(),
+            actor_id,
+            actor_name,
+            credential: event.credential.map(|credential| match credential {
+                CredentialRef::Device(id) => format!("device {id}"),
+                CredentialRef::ApiKey(id) => format!("api_key {id}"),
+                CredentialRef::Session(id) => format!("session {id}"),
+            }),
+            action: event.action.as_str(),
+            target_kind: event.target.kind.as_str(),
+            target_id: event.target.id.to_string(),
+            target_name: event.target.name.as_ref().map(ToString::to_string),
+            address: event.origin.address.map(|address| address.to_string()),
+            request_id: event.origin.request_id.as_ref().map(ToString::to_string),
+            user_agent: event.origin.user_agent.as_ref().map(ToString::to_string),
+            details: event.details.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+fn table(event: &AuditEvent) -> String {
+    let entry = Entry::from(event);
+    let actor = entry.actor_name.as_deref().unwrap_or(entry.actor_kind);
+    let target = entry.target_name.as_deref().unwrap_or(&entry.target_id);
+    let mut text = format!(
+        "{}  {actor}  {}  {} {target}",
+        entry.at, entry.action, entry.target_kind
+    );
+    if let Some(details) = &entry.details {
+        text.push_str(&format!("  ({details})"));
+    }
+    if let Some(address) = &entry.address {
+        text.push_str(&format!("  from {address}"));
+    }
+    if let Some(request) = &entry.request_id {
+        text.push_str(&format!("  request {request}"));
+    }
+    text
+}

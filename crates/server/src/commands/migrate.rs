@@ -1,0 +1,64 @@
+//! `migrate up | down | status`
+
+use clap::{Args, Subcommand};
+
+use super::CommandError;
+use super::print::line;
+use crate::compose::{connect, lock_folder};
+use crate::config::Config;
+
+#[derive(Debug, Args)]
+pub(super) struct MigrateArgs {
+    #[command(subcommand)]
+    direction: Direction,
+}
+
+#[derive(Debug, Subcommand)]
+enum Direction {
+    /// Apply what is new
+    Up,
+    /// Take the latest changes back, with the data in them
+    Down {
+        /// How many changes
+        #[arg(default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        steps: u32,
+    },
+    /// Show what is applied and what is not
+    Status,
+}
+
+pub(super) async fn run(args: &MigrateArgs, config: &Config) -> Result<(), CommandError> {
+    // Changing the schema under a running server would break it; looking does no harm.
+    let _lock = match args.direction {
+        Direction::Up | Direction::Down { .. } => lock_folder(&config.storage)?,
+        Direction::Status => None,
+    };
+    let store = connect(&config.storage).await?;
+    match args.direction {
+        Direction::Up => report("applied", &store.migrate_up().await?),
+        Direction::Down { steps } => report("taken back", &store.migrate_down(steps).await?),
+        Direction::Status => {
+            let status = store.schema_status().await?;
+            for name in status.applied() {
+                line(&format!("applied   {name}"));
+            }
+            for name in status.pending() {
+                line(&format!("pending   {name}"));
+            }
+            if status.is_newer() {
+                line("The database is of a newer release than this program.");
+            }
+        }
+    }
+    store.close().await?;
+    Ok(())
+}
+
+fn report(done: &str, names: &[String]) {
+    if names.is_empty() {
+        line("Nothing to do.");
+    }
+    for name in names {
+        line(&format!("{done}   {name}"));
+    }
+}

@@ -1,0 +1,111 @@
+//! The program's subcommands, one file each.
+
+mod admin;
+mod audit;
+mod check_config;
+mod migrate;
+mod print;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use utoipa::OpenApi as _;
+
+use crate::config::{self, Options};
+
+/// Whatever ends a command; its text is for whoever typed it.
+pub type CommandError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The command line of the server.
+#[derive(Debug, Parser)]
+#[command(
+    name = "zenml-auth-server",
+    version,
+    about = "Connection and authentication for ZenML: device flow, service accounts and API keys",
+    after_help = "Examples:
+  zenml-auth-server                                       Serve on http://127.0.0.1:8237 with an embedded database
+  zenml-auth-server --bind 0.0.0.0:8237 --public-url https://auth.example.com
+  zenml-auth-server admin reset-password default          Set a new password for a user
+  zenml-auth-server audit --action api_key.rotated        See who rotated which key
+
+Every flag has a variable ZENML_AUTH_… and a key in the TOML file; flags win over variables, variables over the file."
+)]
+pub struct Program {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve (this is what happens when no command is given)
+    Serve(serve::ServeArgs),
+    /// Bring the database's schema up to date, or back
+    Migrate(migrate::MigrateArgs),
+    /// Manage users from the server's own machine
+    Admin(admin::AdminArgs),
+    /// Show who did what, when and from where
+    Audit(audit::AuditArgs),
+    /// Check the settings without starting
+    CheckConfig,
+    /// Print the description of the API (OpenAPI 3.1)
+    Openapi,
+}
+
+/// Does what the command line says.
+pub fn run(program: Program) -> ExitCode {
+    let done = match program.command.unwrap_or_default() {
+        Command::Openapi => openapi(),
+        command => with_runtime(command, program.options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            print::error(error.as_ref());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Default for Command {
+    fn default() -> Self {
+        Self::Serve(serve::ServeArgs::default())
+    }
+}
+
+fn with_runtime(command: Command, options: Options) -> Result<(), CommandError> {
+    let config = config::load(options)?;
+    crate::telemetry::begin(&config.log)?;
+    print::warn_of_unknown_variables();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Serve(args) => serve::run(&args, config).await,
+            Command::Migrate(args) => migrate::run(&args, &config).await,
+            Command::Admin(args) => admin::run(args, &config).await,
+            Command::Audit(args) => audit::run(&args, &config).await,
+            Command::CheckConfig => check_config::run(&config),
+            Command::Openapi => openapi(),
+        }
+    })
+}
+
+fn openapi() -> Result<(), CommandError> {
+    let text = crate::openapi::ApiDoc::openapi().to_pretty_json()?;
+    print::line(&text);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Program::command().debug_assert();
+    }
+}

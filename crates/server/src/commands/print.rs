@@ -1,0 +1,47 @@
+//! What commands say.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "this is where commands speak"
+)]
+
+use std::io::Write as _;
+
+use clap::CommandFactory as _;
+
+/// A line on standard output. A reader who has gone away is no error.
+pub(super) fn line(text: &str) {
+    let _ = writeln!(anstream::stdout(), "{text}");
+}
+
+/// A failed command's last words: what happened, and why.
+pub(super) fn error(error: &(dyn std::error::Error + 'static)) {
+    let red = anstyle::AnsiColor::Red.on_default().bold();
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let reason = cause.to_string();
+        if !text.contains(&reason) {
+            text = format!("{text}: {reason}");
+        }
+        source = cause.source();
+    }
+    let _ = writeln!(anstream::stderr(), "{red}error:{red:#} {text}");
+}
+
+/// A variable that is spelled wrong would be silently without effect. It is no error, because Kubernetes sets
+/// variables of its own that may begin alike.
+pub(super) fn warn_of_unknown_variables() {
+    let command = super::Program::command();
+    let known: Vec<_> = command
+        .get_arguments()
+        .filter_map(|argument| argument.get_env())
+        .collect();
+    for (name, _) in std::env::vars_os() {
+        let is_ours = name.to_str().is_some_and(|name| name.starts_with("ZENML_AUTH_"));
+        if is_ours && !known.contains(&name.as_os_str()) {
+            tracing::warn!(variable = %name.display(), "this variable is no setting and has no effect");
+        }
+    }
+}

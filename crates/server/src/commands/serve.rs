@@ -1,0 +1,144 @@
+//! `serve`
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use zenml_auth_core::services::SetUp;
+
+use super::CommandError;
+use super::print::line;
+use crate::compose::{connect, lock_folder, open, ports};
+use crate::config::Config;
+use crate::extract::proxies::TrustedProxies;
+use crate::state::{App, Facts};
+use crate::{jobs, serve};
+
+#[derive(Debug, Args, Default)]
+pub(super) struct ServeArgs {
+    /// Refuse to start on a database whose schema is not up to date, instead of bringing it up to date
+    #[arg(long, env = "ZENML_AUTH_NO_MIGRATE")]
+    no_migrate: bool,
+}
+
+pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandError> {
+    // Everything that can go wrong goes wrong before anything is changed: the port first.
+    let listener = TcpListener::bind(config.server.bind)
+        .await
+        .map_err(|error| format!("can't listen on {}: {error}", config.server.bind))?;
+    let address = listener.local_addr()?;
+    let lock = lock_folder(&config.storage)?;
+    let store = Arc::new(connect(&config.storage).await?);
+    if args.no_migrate {
+        store.check_schema().await?;
+    } else {
+        for name in store.migrate_up().await? {
+            tracing::info!(migration = name, "brought the schema up to date");
+        }
+    }
+    let (engine, set_up) = open(ports(store.clone()), &config).await?;
+    let engine = Arc::new(engine);
+    let app = App {
+        engine: engine.clone(),
+        facts: Arc::new(Facts {
+            public_url: config.server.public_url.clone(),
+            proxies: TrustedProxies::new(config.server.trusted_proxies.clone()),
+            database_type: "sqlite",
+        }),
+    };
+    welcome(address, &config, &set_up);
+
+    let (stop, stopped) = watch::channel(false);
+    let jobs = jobs::start(engine, stopped.clone());
+    tokio::spawn(async move {
+        wait_for_signal().await;
+        tracing::info!("stopping: requests that are under way may finish");
+        let _ = stop.send(true);
+    });
+    serve::serve(listener, serve::router(app), stopped).await?;
+    jobs.await?;
+    store.close().await?;
+    drop(lock);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// What somebody who just started a server wants to know.
+fn welcome(address: SocketAddr, config: &Config, set_up: &SetUp) {
+    let url = config.server.public_url.clone().unwrap_or_else(|| {
+        // An address that stands for all of them can't be connected to.
+        let shown = if address.ip().is_unspecified() {
+            "localhost".to_owned()
+        } else {
+            address.ip().to_string()
+        };
+        let shown = if address.is_ipv6() && shown.contains(':') {
+            format!("[{shown}]")
+        } else {
+            shown
+        };
+        format!("http://{shown}:{}", address.port())
+    });
+    if let SetUp::Now {
+        administrator,
+        made_password,
+    } = set_up
+    {
+        line("This is a new server.");
+        if let Some(password) = made_password {
+            line("");
+            line(&format!("    Administrator   {administrator}"));
+            line(&format!(
+                "    Password        {}    (shown this once)",
+                password.expose()
+            ));
+            line("");
+        } else {
+            line(&format!(
+                "The administrator {administrator} has the password that was given."
+            ));
+        }
+    }
+    line(&format!("Listening on {url}"));
+    line(&format!("Connect with:  zenml connect --url {url}"));
+    if !config.settings.limits.enabled {
+        tracing::warn!("limits on guessing and flooding are off; this is for load tests only");
+    }
+    if config.server.public_url.is_none() && !address.ip().is_loopback() {
+        tracing::warn!(
+            "reachable from other machines without --public-url; set it, with https, so that cookies are safe"
+        );
+    }
+}
+
+async fn wait_for_signal() {
+    let interrupt = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let terminate = async {
+            match signal(SignalKind::terminate()) {
+                Ok(mut signal) => {
+                    signal.recv().await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "can't wait for SIGTERM");
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        tokio::select! {
+            () = interrupt => {}
+            () = terminate => {}
+        }
+    }
+    #[cfg(not(unix))]
+    interrupt.await;
+}

@@ -1,0 +1,130 @@
+//! The one place where storage is plugged into core.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use zenml_auth_core::ports::{SystemClock, SystemEntropy};
+use zenml_auth_core::services::{Engine, FirstAdministrator, Internal, OpenError, Ports, SetUp, set_up};
+use zenml_auth_storage::{ConnectOptions, SchemaError, SqlStore};
+
+use crate::config::{Config, Storage};
+
+const DATABASE_FILE: &str = "zenml-auth.db";
+const LOCK_FILE: &str = "zenml-auth.lock";
+
+/// Why the server's parts can't be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// The data folder can't be used.
+    #[error("can't use the data folder {folder}: {source}")]
+    Folder {
+        /// Which folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another server runs on the data folder.
+    #[error(
+        "another zenml-auth server runs on the data folder {0}; stop it first, or use another --data-dir"
+    )]
+    FolderInUse(PathBuf),
+    /// The database can't be opened.
+    #[error("can't open the database: {0}")]
+    Store(#[from] zenml_auth_core::ports::StoreError),
+    /// The schema is not the program's.
+    #[error(transparent)]
+    Schema(#[from] SchemaError),
+    /// The store can't be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store can't be set up.
+    #[error("can't set the database up: {0}")]
+    SetUp(#[from] Internal),
+}
+
+/// Keeps other servers off the data folder for as long as it lives.
+#[derive(Debug)]
+pub struct FolderLock(#[allow(dead_code, reason = "held, not read")] File);
+
+/// Makes the data folder, for its owner only, if it is not there.
+fn make_folder(folder: &Path) -> Result<(), ComposeError> {
+    let broken = |source| ComposeError::Folder {
+        folder: folder.to_owned(),
+        source,
+    };
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(broken)
+}
+
+/// Takes the data folder for one server. With another database there is nothing to take.
+///
+/// # Errors
+/// [`ComposeError`] when another server has it, or it can't be used.
+pub fn lock_folder(storage: &Storage) -> Result<Option<FolderLock>, ComposeError> {
+    if storage.database_url.is_some() {
+        return Ok(None);
+    }
+    make_folder(&storage.data_dir)?;
+    let broken = |source| ComposeError::Folder {
+        folder: storage.data_dir.clone(),
+        source,
+    };
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(storage.data_dir.join(LOCK_FILE))
+        .map_err(broken)?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(FolderLock(file))),
+        Err(TryLockError::WouldBlock) => Err(ComposeError::FolderInUse(storage.data_dir.clone())),
+        Err(TryLockError::Error(source)) => Err(broken(source)),
+    }
+}
+
+/// Connects to the database. The schema is not looked at yet.
+///
+/// # Errors
+/// [`ComposeError`] when it can't be reached.
+pub async fn connect(storage: &Storage) -> Result<SqlStore, ComposeError> {
+    let options = match &storage.database_url {
+        Some(url) => ConnectOptions::url(url.expose()),
+        None => {
+            make_folder(&storage.data_dir)?;
+            ConnectOptions::sqlite_file(storage.data_dir.join(DATABASE_FILE))
+        }
+    };
+    Ok(SqlStore::connect(&options).await?)
+}
+
+/// The store as core's ports.
+#[must_use]
+pub fn ports(store: Arc<SqlStore>) -> Ports {
+    Ports {
+        store,
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+    }
+}
+
+/// Sets the database up if it is new, and opens it.
+///
+/// # Errors
+/// [`ComposeError`]
+pub async fn open(ports: Ports, config: &Config) -> Result<(Engine, SetUp), ComposeError> {
+    let administrator = FirstAdministrator {
+        name: config.admin.username.clone(),
+        password: config.admin.password.clone(),
+    };
+    let set_up = set_up(&ports, administrator, config.hashing).await?;
+    let engine = Engine::open(ports, config.settings, config.hashing).await?;
+    Ok((engine, set_up))
+}

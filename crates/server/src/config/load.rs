@@ -1,0 +1,316 @@
+//! Merging the layers, and checking what comes of it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use zenml_auth_core::password::HashingCost;
+use zenml_auth_core::settings::{Lifetimes, Limits, Rate, Settings};
+use zenml_auth_model::{Name, NameError, Secret};
+
+use super::options::{AdminOptions, File, LifetimeOptions, LimitOptions, Options, StorageOptions};
+use super::values::{LogFormat, RateText, Span, Switch};
+use super::{Admin, Config, Log, Server, Storage};
+
+/// Where to listen unless told otherwise: ZenML's own port, on this machine only.
+const DEFAULT_BIND: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8237);
+
+/// What to log unless told otherwise; what migrations do is said in our own words.
+const DEFAULT_FILTER: &str = "info,sea_orm_migration=warn";
+
+/// Why the settings can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A file can't be read.
+    #[error("can't read {path}: {source}")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is no TOML, or says something that is no setting.
+    #[error("{path}: {reason}")]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A secret was given twice.
+    #[error("{0} was given as itself and as a file; give one of them")]
+    Twice(&'static str),
+    /// The name of the first administrator can't be one.
+    #[error("the first administrator's name: {0}")]
+    AdminName(#[from] NameError),
+    /// The public address is none.
+    #[error("the public URL {0:?} has to begin with http:// or https:// and name a host, without a query")]
+    PublicUrl(String),
+    /// There is no folder for application data.
+    #[error("there is no home folder to keep data in; use --data-dir")]
+    NoDataDir,
+    /// A lifetime does not go with another one.
+    #[error("{0}")]
+    Lifetimes(&'static str),
+}
+
+/// Puts the layers together.
+///
+/// # Errors
+/// [`ConfigError`] says what can't be used, and where it was said.
+pub fn load(options: Options) -> Result<Config, ConfigError> {
+    let file = match &options.config {
+        Some(path) => read_file(path)?,
+        None => File::default(),
+    };
+    let server = options.server.over(file.server);
+    let limits = options.limits.over(file.limits);
+    let log = options.log.over(file.log);
+    let hashing = HashingCost::default();
+    let parallel = limits
+        .parallel_password_checks
+        .and_then(|number| usize::try_from(number).ok());
+    Ok(Config {
+        server: Server {
+            bind: server.bind.unwrap_or(DEFAULT_BIND),
+            public_url: server.public_url.as_deref().map(public_url).transpose()?,
+            trusted_proxies: server.trusted_proxies.unwrap_or_default(),
+        },
+        storage: storage(options.storage.over(file.storage))?,
+        admin: admin(options.admin.over(file.admin))?,
+        settings: Settings {
+            lifetimes: lifetimes(&options.lifetimes.over(file.lifetimes))?,
+            limits: self::limits(&limits),
+        },
+        hashing: HashingCost {
+            parallel: parallel.unwrap_or(hashing.parallel),
+            ..hashing
+        },
+        log: Log {
+            format: log.format.unwrap_or(LogFormat::Text),
+            filter: log.filter.unwrap_or_else(|| DEFAULT_FILTER.to_owned()),
+        },
+    })
+}
+
+fn read_file(path: &Path) -> Result<File, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    toml::from_str(&text).map_err(|error| {
+        // The message alone: the whole error shows the line, which may hold a secret.
+        let line = error.span().map_or(1, |span| {
+            text.get(..span.start).unwrap_or_default().lines().count().max(1)
+        });
+        ConfigError::File {
+            path: path.to_owned(),
+            reason: format!("line {line}: {}", error.message()),
+        }
+    })
+}
+
+fn secret(
+    what: &'static str,
+    given: Option<String>,
+    file: Option<PathBuf>,
+) -> Result<Option<Secret>, ConfigError> {
+    match (given, file) {
+        (Some(_), Some(_)) => Err(ConfigError::Twice(what)),
+        (Some(text), None) => Ok(Some(Secret::new(text))),
+        (None, Some(path)) => {
+            let text =
+                std::fs::read_to_string(&path).map_err(|source| ConfigError::Unreadable { path, source })?;
+            Ok(Some(Secret::new(text.trim_end_matches(['\r', '\n']))))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+fn storage(options: StorageOptions) -> Result<Storage, ConfigError> {
+    let default_dir = || {
+        directories::ProjectDirs::from("", "", "zenml-auth")
+            .map(|dirs| dirs.data_dir().to_owned())
+            .ok_or(ConfigError::NoDataDir)
+    };
+    Ok(Storage {
+        data_dir: options.data_dir.map_or_else(default_dir, Ok)?,
+        database_url: secret(
+            "the database URL",
+            options.database_url,
+            options.database_url_file,
+        )?,
+    })
+}
+
+fn admin(options: AdminOptions) -> Result<Admin, ConfigError> {
+    let username = options.admin_username.unwrap_or_else(|| "default".to_owned());
+    let password = secret(
+        "the administrator's password",
+        options.admin_password,
+        options.admin_password_file,
+    )?;
+    Ok(Admin {
+        username: Name::new(username)?,
+        // A variable that is set to nothing is as good as one that is not set.
+        password: password.filter(|password| !password.expose().is_empty()),
+    })
+}
+
+fn public_url(text: &str) -> Result<String, ConfigError> {
+    let refused = || ConfigError::PublicUrl(text.to_owned());
+    let url: http::Uri = text.parse().map_err(|_| refused())?;
+    let scheme = url
+        .scheme_str()
+        .filter(|scheme| matches!(*scheme, "http" | "https"))
+        .ok_or_else(refused)?;
+    let authority = url
+        .authority()
+        .filter(|authority| !authority.as_str().contains('@'))
+        .ok_or_else(refused)?;
+    if url.query().is_some() {
+        return Err(refused());
+    }
+    Ok(format!(
+        "{scheme}://{authority}{}",
+        url.path().trim_end_matches('/')
+    ))
+}
+
+fn lifetimes(options: &LifetimeOptions) -> Result<Lifetimes, ConfigError> {
+    let default = Lifetimes::default();
+    let or = |span: Option<Span>, default| span.map_or(default, |span| span.0);
+    let lifetimes = Lifetimes {
+        trusted_device: or(options.trusted_device, default.trusted_device),
+        untrusted_device: or(options.untrusted_device, default.untrusted_device),
+        access_token: or(options.access_token, default.access_token),
+        max_api_token: or(options.max_api_token, default.max_api_token),
+        browser_session: or(options.browser_session, default.browser_session),
+        device_grant: or(options.device_grant, default.device_grant),
+        polling_interval: or(options.polling_interval, default.polling_interval),
+        signing_key: or(options.signing_key, default.signing_key),
+        keep_finished: default.keep_finished,
+    };
+    if lifetimes.polling_interval >= lifetimes.device_grant {
+        return Err(ConfigError::Lifetimes(
+            "the polling interval has to be shorter than the time a device waits to be let in",
+        ));
+    }
+    Ok(lifetimes)
+}
+
+fn limits(options: &LimitOptions) -> Limits {
+    let default = Limits::default();
+    let or = |rate: Option<RateText>, default: Rate| rate.map_or(default, |rate| rate.0);
+    Limits {
+        enabled: options.rate_limit != Some(Switch::Off),
+        sign_in_per_account: or(options.sign_in_per_account, default.sign_in_per_account),
+        sign_in_per_address: or(options.sign_in_per_address, default.sign_in_per_address),
+        user_code_per_person: or(options.user_code_per_person, default.user_code_per_person),
+        user_code_per_address: or(options.user_code_per_address, default.user_code_per_address),
+        device_authorization_per_address: or(
+            options.device_authorization_per_address,
+            default.device_authorization_per_address,
+        ),
+        user_code_attempts: options.user_code_attempts.unwrap_or(default.user_code_attempts),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Program {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn load_with(toml: &str, flags: &[&str]) -> Result<Config, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), toml).unwrap();
+        let path = file.path().to_str().unwrap();
+        let arguments = ["program", "--config", path, "--data-dir", "data"].into_iter();
+        let program = Program::try_parse_from(arguments.chain(flags.iter().copied()))
+            .map_err(|error| error.to_string())?;
+        load(program.options).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn defaults_are_the_designs() {
+        let config = load_with("", &[]).unwrap();
+        assert_eq!(config.server.bind.to_string(), "127.0.0.1:8237");
+        assert_eq!(config.admin.username.as_str(), "default");
+        assert_eq!(config.settings, Settings::default());
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let toml = "[server]\nbind = \"0.0.0.0:1\"\n[lifetimes]\ntrusted_device = \"60d\"\n";
+        assert_eq!(load_with(toml, &[]).unwrap().server.bind.to_string(), "0.0.0.0:1");
+        let config = load_with(toml, &["--bind", "127.0.0.1:2"]).unwrap();
+        assert_eq!(config.server.bind.to_string(), "127.0.0.1:2");
+        assert_eq!(
+            config.settings.lifetimes.trusted_device,
+            Duration::from_secs(60 * 86_400)
+        );
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        for toml in [
+            "colour = 1",
+            "[server]\nport = 1",
+            "[paint]\n",
+            "[lifetimes]\ntrusted = \"1d\"",
+        ] {
+            let error = load_with(toml, &[]).unwrap_err();
+            assert!(error.contains("unknown field"), "{toml}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_error_shows_no_secret() {
+        let error = load_with("[admin]\nadmin_password = hunter2\n", &[]).unwrap_err();
+        assert!(error.contains("line 2") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn bad_values_say_what_to_do() {
+        for (flags, expected) in [
+            (["--trusted-device-lifetime", "30"], "write a time span as 30d"),
+            (["--sign-in-per-account", "10"], "10/15m"),
+            (["--public-url", "auth.example.com"], "http://"),
+            (["--public-url", "https://u:p@example.com"], "http://"),
+            (["--admin-username", ""], "at least one character"),
+            (["--user-code-attempts", "0"], "1..=100"),
+            (["--polling-interval", "5m"], "polling interval"),
+        ] {
+            let error = load_with("", &flags).unwrap_err();
+            assert!(error.contains(expected), "{flags:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_public_url_loses_its_last_slash() {
+        let config = load_with("", &["--public-url", "https://example.com/auth/"]).unwrap();
+        assert_eq!(
+            config.server.public_url.as_deref(),
+            Some("https://example.com/auth")
+        );
+    }
+
+    #[test]
+    fn secrets_come_from_files() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "correct horse\n").unwrap();
+        let path = file.path().to_str().unwrap();
+        let config = load_with("", &["--admin-password-file", path]).unwrap();
+        assert_eq!(config.admin.password.unwrap().expose(), "correct horse");
+        let twice = ["--admin-password-file", path, "--admin-password", "x"];
+        assert!(load_with("", &twice).unwrap_err().contains("one of them"));
+    }
+}

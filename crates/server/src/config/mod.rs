@@ -1,0 +1,75 @@
+//! Settings: flags over `ZENML_AUTH_*` variables over a TOML file over defaults.
+//!
+//! Each setting is declared once, in [`options`], with its flag, its variable and its key in the file. [`load`]
+//! merges the layers and checks them, and everything after it works with the typed [`Config`].
+
+mod load;
+pub mod options;
+mod values;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use zenml_auth_core::password::HashingCost;
+use zenml_auth_core::settings::Settings;
+use zenml_auth_model::{Name, Secret};
+
+pub use load::{ConfigError, load};
+pub use options::Options;
+pub use values::{LogFormat, Span, Switch};
+
+/// Everything that can be set, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How it is reached.
+    pub server: Server,
+    /// Where it keeps things.
+    pub storage: Storage,
+    /// Who administers it at first.
+    pub admin: Admin,
+    /// How long things last and how much is allowed.
+    pub settings: Settings,
+    /// What hashing a password costs.
+    pub hashing: HashingCost,
+    /// What it says of itself.
+    pub log: Log,
+}
+
+/// How the server is reached.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Where it listens.
+    pub bind: SocketAddr,
+    /// Under which address people and clients reach it, without a slash at its end.
+    pub public_url: Option<String>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Where the server keeps things.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    /// The folder of the embedded database.
+    pub data_dir: PathBuf,
+    /// Another database, if one was given.
+    pub database_url: Option<Secret>,
+}
+
+/// Who administers a new server.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// Their name.
+    pub username: Name,
+    /// Their password; one is made when none is given.
+    pub password: Option<Secret>,
+}
+
+/// What the server says of itself.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// What to say, as in `info` or `warn,zenml_auth_server=debug`.
+    pub filter: String,
+}

@@ -1,0 +1,212 @@
+//! Every setting, once: its flag, its variable, its key in the file, and what it is for.
+//!
+//! The same types are read from the command line, where clap adds the environment, and from the TOML file; a layer
+//! that says nothing about a setting leaves it to the next.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use ipnet::IpNet;
+use serde::Deserialize;
+
+use super::values::{LogFormat, RateText, Span, Switch};
+
+macro_rules! section {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident : $type:ty),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default, Args, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: Option<$type>),+
+        }
+
+        impl $name {
+            /// What is said here, and the lower layer's word where nothing is.
+            #[must_use]
+            pub fn over(self, lower: Self) -> Self {
+                Self { $($field: self.$field.or(lower.$field)),+ }
+            }
+        }
+    };
+}
+
+section!(
+    /// `[server]`
+    ServerOptions {
+        /// Where to listen [default: 127.0.0.1:8237]
+        #[arg(long, global = true, env = "ZENML_AUTH_BIND", value_name = "ADDRESS:PORT", help_heading = "Server")]
+        bind: SocketAddr,
+        /// The address under which people and clients reach the server, such as https://auth.example.com
+        #[arg(long, global = true, env = "ZENML_AUTH_PUBLIC_URL", value_name = "URL", help_heading = "Server")]
+        public_url: String,
+        /// Networks of proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8
+        #[arg(long, global = true, env = "ZENML_AUTH_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',',
+            help_heading = "Server")]
+        trusted_proxies: Vec<IpNet>,
+    }
+);
+
+section!(
+    /// `[storage]`
+    StorageOptions {
+        /// The folder of the embedded database [default: the platform's folder for application data]
+        #[arg(long, global = true, env = "ZENML_AUTH_DATA_DIR", value_name = "FOLDER", help_heading = "Storage")]
+        data_dir: PathBuf,
+        /// The database [default: SQLite in the data folder]
+        #[arg(long, global = true, env = "ZENML_AUTH_DATABASE_URL", value_name = "URL", hide_env_values = true,
+            help_heading = "Storage")]
+        database_url: String,
+        /// A file that holds the database URL
+        #[arg(long, global = true, env = "ZENML_AUTH_DATABASE_URL_FILE", value_name = "FILE",
+            help_heading = "Storage")]
+        database_url_file: PathBuf,
+    }
+);
+
+section!(
+    /// `[admin]`
+    AdminOptions {
+        /// The first administrator's name, on the first start [default: default]
+        #[arg(long, global = true, env = "ZENML_AUTH_ADMIN_USERNAME", value_name = "NAME",
+            help_heading = "First administrator")]
+        admin_username: String,
+        /// The first administrator's password; other users of the machine can see flags, so use the variable or the
+        /// file [default: one is made and shown once]
+        #[arg(long, global = true, env = "ZENML_AUTH_ADMIN_PASSWORD", value_name = "PASSWORD",
+            hide_env_values = true, help_heading = "First administrator")]
+        admin_password: String,
+        /// A file that holds the first administrator's password
+        #[arg(long, global = true, env = "ZENML_AUTH_ADMIN_PASSWORD_FILE", value_name = "FILE",
+            help_heading = "First administrator")]
+        admin_password_file: PathBuf,
+    }
+);
+
+section!(
+    /// `[lifetimes]`
+    LifetimeOptions {
+        /// How long a trusted device stays connected [default: 30d]
+        #[arg(long = "trusted-device-lifetime", global = true, env = "ZENML_AUTH_TRUSTED_DEVICE_LIFETIME",
+            value_name = "SPAN", help_heading = "Lifetimes")]
+        trusted_device: Span,
+        /// How long any other device stays connected [default: 24h]
+        #[arg(long = "untrusted-device-lifetime", global = true, env = "ZENML_AUTH_UNTRUSTED_DEVICE_LIFETIME",
+            value_name = "SPAN", help_heading = "Lifetimes")]
+        untrusted_device: Span,
+        /// How long a token made from an API key or a password is good [default: 1h]
+        #[arg(long = "access-token-lifetime", global = true, env = "ZENML_AUTH_ACCESS_TOKEN_LIFETIME",
+            value_name = "SPAN", help_heading = "Lifetimes")]
+        access_token: Span,
+        /// The longest that a token for use by hand may be asked for [default: 7d]
+        #[arg(long = "max-api-token-lifetime", global = true, env = "ZENML_AUTH_MAX_API_TOKEN_LIFETIME",
+            value_name = "SPAN", help_heading = "Lifetimes")]
+        max_api_token: Span,
+        /// How long a browser stays signed in [default: 12h]
+        #[arg(long = "browser-session-lifetime", global = true, env = "ZENML_AUTH_BROWSER_SESSION_LIFETIME",
+            value_name = "SPAN", help_heading = "Lifetimes")]
+        browser_session: Span,
+        /// How long a device waits to be let in [default: 5m]
+        #[arg(long = "device-grant-lifetime", global = true, env = "ZENML_AUTH_DEVICE_GRANT_LIFETIME",
+            value_name = "SPAN", help_heading = "Lifetimes")]
+        device_grant: Span,
+        /// The least time between two polls of a waiting device [default: 5s]
+        #[arg(long, global = true, env = "ZENML_AUTH_POLLING_INTERVAL", value_name = "SPAN",
+            help_heading = "Lifetimes")]
+        polling_interval: Span,
+        /// How long one key signs tokens before the next takes over [default: 90d]
+        #[arg(long = "signing-key-lifetime", global = true, env = "ZENML_AUTH_SIGNING_KEY_LIFETIME",
+            value_name = "SPAN", help_heading = "Lifetimes")]
+        signing_key: Span,
+    }
+);
+
+section!(
+    /// `[limits]`
+    LimitOptions {
+        /// Whether guessing and flooding is limited; off is for load tests only [default: on]
+        #[arg(long, global = true, env = "ZENML_AUTH_RATE_LIMIT", value_name = "ON|OFF", value_enum,
+            hide_possible_values = true, help_heading = "Limits")]
+        rate_limit: Switch,
+        /// Failed sign-ins on one account [default: 10/15m]
+        #[arg(long, global = true, env = "ZENML_AUTH_SIGN_IN_PER_ACCOUNT", value_name = "RATE",
+            help_heading = "Limits")]
+        sign_in_per_account: RateText,
+        /// Failed sign-ins from one address [default: 50/15m]
+        #[arg(long, global = true, env = "ZENML_AUTH_SIGN_IN_PER_ADDRESS", value_name = "RATE",
+            help_heading = "Limits")]
+        sign_in_per_address: RateText,
+        /// Wrong user codes by one person [default: 10/15m]
+        #[arg(long, global = true, env = "ZENML_AUTH_USER_CODE_PER_PERSON", value_name = "RATE",
+            help_heading = "Limits")]
+        user_code_per_person: RateText,
+        /// Wrong user codes from one address [default: 50/15m]
+        #[arg(long, global = true, env = "ZENML_AUTH_USER_CODE_PER_ADDRESS", value_name = "RATE",
+            help_heading = "Limits")]
+        user_code_per_address: RateText,
+        /// Requests of devices from one address [default: 60/1m]
+        #[arg(long, global = true, env = "ZENML_AUTH_DEVICE_AUTHORIZATION_PER_ADDRESS", value_name = "RATE",
+            help_heading = "Limits")]
+        device_authorization_per_address: RateText,
+        /// Wrong user codes that end a device's request [default: 3]
+        #[arg(long, global = true, env = "ZENML_AUTH_USER_CODE_ATTEMPTS", value_name = "NUMBER",
+            value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "Limits")]
+        user_code_attempts: u32,
+        /// How many passwords are checked at the same time [default: 2]
+        #[arg(long, global = true, env = "ZENML_AUTH_PARALLEL_PASSWORD_CHECKS", value_name = "NUMBER",
+            value_parser = clap::value_parser!(u32).range(1..=256), help_heading = "Limits")]
+        parallel_password_checks: u32,
+    }
+);
+
+section!(
+    /// `[log]`
+    LogOptions {
+        /// How log lines look: text or json [default: text]
+        #[arg(long = "log-format", global = true, env = "ZENML_AUTH_LOG_FORMAT", value_name = "FORMAT", value_enum,
+            hide_possible_values = true, help_heading = "Log")]
+        format: LogFormat,
+        /// What to log, such as warn, or info,zenml_auth_core=debug [default: info]
+        #[arg(long = "log-filter", global = true, env = "ZENML_AUTH_LOG_FILTER", value_name = "FILTER",
+            help_heading = "Log")]
+        filter: String,
+    }
+);
+
+/// One layer of settings.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Options {
+    /// A TOML file with settings; flags and variables win over it
+    #[arg(long, global = true, env = "ZENML_AUTH_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How the server is reached.
+    #[command(flatten)]
+    pub server: ServerOptions,
+    /// Where it keeps things.
+    #[command(flatten)]
+    pub storage: StorageOptions,
+    /// Who administers it at first.
+    #[command(flatten)]
+    pub admin: AdminOptions,
+    /// How long things last.
+    #[command(flatten)]
+    pub lifetimes: LifetimeOptions,
+    /// How much is allowed.
+    #[command(flatten)]
+    pub limits: LimitOptions,
+    /// What it says of itself.
+    #[command(flatten)]
+    pub log: LogOptions,
+}
+
+/// The TOML file.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    pub(super) server: ServerOptions,
+    pub(super) storage: StorageOptions,
+    pub(super) admin: AdminOptions,
+    pub(super) lifetimes: LifetimeOptions,
+    pub(super) limits: LimitOptions,
+    pub(super) log: LogOptions,
+}

@@ -1,0 +1,114 @@
+//! How the values of settings are written.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use zenml_auth_core::settings::Rate;
+
+/// A time span such as `30d`, `24h`, `5m` or `1h 30m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Span(pub Duration);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let span = humantime::parse_duration(text)
+            .map_err(|error| format!("{error} (write a time span as 30d, 24h, 5m or 10s)"))?;
+        if span < Duration::from_secs(1) {
+            return Err("a time span has to be at least one second".to_owned());
+        }
+        if span > Duration::from_secs(10 * 366 * 24 * 60 * 60) {
+            return Err("a time span has to be at most ten years".to_owned());
+        }
+        Ok(Self(span))
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+/// A number of failures in a time span, such as `10/15m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct RateText(pub Rate);
+
+impl FromStr for RateText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let refused = || format!("{text:?} is no rate; write one as 10/15m: at most 10 in 15 minutes");
+        let (count, span) = text.split_once('/').ok_or_else(refused)?;
+        let burst: u32 = count.trim().parse().map_err(|_| refused())?;
+        if burst == 0 {
+            return Err(
+                "a rate has to let at least one through; use --rate-limit off for none at all".to_owned(),
+            );
+        }
+        let Span(per) = span.trim().parse()?;
+        Ok(Self(Rate { burst, per }))
+    }
+}
+
+impl TryFrom<String> for RateText {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+/// On or off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_and_rates_are_read() {
+        assert_eq!("30d".parse(), Ok(Span(Duration::from_secs(30 * 86_400))));
+        assert_eq!("1h 30m".parse(), Ok(Span(Duration::from_secs(5400))));
+        assert_eq!(
+            "10/15m".parse(),
+            Ok(RateText(Rate {
+                burst: 10,
+                per: Duration::from_secs(900)
+            }))
+        );
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for text in ["", "30", "-1d", "0s", "10ms", "1000y", "soon"] {
+            assert!(text.parse::<Span>().is_err(), "{text:?}");
+        }
+        for text in ["", "10", "0/15m", "10/", "ten/15m", "10/15", "-1/15m"] {
+            assert!(text.parse::<RateText>().is_err(), "{text:?}");
+        }
+    }
+}

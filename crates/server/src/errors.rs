@@ -1,0 +1,595 @@
+//! How each refusal looks on the wire: status, class and a message that says what to do.
+//!
+//! Every error type of core is taken apart in one `match` without a wildcard, so that a new way to fail has to be
+//! given a face here before it compiles.
+
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use zenml_auth_api::login::{LoginFormError, OAuthErrorBody, OAuthErrorCode};
+use zenml_auth_api::{ErrorBody, ErrorClass, ValidationErrors};
+use zenml_auth_core::caller::NotAllowed;
+use zenml_auth_core::password::{HashingError, WeakPassword};
+use zenml_auth_core::ports::StoreError;
+use zenml_auth_core::rules::{api_key, device};
+use zenml_auth_core::services::{
+    ActivateUserError, ApiKeySignInError, ApiTokenError, AuthenticateError, ChangeApiKeyError,
+    ChangePasswordError, ChangeServiceAccountError, ChangeUserError, ConfirmError, CreateApiKeyError,
+    CreateServiceAccountError, CreateUserError, DeactivateUserError, DeleteUserError, FindApiKeyError,
+    FindDeviceError, FindServiceAccountError, FindUserError, Internal, ListAuditError, PasswordSignInError,
+    PollError, RequestDeviceError, RotateApiKeyError,
+};
+use zenml_auth_core::throttle::TooMany;
+use zenml_auth_core::token::TokenError;
+use zenml_auth_model::DeviceId;
+
+/// A request that failed.
+#[derive(Debug)]
+pub struct ApiError {
+    /// The status.
+    pub status: StatusCode,
+    /// The body, to which the request's id is added on the way out.
+    pub body: ErrorBody,
+    retry_after: Option<Duration>,
+    challenge: Option<&'static str>,
+    /// What happened, for the log only.
+    pub internal: Option<String>,
+}
+
+/// A body that still lacks the request's id.
+#[derive(Debug, Clone)]
+pub struct Unfinished(pub ErrorBody);
+
+impl ApiError {
+    /// A failure with a class that clients know.
+    pub fn new(status: StatusCode, class: ErrorClass, message: impl Into<String>) -> Self {
+        Self::with_body(status, ErrorBody::classed(class, message))
+    }
+
+    fn with_body(status: StatusCode, body: ErrorBody) -> Self {
+        Self {
+            status,
+            body,
+            retry_after: None,
+            challenge: None,
+            internal: None,
+        }
+    }
+
+    /// A failure without a class.
+    pub fn plain(status: StatusCode, message: impl Into<String>) -> Self {
+        Self::with_body(status, ErrorBody::plain(message))
+    }
+
+    /// 400: the request makes no sense.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorClass::ValueError, message)
+    }
+
+    /// 404, with the quotes that the recordings show around the message of a `KeyError`.
+    pub fn not_found(message: impl std::fmt::Display) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            ErrorClass::KeyError,
+            format!("\"{message}\""),
+        )
+    }
+
+    fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, ErrorClass::IllegalOperationError, message)
+    }
+
+    fn conflict(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, ErrorClass::EntityExistsError, message)
+    }
+
+    /// 401 without any credentials.
+    #[must_use]
+    pub fn not_authenticated() -> Self {
+        Self {
+            challenge: Some("Bearer"),
+            ..Self::plain(StatusCode::UNAUTHORIZED, "Not authenticated")
+        }
+    }
+
+    /// 401 with credentials that are not good, or no longer: the Python client signs in again.
+    #[must_use]
+    pub fn credentials(message: impl std::fmt::Display) -> Self {
+        Self {
+            challenge: Some("Bearer error=\"invalid_token\""),
+            ..Self::new(
+                StatusCode::UNAUTHORIZED,
+                ErrorClass::CredentialsNotValid,
+                format!("Authentication error: {message}"),
+            )
+        }
+    }
+
+    fn unavailable(status: StatusCode, message: &str, internal: String) -> Self {
+        Self {
+            retry_after: Some(Duration::from_secs(5)),
+            internal: Some(internal),
+            ..Self::new(status, ErrorClass::RuntimeError, message)
+        }
+    }
+
+    /// 500: all there is to know is in the log, under the request's id.
+    #[must_use]
+    pub fn internal(internal: String) -> Self {
+        Self {
+            internal: Some(internal),
+            ..Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                ErrorClass::RuntimeError,
+                "The server failed. Its log says why, under the id of this request.",
+            )
+        }
+    }
+
+    fn oauth(code: OAuthErrorCode, description: impl std::fmt::Display) -> Self {
+        let body = OAuthErrorBody::new(code, format!("Authentication error: {description}."));
+        Self::with_body(StatusCode::BAD_REQUEST, ErrorBody::OAuth(body))
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        if let Some(internal) = &self.internal {
+            tracing::error!(error = %internal, status = self.status.as_u16(), "a request failed");
+        }
+        let mut response = self.status.into_response();
+        if let Some(wait) = self.retry_after {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        }
+        if let Some(challenge) = self.challenge {
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        response.extensions_mut().insert(Unfinished(self.body));
+        response
+    }
+}
+
+impl From<ValidationErrors> for ApiError {
+    fn from(errors: ValidationErrors) -> Self {
+        Self::with_body(StatusCode::UNPROCESSABLE_ENTITY, errors.to_body())
+    }
+}
+
+impl From<LoginFormError> for ApiError {
+    fn from(error: LoginFormError) -> Self {
+        Self::with_body(StatusCode::BAD_REQUEST, error.to_body())
+    }
+}
+
+impl From<TooMany> for ApiError {
+    fn from(error: TooMany) -> Self {
+        Self {
+            retry_after: Some(error.retry_after),
+            ..Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                ErrorClass::MaxConcurrentTasksError,
+                format!("There were {error}."),
+            )
+        }
+    }
+}
+
+impl From<NotAllowed> for ApiError {
+    fn from(error: NotAllowed) -> Self {
+        Self::forbidden(format!("Only administrators can {}.", error.action))
+    }
+}
+
+impl From<WeakPassword> for ApiError {
+    fn from(error: WeakPassword) -> Self {
+        ValidationErrors::body_field("password", error).into()
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        let text = error.to_string();
+        match error {
+            StoreError::Unavailable(_) => Self::unavailable(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The server's database does not answer at the moment. Try again in a few seconds.",
+                text,
+            ),
+            StoreError::ReadOnly(_) => Self::unavailable(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The server's database takes no changes at the moment. Tell whoever operates the server.",
+                text,
+            ),
+            StoreError::Full(_) => Self::unavailable(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "The disk of the server's database is full; nothing was changed. Tell whoever operates the server.",
+                text,
+            ),
+            StoreError::Corrupt(_) | StoreError::Other(_) => Self::internal(text),
+        }
+    }
+}
+
+impl From<Internal> for ApiError {
+    fn from(error: Internal) -> Self {
+        match error {
+            Internal::Store(error) => error.into(),
+            Internal::Contended => Self::unavailable(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many others change the same thing at the moment. Try again in a few seconds.",
+                error.to_string(),
+            ),
+            Internal::Hashing(HashingError::Overloaded) => Self::unavailable(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many people sign in at the moment. Try again in a few seconds.",
+                error.to_string(),
+            ),
+            Internal::Hashing(HashingError::Broken) | Internal::Token(_) | Internal::Refused(_) => {
+                Self::internal(error.to_string())
+            }
+        }
+    }
+}
+
+fn refused_device(id: DeviceId, refusal: device::Refusal) -> String {
+    match refusal {
+        device::Refusal::Locked => {
+            format!("the device {id} is locked. Unlock it, from another device or the web, to use it again")
+        }
+        device::Refusal::Expired => {
+            format!("the connection of the device {id} has expired. Connect it again")
+        }
+        device::Refusal::Superseded => {
+            format!("the device {id} has signed out or connected again since. Connect it again")
+        }
+    }
+}
+
+impl From<AuthenticateError> for ApiError {
+    fn from(error: AuthenticateError) -> Self {
+        match error {
+            AuthenticateError::Token(TokenError::Expired) => {
+                Self::credentials("the access token has expired. Sign in again")
+            }
+            AuthenticateError::Token(TokenError::Invalid | TokenError::UnknownKey) => {
+                Self::credentials("error decoding access token: it is not a valid token of this server")
+            }
+            AuthenticateError::Token(TokenError::Signing(reason)) => Self::internal(reason),
+            AuthenticateError::DeviceGone(id) => {
+                Self::credentials(format_args!("the device {id} was deleted. Connect it again"))
+            }
+            AuthenticateError::Device { id, refusal } => Self::credentials(refused_device(id, refusal)),
+            AuthenticateError::ApiKeyUnknown => {
+                Self::credentials("the API key is not valid: it was mistyped, rotated or deleted")
+            }
+            AuthenticateError::ApiKeyGone(id) => {
+                Self::credentials(format_args!("the API key {id} was deleted"))
+            }
+            AuthenticateError::ApiKey {
+                key,
+                account,
+                refusal,
+            } => match refusal {
+                api_key::Refusal::Inactive => Self::credentials(format_args!(
+                    "the API key {key} of the service account {account} is not active"
+                )),
+                api_key::Refusal::Expired => Self::credentials(format_args!(
+                    "the API key {key} of the service account {account} has expired"
+                )),
+                api_key::Refusal::WrongValue => {
+                    Self::credentials("the API key is not valid: it was mistyped, rotated or deleted")
+                }
+                api_key::Refusal::GenerationEnded => Self::credentials(format_args!(
+                    "the API key {key} of the service account {account} was rotated since this token was made"
+                )),
+            },
+            AuthenticateError::SessionEnded(_) => Self::credentials("this sign-in has ended. Sign in again"),
+            AuthenticateError::AccountInactive(name) => {
+                Self::credentials(format_args!("the account {name} is not active"))
+            }
+            AuthenticateError::AccountGone => Self::credentials("the account was deleted"),
+            AuthenticateError::CredentialsChanged(name) => Self::credentials(format_args!(
+                "the password of {name} was changed, or the account deactivated, since this token was made. \
+                 Sign in again"
+            )),
+            AuthenticateError::Internal(error) => error.into(),
+        }
+    }
+}
+
+impl From<PasswordSignInError> for ApiError {
+    fn from(error: PasswordSignInError) -> Self {
+        match error {
+            PasswordSignInError::Invalid => Self::credentials("invalid username or password"),
+            PasswordSignInError::Inactive(name) => {
+                Self::credentials(format_args!("the user {name} is not active"))
+            }
+            PasswordSignInError::TooMany(error) => error.into(),
+            PasswordSignInError::Internal(error) => error.into(),
+        }
+    }
+}
+
+impl From<ApiKeySignInError> for ApiError {
+    fn from(error: ApiKeySignInError) -> Self {
+        match error {
+            ApiKeySignInError::TooMany(error) => error.into(),
+            ApiKeySignInError::Refused(error) => error.into(),
+        }
+    }
+}
+
+impl From<PollError> for ApiError {
+    fn from(error: PollError) -> Self {
+        let description = error.to_string();
+        let code = match error {
+            PollError::Pending => OAuthErrorCode::AuthorizationPending,
+            PollError::SlowDown { .. } => OAuthErrorCode::SlowDown,
+            PollError::Denied => OAuthErrorCode::AccessDenied,
+            PollError::Expired | PollError::Spent => OAuthErrorCode::ExpiredToken,
+            PollError::InvalidGrant => OAuthErrorCode::InvalidGrant,
+            PollError::InvalidClient => OAuthErrorCode::InvalidClient,
+            PollError::Internal(error) => return error.into(),
+        };
+        Self::oauth(code, description)
+    }
+}
+
+impl From<RequestDeviceError> for ApiError {
+    fn from(error: RequestDeviceError) -> Self {
+        match error {
+            RequestDeviceError::TooMany(error) => error.into(),
+            RequestDeviceError::Internal(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConfirmError> for ApiError {
+    fn from(error: ConfirmError) -> Self {
+        match error {
+            ConfirmError::NotFound => Self::not_found("There is no request of a device with this ID."),
+            ConfirmError::NotPending => {
+                Self::bad_request("Invalid request: device not pending verification.")
+            }
+            ConfirmError::Expired => Self::bad_request("Invalid request: device verification expired."),
+            ConfirmError::WrongCode => Self::bad_request("Invalid request: invalid user code."),
+            ConfirmError::TooManyWrongCodes => {
+                Self::bad_request("Invalid request: ended after too many wrong user codes. Connect again.")
+            }
+            ConfirmError::DeviceLocked => {
+                Self::bad_request("Invalid request: you have locked this device. Unlock it first.")
+            }
+            ConfirmError::NotAllowed(_) => Self::forbidden("Only people decide about devices."),
+            ConfirmError::TooMany(error) => error.into(),
+            ConfirmError::Internal(error) => error.into(),
+        }
+    }
+}
+
+impl From<FindDeviceError> for ApiError {
+    fn from(error: FindDeviceError) -> Self {
+        match error {
+            FindDeviceError::NotFound => Self::not_found("You have no device with this ID."),
+            FindDeviceError::TooMany(error) => error.into(),
+            FindDeviceError::Internal(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreateServiceAccountError> for ApiError {
+    fn from(error: CreateServiceAccountError) -> Self {
+        match error {
+            CreateServiceAccountError::NotAllowed(error) => error.into(),
+            CreateServiceAccountError::NameTaken(name) => Self::conflict(format!(
+                "There is a service account with the name '{name}' already."
+            )),
+            CreateServiceAccountError::Internal(error) => error.into(),
+        }
+    }
+}
+
+impl From<FindServiceAccountError> for ApiError {
+    fn from(error: FindServiceAccountError) -> Self {
+        match error {
+            FindServiceAccountError::NotAllowed(error) => error.into(),
+            FindServiceAccountError::NotFound(which) => Self::not_found(format_args!(
+                "There is no service account with the name or ID '{which}'."
+            )),
+            FindServiceAccountError::Internal(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangeServiceAccountError> for ApiError {
+    fn from(error: ChangeServiceAccountError) -> Self {
+        match error {
+            ChangeServiceAccountError::Find(error) => error.into(),
+            ChangeServiceAccountError::NameTaken(name) => Self::conflict(format!(
+                "There is a service account with the name '{name}' already."
+            )),
+        }
+    }
+}
+
+fn key_name_taken(name: impl std::fmt::Display, account: impl std::fmt::Display) -> ApiError {
+    ApiError::conflict(format!(
+        "The service account '{account}' has an API key with the name '{name}' already."
+    ))
+}
+
+impl From<CreateApiKeyError> for ApiError {
+    fn from(error: CreateApiKeyError) -> Self {
+        match error {
+            CreateApiKeyError::Account(error) => error.into(),
+            CreateApiKeyError::NameTaken { name, account } => key_name_taken(name, account),
+            CreateApiKeyError::ExpiresInThePast => {
+                ValidationErrors::body_field("expires_in", "has to be at least one second").into()
+            }
+        }
+    }
+}
+
+impl From<FindApiKeyError> for ApiError {
+    fn from(error: FindApiKeyError) -> Self {
+        match error {
+            FindApiKeyError::Account(error) => error.into(),
+            FindApiKeyError::NotFound { which, account } => Self::not_found(format_args!(
+                "The service account '{account}' has no API key with the name or ID '{which}'."
+            )),
+        }
+    }
+}
+
+impl From<ChangeApiKeyError> for ApiError {
+    fn from(error: ChangeApiKeyError) -> Self {
+        match error {
+            ChangeApiKeyError::Find(error) => error.into(),
+            ChangeApiKeyError::NameTaken { name, account } => key_name_taken(name, account),
+        }
+    }
+}
+
+impl From<RotateApiKeyError> for ApiError {
+    fn from(error: RotateApiKeyError) -> Self {
+        match error {
+            RotateApiKeyError::Find(error) => error.into(),
+            RotateApiKeyError::Expired(name) => {
+                Self::bad_request(format!("The API key '{name}' has expired. Create a new one."))
+            }
+        }
+    }
+}
+
+impl From<ApiTokenError> for ApiError {
+    fn from(error: ApiTokenError) -> Self {
+        match error {
+            ApiTokenError::TooLong { max } => Self::bad_request(format!(
+                "Tokens for use by hand are good for at most {} seconds on this server.",
+                max.as_secs()
+            )),
+            ApiTokenError::TooShort => Self::bad_request("A token is good for at least one second."),
+            ApiTokenError::NoCredential => Self::not_authenticated(),
+            ApiTokenError::Internal(error) => error.into(),
+        }
+    }
+}
+
+impl From<CreateUserError> for ApiError {
+    fn from(error: CreateUserError) -> Self {
+        match error {
+            CreateUserError::NotAllowed(error) => error.into(),
+            CreateUserError::NameTaken(name) => {
+                Self::conflict(format!("There is a user with the name '{name}' already."))
+            }
+            CreateUserError::WeakPassword(error) => error.into(),
+            CreateUserError::Internal(error) => error.into(),
+        }
+    }
+}
+
+impl From<FindUserError> for ApiError {
+    fn from(error: FindUserError) -> Self {
+        match error {
+            FindUserError::NotAllowed(error) => error.into(),
+            FindUserError::NotFound(which) => {
+                Self::not_found(format_args!("There is no user with the name or ID '{which}'."))
+            }
+            FindUserError::Internal(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangePasswordError> for ApiError {
+    fn from(error: ChangePasswordError) -> Self {
+        match error {
+            ChangePasswordError::OldPasswordMissing => {
+                Self::forbidden("The current password is needed to change the password.")
+            }
+            ChangePasswordError::OldPasswordWrong => Self::forbidden("The current password is incorrect."),
+            ChangePasswordError::WeakPassword(error) => error.into(),
+            ChangePasswordError::TooMany(error) => error.into(),
+        }
+    }
+}
+
+const LAST_ADMINISTRATOR: &str =
+    "This is the last administrator of the server. Make somebody else an administrator first.";
+
+impl From<ChangeUserError> for ApiError {
+    fn from(error: ChangeUserError) -> Self {
+        match error {
+            ChangeUserError::Find(error) => error.into(),
+            ChangeUserError::NameTaken(name) => {
+                Self::conflict(format!("There is a user with the name '{name}' already."))
+            }
+            ChangeUserError::Password(error) => error.into(),
+            ChangeUserError::OthersPassword => Self::forbidden(
+                "Nobody sets the password of somebody else. Deactivate the account; with the activation token, \
+                 its owner sets a new password.",
+            ),
+            ChangeUserError::OthersEmail => {
+                Self::forbidden("Nobody changes the e-mail settings of somebody else.")
+            }
+            ChangeUserError::OwnAdminFlag => {
+                Self::forbidden("Nobody changes whether they are an administrator themselves.")
+            }
+            ChangeUserError::OwnActiveFlag => {
+                Self::forbidden("Nobody activates or deactivates their own account.")
+            }
+            ChangeUserError::LastAdministrator => Self::forbidden(LAST_ADMINISTRATOR),
+            ChangeUserError::EmailMissing => {
+                ValidationErrors::body_field("email", "is needed to share it").into()
+            }
+        }
+    }
+}
+
+impl From<DeactivateUserError> for ApiError {
+    fn from(error: DeactivateUserError) -> Self {
+        match error {
+            DeactivateUserError::Find(error) => error.into(),
+            DeactivateUserError::Oneself => Self::forbidden("Nobody deactivates their own account."),
+            DeactivateUserError::LastAdministrator => Self::forbidden(LAST_ADMINISTRATOR),
+        }
+    }
+}
+
+impl From<DeleteUserError> for ApiError {
+    fn from(error: DeleteUserError) -> Self {
+        match error {
+            DeleteUserError::Find(error) => error.into(),
+            DeleteUserError::Oneself => Self::forbidden(
+                "Nobody deletes the account they are signed in with. Ask another administrator to do it.",
+            ),
+            DeleteUserError::LastAdministrator => Self::forbidden(LAST_ADMINISTRATOR),
+        }
+    }
+}
+
+impl From<ActivateUserError> for ApiError {
+    fn from(error: ActivateUserError) -> Self {
+        match error {
+            ActivateUserError::Invalid => {
+                Self::credentials("the activation token is not valid. Ask an administrator for a new one")
+            }
+            ActivateUserError::WeakPassword(error) => error.into(),
+            ActivateUserError::TooMany(error) => error.into(),
+            ActivateUserError::Internal(error) => error.into(),
+        }
+    }
+}
+
+impl From<ListAuditError> for ApiError {
+    fn from(error: ListAuditError) -> Self {
+        match error {
+            ListAuditError::NotAllowed(error) => error.into(),
+            ListAuditError::Internal(error) => error.into(),
+        }
+    }
+}

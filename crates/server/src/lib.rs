@@ -1,0 +1,19 @@
+//! The zenml-auth server.
+//!
+//! Requests come in through [`routes`] (the API) and [`pages`] (what people see), get their caller and body from
+//! [`extract`], call one service of `zenml-auth-core`, and answer in the wire's form; [`errors`] says how each
+//! refusal looks. [`compose`] is the one place where storage is plugged into core.
+
+pub mod commands;
+pub mod compose;
+pub mod config;
+pub mod errors;
+pub mod extract;
+pub mod jobs;
+pub mod middleware;
+pub mod openapi;
+pub mod pages;
+pub mod routes;
+pub mod serve;
+pub mod state;
+pub mod telemetry;

@@ -1,0 +1,141 @@
+//! What happens to every request and every answer.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, header};
+use tracing::Instrument as _;
+use zenml_auth_core::ports::{Clock as _, Entropy as _, SystemClock, SystemEntropy};
+
+use crate::errors::{ApiError, Unfinished};
+use crate::extract::{Peer, RequestId};
+use crate::state::App;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Gives every request an id, which its log lines, its audit entries and its answer carry, and logs how it went.
+pub async fn identify(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let id = request
+        .headers()
+        .get(REQUEST_ID)
+        .and_then(|value| value.to_str().ok())
+        .filter(|text| is_usable_id(text))
+        .map_or_else(new_id, str::to_owned);
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let address = request
+        .extensions()
+        .get::<Peer>()
+        .map(|peer| {
+            app.facts
+                .proxies
+                .client_address(peer.0.ip(), request.headers())
+                .to_string()
+        })
+        .unwrap_or_default();
+    // The path alone: query strings hold user codes and activation tokens.
+    let span = tracing::info_span!(
+        "request",
+        id = %id,
+        method = %request.method(),
+        path = %request.uri().path(),
+        address = %address,
+    );
+    async move {
+        let begun = SystemClock.now();
+        let response = next.run(request).await;
+        let took = SystemClock.now().since(begun);
+        let mut response = finish(response, &id);
+        if let Ok(value) = HeaderValue::from_str(&id) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        tracing::info!(
+            status = response.status().as_u16(),
+            took_us = took.as_micros(),
+            "answered"
+        );
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+/// Writes the body of a failure, now that the request's id is known.
+fn finish(mut response: Response, id: &str) -> Response {
+    let Some(Unfinished(body)) = response.extensions_mut().remove::<Unfinished>() else {
+        return response;
+    };
+    let body = body.with_request_id(id);
+    match serde_json::to_vec(&body) {
+        Ok(bytes) => {
+            response
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            *response.body_mut() = Body::from(bytes);
+            response
+        }
+        // Texts can always be written as JSON.
+        Err(_) => response,
+    }
+}
+
+/// An id that came with the request is kept, so that a proxy's log and ours agree, but only one that is harmless.
+fn is_usable_id(text: &str) -> bool {
+    (8..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+fn new_id() -> String {
+    let mut bytes = [0; 8];
+    SystemEntropy.fill(&mut bytes);
+    format!("{:016x}", u64::from_be_bytes(bytes))
+}
+
+/// What a panic looks like from outside. It is a defect, and it takes one request with it, not the server.
+#[must_use]
+pub fn panicked(payload: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    let text = payload
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("no message");
+    ApiError::internal(format!("a handler panicked: {text}")).into_response()
+}
+
+/// Answers of the API are for whoever asked, and for no cache.
+pub async fn never_store(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("no-store, no-cache, must-revalidate"),
+    );
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_from_outside_are_harmless() {
+        assert!(is_usable_id("805c12fe"));
+        assert!(is_usable_id(&new_id()));
+        for text in [
+            "",
+            "short",
+            "with space",
+            "line\nbreak",
+            "<script>alert</script>",
+            &"x".repeat(65),
+        ] {
+            assert!(!is_usable_id(text), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Where invited users, and users whose password was reset, set a password.
+
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use zenml_auth_core::lookup::By;
+use zenml_auth_core::services::ActivateUserError;
+
+use super::csrf::{self, Csrf};
+use super::form::Fields;
+use super::render::{Frame, page};
+use crate::errors::ApiError;
+use crate::extract::{Form, RequestOrigin};
+use crate::state::App;
+
+#[derive(Template)]
+#[template(path = "activate.html")]
+struct Activate {
+    frame: Frame,
+    user: String,
+    name: String,
+    token: String,
+    problem: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "done.html")]
+struct Done {
+    frame: Frame,
+    title: &'static str,
+    text: String,
+    good: bool,
+}
+
+fn show_form(
+    app: &App,
+    headers: &HeaderMap,
+    status: StatusCode,
+    fields: &Fields,
+    problem: Option<String>,
+) -> Response {
+    let csrf = Csrf::for_page(app, headers);
+    let template = Activate {
+        frame: Frame::new(app, None, csrf.token.clone()),
+        user: fields.get("user").to_owned(),
+        name: fields.get("username").to_owned(),
+        token: fields.get("token").to_owned(),
+        problem,
+    };
+    let mut response = page(status, &template);
+    csrf.attach(app, &mut response);
+    response
+}
+
+/// The form, filled in from the link.
+pub(super) async fn show(State(app): State<App>, headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
+    let fields = Fields::parse(query.unwrap_or_default().as_bytes());
+    show_form(&app, &headers, StatusCode::OK, &fields, None)
+}
+
+/// Sets the password.
+pub(super) async fn submit(
+    State(app): State<App>,
+    RequestOrigin(origin): RequestOrigin,
+    headers: HeaderMap,
+    Form(body): Form,
+) -> Result<Response, ApiError> {
+    let fields = Fields::parse(&body);
+    let again = |status, problem: String| show_form(&app, &headers, status, &fields, Some(problem));
+    if !csrf::is_ours(&app, &headers, &fields) {
+        let problem = "This form was open for too long. Please try again.".to_owned();
+        return Ok(again(StatusCode::FORBIDDEN, problem));
+    }
+    if fields.get("password") != fields.get("password_again") {
+        return Ok(again(
+            StatusCode::BAD_REQUEST,
+            "The two passwords are not the same.".to_owned(),
+        ));
+    }
+    // The link names the user by id, and by name for people; either will do.
+    let which = if fields.get("user").is_empty() {
+        fields.get("username")
+    } else {
+        fields.get("user")
+    };
+    let which = By::from(which);
+    let done = app
+        .engine
+        .users()
+        .activate(
+            &which,
+            &fields.secret("token"),
+            fields.secret("password"),
+            None,
+            &origin,
+        )
+        .await;
+    match done {
+        Ok(user) => {
+            let csrf = Csrf::for_page(&app, &headers);
+            let frame = Frame::new(&app, None, csrf.token);
+            let text = format!(
+                "{}, your password is set. You can sign in with it now.",
+                user.name
+            );
+            Ok(page(
+                StatusCode::OK,
+                &Done {
+                    frame,
+                    title: "Welcome",
+                    text,
+                    good: true,
+                },
+            ))
+        }
+        Err(ActivateUserError::Invalid) => Ok(again(
+            StatusCode::UNAUTHORIZED,
+            "This link is not good, or no longer. Ask an administrator for a new one.".to_owned(),
+        )),
+        Err(ActivateUserError::WeakPassword(error)) => Ok(again(
+            StatusCode::BAD_REQUEST,
+            format!("Please choose another password: {error}."),
+        )),
+        Err(ActivateUserError::TooMany(error)) => {
+            let minutes = error.retry_after.as_secs().div_ceil(60).max(1);
+            let problem = format!("Too many tries. Try again in {minutes} min.");
+            Ok(again(StatusCode::TOO_MANY_REQUESTS, problem))
+        }
+        Err(ActivateUserError::Internal(error)) => Err(error.into()),
+    }
+}

@@ -1,0 +1,322 @@
+//! Deciding about a machine: enter a code, see what asks, approve or deny.
+
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use http::{HeaderMap, StatusCode};
+use zenml_auth_core::caller::Caller;
+use zenml_auth_core::services::{ConfirmError, LookUpError, UserCode};
+use zenml_auth_model::{DeviceGrant, GrantId, Text};
+
+use super::csrf::{self, Csrf};
+use super::form::Fields;
+use super::render::{Frame, page};
+use super::session::{current, sign_in_first};
+use crate::errors::ApiError;
+use crate::extract::{Form, RequestOrigin};
+use crate::state::App;
+
+#[derive(Template)]
+#[template(path = "enter_code.html")]
+struct EnterCode {
+    frame: Frame,
+    problem: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "confirm.html")]
+struct Confirm {
+    frame: Frame,
+    id: String,
+    code: String,
+    host: String,
+    os: String,
+    client: String,
+    address: String,
+    asked: String,
+    minutes_left: u64,
+    trusted_span: String,
+    untrusted_span: String,
+    problem: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "done.html")]
+struct Done {
+    frame: Frame,
+    title: &'static str,
+    text: String,
+    good: bool,
+}
+
+/// A request from a browser in which somebody has signed in.
+struct Visit<'a> {
+    app: &'a App,
+    headers: &'a HeaderMap,
+    caller: Caller,
+}
+
+impl Visit<'_> {
+    fn frame(&self, csrf: &Csrf) -> Frame {
+        Frame::new(
+            self.app,
+            self.caller.user().map(|user| user.name.to_string()),
+            csrf.token.clone(),
+        )
+    }
+
+    fn enter_code(&self, status: StatusCode, problem: Option<String>) -> Response {
+        let csrf = Csrf::for_page(self.app, self.headers);
+        let mut response = page(
+            status,
+            &EnterCode {
+                frame: self.frame(&csrf),
+                problem,
+            },
+        );
+        csrf.attach(self.app, &mut response);
+        response
+    }
+
+    fn confirm(&self, grant: &DeviceGrant, code: &UserCode, problem: Option<String>) -> Response {
+        let csrf = Csrf::for_page(self.app, self.headers);
+        let unknown = || "not told".to_owned();
+        let shown = |text: &Option<Text>| text.as_ref().map_or_else(unknown, ToString::to_string);
+        let traits = &grant.traits;
+        let client = match (&traits.zenml_version, &traits.python_version) {
+            (Some(zenml), Some(python)) => format!("ZenML {zenml} on Python {python}"),
+            (Some(zenml), None) => format!("ZenML {zenml}"),
+            (None, _) => unknown(),
+        };
+        let lifetimes = &self.app.engine.settings().lifetimes;
+        let confirm = Confirm {
+            frame: self.frame(&csrf),
+            id: grant.id.to_string(),
+            code: code.display().unwrap_or_default(),
+            host: shown(&traits.hostname),
+            os: shown(&traits.os),
+            client,
+            address: shown(&traits.ip_address),
+            asked: format!(
+                "{} UTC",
+                grant
+                    .created
+                    .to_string()
+                    .replace('T', " ")
+                    .split('.')
+                    .next()
+                    .unwrap_or_default()
+            ),
+            minutes_left: grant.expires.since(self.app.engine.now()).as_secs().div_ceil(60),
+            trusted_span: span(lifetimes.trusted_device),
+            untrusted_span: span(lifetimes.untrusted_device),
+            problem,
+        };
+        let mut response = page(StatusCode::OK, &confirm);
+        csrf.attach(self.app, &mut response);
+        response
+    }
+
+    fn done(&self, status: StatusCode, title: &'static str, text: impl Into<String>, good: bool) -> Response {
+        let csrf = Csrf::for_page(self.app, self.headers);
+        page(
+            status,
+            &Done {
+                frame: self.frame(&csrf),
+                title,
+                text: text.into(),
+                good,
+            },
+        )
+    }
+
+    fn not_found(&self, error: LookUpError) -> Result<Response, ApiError> {
+        match error {
+            LookUpError::NotFound => Ok(self.enter_code(
+                StatusCode::NOT_FOUND,
+                Some("No device waits with this code. It may have been mistyped, used already, or have expired.".to_owned()),
+            )),
+            LookUpError::TooMany(error) => {
+                let minutes = error.retry_after.as_secs().div_ceil(60).max(1);
+                let problem = format!("Too many wrong codes. Try again in {minutes} min.");
+                Ok(self.enter_code(StatusCode::TOO_MANY_REQUESTS, Some(problem)))
+            }
+            LookUpError::NotAllowed(error) => Err(error.into()),
+            LookUpError::Internal(error) => Err(error.into()),
+        }
+    }
+}
+
+/// `30 days`, `24 hours`: the largest unit that comes out even.
+fn span(span: std::time::Duration) -> String {
+    let seconds = span.as_secs();
+    let (number, unit) = match seconds {
+        s if s % 86_400 == 0 && s > 86_400 => (s / 86_400, "days"),
+        s if s % 3_600 == 0 => (s / 3_600, "hours"),
+        s if s % 60 == 0 => (s / 60, "minutes"),
+        s => (s, "seconds"),
+    };
+    if number == 1 {
+        format!("1 {}", unit.trim_end_matches('s'))
+    } else {
+        format!("{number} {unit}")
+    }
+}
+
+/// The page that the link of a machine leads to; without a link, the form to enter a code.
+pub(super) async fn show(
+    State(app): State<App>,
+    RequestOrigin(origin): RequestOrigin,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    let query = query.unwrap_or_default();
+    let Some(caller) = current(&app, &headers, origin).await? else {
+        let wanted = if query.is_empty() {
+            String::new()
+        } else {
+            format!("?{query}")
+        };
+        return Ok(sign_in_first(&app, &format!("/devices/verify{wanted}")));
+    };
+    let visit = Visit {
+        app: &app,
+        headers: &headers,
+        caller,
+    };
+    let fields = Fields::parse(query.as_bytes());
+    let code = UserCode::typed(fields.get("user_code"));
+    match (fields.get("device_id").parse::<GrantId>(), code.display()) {
+        (Ok(id), Some(_)) => match app
+            .engine
+            .device_flow()
+            .look_up(&visit.caller, id, Some(&code))
+            .await
+        {
+            Ok(grant) => Ok(visit.confirm(&grant, &code, None)),
+            Err(error) => visit.not_found(error),
+        },
+        _ => Ok(visit.enter_code(StatusCode::OK, None)),
+    }
+}
+
+/// A code was typed.
+pub(super) async fn enter_code(
+    State(app): State<App>,
+    RequestOrigin(origin): RequestOrigin,
+    headers: HeaderMap,
+    Form(body): Form,
+) -> Result<Response, ApiError> {
+    let Some(caller) = current(&app, &headers, origin).await? else {
+        return Ok(sign_in_first(&app, "/devices/verify"));
+    };
+    let visit = Visit {
+        app: &app,
+        headers: &headers,
+        caller,
+    };
+    let fields = Fields::parse(&body);
+    if !csrf::is_ours(&app, &headers, &fields) {
+        let problem = "This form was open for too long. Please enter the code again.".to_owned();
+        return Ok(visit.enter_code(StatusCode::FORBIDDEN, Some(problem)));
+    }
+    let code = UserCode::typed(fields.get("user_code"));
+    match app.engine.device_flow().find(&visit.caller, &code).await {
+        Ok(grant) => Ok(visit.confirm(&grant, &code, None)),
+        Err(error) => visit.not_found(error),
+    }
+}
+
+/// The decision was made.
+pub(super) async fn decide(
+    State(app): State<App>,
+    RequestOrigin(origin): RequestOrigin,
+    headers: HeaderMap,
+    Form(body): Form,
+) -> Result<Response, ApiError> {
+    let Some(caller) = current(&app, &headers, origin).await? else {
+        return Ok(sign_in_first(&app, "/devices/verify"));
+    };
+    let visit = Visit {
+        app: &app,
+        headers: &headers,
+        caller,
+    };
+    let fields = Fields::parse(&body);
+    if !csrf::is_ours(&app, &headers, &fields) {
+        let problem = "This form was open for too long. Please enter the code again.".to_owned();
+        return Ok(visit.enter_code(StatusCode::FORBIDDEN, Some(problem)));
+    }
+    let Ok(id) = fields.get("device_id").parse::<GrantId>() else {
+        return Ok(visit.enter_code(StatusCode::BAD_REQUEST, None));
+    };
+    let code = UserCode::typed(fields.get("user_code"));
+    let flow = app.engine.device_flow();
+    let (decided, approved) = match fields.get("decision") {
+        "approve" => {
+            let trusted = fields.get("trusted") == "yes";
+            (flow.approve(&visit.caller, id, &code, trusted).await, true)
+        }
+        "deny" => (flow.deny(&visit.caller, id, &code).await, false),
+        _ => return Ok(visit.enter_code(StatusCode::BAD_REQUEST, None)),
+    };
+    match decided {
+        Ok(grant) => {
+            let host = grant.traits.hostname.as_ref().map_or("the device", Text::as_str);
+            Ok(if approved {
+                let text = format!("{host} is connected in a moment. You can close this page.");
+                visit.done(StatusCode::OK, "Device approved", text, true)
+            } else {
+                let text = format!("{host} was turned away. You can close this page.");
+                visit.done(StatusCode::OK, "Device denied", text, true)
+            })
+        }
+        Err(error) => refused(&visit, error),
+    }
+}
+
+fn refused(visit: &Visit<'_>, error: ConfirmError) -> Result<Response, ApiError> {
+    let bad = |title, text: &str| Ok(visit.done(StatusCode::BAD_REQUEST, title, text, false));
+    match error {
+        ConfirmError::NotFound | ConfirmError::WrongCode => visit.not_found(LookUpError::NotFound),
+        ConfirmError::TooMany(error) => visit.not_found(error.into()),
+        ConfirmError::NotPending => bad(
+            "Already decided",
+            "Somebody has decided about this device already. You can close this page.",
+        ),
+        ConfirmError::Expired => bad(
+            "Too late",
+            "The device has stopped waiting. Run the command on it again for a new code.",
+        ),
+        ConfirmError::TooManyWrongCodes => bad(
+            "Ended",
+            "After too many wrong codes, the request was ended. Run the command on the device again.",
+        ),
+        ConfirmError::DeviceLocked => bad(
+            "Device locked",
+            "You have locked this device. Unlock it with `zenml authorized-device unlock`, then connect again.",
+        ),
+        ConfirmError::NotAllowed(error) => Err(error.into()),
+        ConfirmError::Internal(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn spans_are_for_people() {
+        for (seconds, text) in [
+            (30 * 86_400, "30 days"),
+            (86_400, "24 hours"),
+            (3_600, "1 hour"),
+            (90, "90 seconds"),
+            (120, "2 minutes"),
+        ] {
+            assert_eq!(span(Duration::from_secs(seconds)), text);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! How each change is written.
+
+use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, SimpleExpr, Value};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel,
+    QueryFilter,
+};
+use uuid::Uuid;
+use zenml_auth_core::ports::{Change, CommitError, Guard};
+use zenml_auth_model::Version;
+
+use crate::dialect::Dialect;
+use crate::entities::{
+    Versioned, api_key, audit_event, device, device_grant, guard, server, service_account, session,
+    signing_key, user,
+};
+use crate::error;
+
+/// Writes changes into one transaction.
+pub(crate) struct Writer<'t> {
+    pub(crate) dialect: Dialect,
+    pub(crate) transaction: &'t DatabaseTransaction,
+}
+
+impl Writer<'_> {
+    /// Makes one change. Rows that go with a deleted one are deleted by the foreign keys.
+    pub(crate) async fn apply(&self, change: &Change) -> Result<(), CommitError> {
+        match change {
+            Change::InsertServer(row) => self.insert::<server::Entity>(row.into()).await,
+            Change::InsertSigningKey(row) => self.insert::<signing_key::Entity>(row.into()).await,
+            Change::UpdateSigningKey(row) => {
+                self.update::<signing_key::Entity>(row.into(), row.id.as_uuid(), row.version)
+                    .await
+            }
+            Change::InsertUser(row) => self.insert::<user::Entity>(row.into()).await,
+            Change::UpdateUser(row) => {
+                self.update::<user::Entity>(row.into(), row.id.as_uuid(), row.version)
+                    .await
+            }
+            Change::DeleteUser(id, version) => self.delete::<user::Entity>(id.as_uuid(), *version).await,
+            Change::InsertSession(row) => self.insert::<session::Entity>(row.into()).await,
+            Change::DeleteSession(id, version) => {
+                self.delete::<session::Entity>(id.as_uuid(), *version).await
+            }
+            Change::InsertGrant(row) => self.insert::<device_grant::Entity>(row.into()).await,
+            Change::UpdateGrant(row) => {
+                self.update::<device_grant::Entity>(row.into(), row.id.as_uuid(), row.version)
+                    .await
+            }
+            Change::InsertDevice(row) => self.insert::<device::Entity>(row.into()).await,
+            Change::UpdateDevice(row) => {
+                self.update::<device::Entity>(row.into(), row.id.as_uuid(), row.version)
+                    .await
+            }
+            Change::DeleteDevice(id, version) => self.delete::<device::Entity>(id.as_uuid(), *version).await,
+            Change::InsertServiceAccount(row) => self.insert::<service_account::Entity>(row.into()).await,
+            Change::UpdateServiceAccount(row) => {
+                self.update::<service_account::Entity>(row.into(), row.id.as_uuid(), row.version)
+                    .await
+            }
+            Change::DeleteServiceAccount(id, version) => {
+                self.delete::<service_account::Entity>(id.as_uuid(), *version)
+                    .await
+            }
+            Change::InsertApiKey(row) => self.insert::<api_key::Entity>(row.into()).await,
+            Change::UpdateApiKey(row) => {
+                self.update::<api_key::Entity>(row.into(), row.id.as_uuid(), row.version)
+                    .await
+            }
+            Change::DeleteApiKey(id, version) => self.delete::<api_key::Entity>(id.as_uuid(), *version).await,
+            Change::Guard(guard, version) => self.move_guard(*guard, *version).await,
+            Change::Audit(row) => self.insert::<audit_event::Entity>(row.into()).await,
+        }
+    }
+
+    async fn insert<E>(&self, row: E::Model) -> Result<(), CommitError>
+    where
+        E: EntityTrait,
+        E::Model: IntoActiveModel<E::ActiveModel>,
+    {
+        let result = E::insert(row.into_active_model())
+            .exec_without_returning(self.transaction)
+            .await;
+        result.map(|_| ()).map_err(|error| self.error(&error))
+    }
+
+    /// Writes the row with its next version over the one with this id and version.
+    async fn update<E>(&self, mut row: E::Model, id: Uuid, version: Version) -> Result<(), CommitError>
+    where
+        E: Versioned,
+        E::Model: IntoActiveModel<E::ActiveModel>,
+    {
+        E::set_version(&mut row, version.next().get().into());
+        let mut values = row.into_active_model().reset_all();
+        values.not_set(E::ID);
+        let latest_use = E::LAST_LOGIN.map(|column| (column, values.take(column)));
+        let mut update = E::update_many().set(values);
+        if let Some((column, ActiveValue::Set(Value::BigInt(Some(at))))) = latest_use {
+            update = update.col_expr(column, later(column, at));
+        }
+        let updated = update
+            .filter(E::ID.eq(id))
+            .filter(E::VERSION.eq(i64::from(version.get())))
+            .exec(self.transaction)
+            .await
+            .map_err(|error| self.error(&error))?;
+        expect_a_row(updated.rows_affected)
+    }
+
+    async fn delete<E: Versioned>(&self, id: Uuid, version: Version) -> Result<(), CommitError> {
+        let deleted = E::delete_many()
+            .filter(E::ID.eq(id))
+            .filter(E::VERSION.eq(i64::from(version.get())))
+            .exec(self.transaction)
+            .await
+            .map_err(|error| self.error(&error))?;
+        expect_a_row(deleted.rows_affected)
+    }
+
+    async fn move_guard(&self, guard: Guard, version: Version) -> Result<(), CommitError> {
+        let moved = guard::Entity::update_many()
+            .col_expr(guard::Column::Version, Expr::val(i64::from(version.next().get())))
+            .filter(guard::Column::Name.eq(guard.as_str()))
+            .filter(guard::Column::Version.eq(i64::from(version.get())))
+            .exec(self.transaction)
+            .await
+            .map_err(|error| self.error(&error))?;
+        expect_a_row(moved.rows_affected)
+    }
+
+    fn error(&self, error: &DbErr) -> CommitError {
+        error::of_change(self.dialect, error)
+    }
+}
+
+/// What a column holds or the given moment, whichever is later.
+pub(crate) fn later<C: ColumnTrait>(column: C, at: i64) -> SimpleExpr {
+    let stored = || Expr::col(column);
+    let earlier = stored().is_null().or(stored().lt(at));
+    CaseStatement::new().case(earlier, at).finally(stored()).into()
+}
+
+fn expect_a_row(affected: u64) -> Result<(), CommitError> {
+    if affected == 0 {
+        Err(CommitError::Stale)
+    } else {
+        Ok(())
+    }
+}

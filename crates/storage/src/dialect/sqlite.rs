@@ -1,0 +1,200 @@
+//! SQLite: one file, many readers, one writer.
+
+use std::io::{Error, ErrorKind};
+use std::path::Path;
+
+use sea_orm::sea_query::{Func, SimpleExpr};
+use sea_orm::sqlx::ConnectOptions as _;
+use sea_orm::sqlx::error::DatabaseError;
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbErr, SqliteTransactionMode, SqlxSqliteConnector,
+    TransactionOptions,
+};
+use zenml_auth_core::ports::StoreError;
+
+use super::{Connections, Failure, unique};
+use crate::error;
+use crate::options::{ConnectOptions, Location};
+
+pub(super) async fn connect(options: &ConnectOptions) -> Result<Connections, StoreError> {
+    let sqlite = match &options.location {
+        Location::SqliteFile(path) => SqliteConnectOptions::new().filename(path),
+        Location::Url(url) => url
+            .parse()
+            .map_err(|problem| error::of_sqlx(super::Dialect::Sqlite, &problem))?,
+    };
+    // The write-ahead log lets readers go on while somebody writes. `FULL` syncs it at every commit: what was
+    // acknowledged survives a power cut.
+    let sqlite = sqlite
+        .create_if_missing(false)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(options.busy_timeout)
+        .disable_statement_logging();
+
+    if is_in_memory(&sqlite) {
+        // Each connection would have a database of its own, or wait for the locks of the others without end.
+        let only = pool(options, 1, sqlite).await?;
+        return Ok(Connections {
+            writer: only.clone(),
+            reader: only,
+        });
+    }
+    if options.create_if_missing {
+        create_private_file(sqlite.get_filename())
+            .map_err(|problem| error::of_io("the database file can't be made", &problem))?;
+    }
+    // The pool of one connection queues the writers, so that they never find the database locked by each other.
+    let writer = pool(options, 1, sqlite.clone()).await?;
+    let reader = pool(
+        options,
+        options.connections.max(1),
+        sqlite.pragma("query_only", "ON"),
+    )
+    .await?;
+    Ok(Connections { writer, reader })
+}
+
+async fn pool(
+    options: &ConnectOptions,
+    connections: u32,
+    sqlite: SqliteConnectOptions,
+) -> Result<DatabaseConnection, StoreError> {
+    let pool = SqlitePoolOptions::new()
+        .min_connections(1)
+        .max_connections(connections)
+        .acquire_timeout(options.acquire_timeout)
+        // A connection to a file neither ages nor breaks while nobody looks.
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(sqlite)
+        .await
+        .map_err(|problem| error::of_sqlx(super::Dialect::Sqlite, &problem))?;
+    Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
+}
+
+/// sqlx gives every database in memory a file name of this form.
+fn is_in_memory(sqlite: &SqliteConnectOptions) -> bool {
+    sqlite
+        .get_filename()
+        .to_string_lossy()
+        .starts_with("file:sqlx-in-memory")
+}
+
+/// Makes the file before SQLite would, for its owner only: it holds the signing keys. SQLite gives the files that it
+/// adds the same mode. A file that is there already keeps its mode.
+fn create_private_file(path: &Path) -> Result<(), Error> {
+    let mut new_file = std::fs::OpenOptions::new();
+    new_file.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut new_file, 0o600);
+    match new_file.open(path) {
+        Ok(file) => {
+            file.sync_all()?;
+            sync_folder_of(path)
+        }
+        Err(problem) if problem.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// Makes sure that the name of a new file survives a power cut, too.
+#[cfg(unix)]
+fn sync_folder_of(path: &Path) -> Result<(), Error> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    std::fs::File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder_of(_path: &Path) -> Result<(), Error> {
+    Ok(())
+}
+
+/// Moves what is in the write-ahead log to the database file.
+pub(super) async fn checkpoint(writer: &DatabaseConnection) -> Result<(), DbErr> {
+    writer
+        .execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)")
+        .await
+        .map(|_| ())
+}
+
+/// Takes the write lock at the beginning: a transaction that reads first could find the database changed when it
+/// comes to write.
+pub(super) fn write_transaction() -> TransactionOptions {
+    TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    }
+}
+
+pub(super) fn failure(error: &dyn DatabaseError) -> Failure {
+    const UNIQUE: i32 = 2067;
+    const PRIMARY_KEY: i32 = 1555;
+    const FOREIGN_KEY: i32 = 787;
+
+    let code = error
+        .code()
+        .and_then(|code| code.parse::<i32>().ok())
+        .unwrap_or_default();
+    match code {
+        UNIQUE | PRIMARY_KEY => violated(error.message()).map_or(Failure::Other, Failure::Taken),
+        FOREIGN_KEY => Failure::ParentMissing,
+        // The low byte is the kind of error, the rest says more about it: https://www.sqlite.org/rescode.html
+        _ => match code & 0xff {
+            // BUSY, LOCKED, NOMEM, INTERRUPT, IOERR, CANTOPEN, PROTOCOL
+            5 | 6 | 7 | 9 | 10 | 14 | 15 => Failure::Unavailable,
+            // PERM, READONLY
+            3 | 8 => Failure::ReadOnly,
+            13 => Failure::Full,
+            // CORRUPT, NOTADB
+            11 | 26 => Failure::Corrupt,
+            _ => Failure::Other,
+        },
+    }
+}
+
+/// Reads `UNIQUE constraint failed: devices.client_id, devices.user_id`.
+fn violated(message: &str) -> Option<zenml_auth_core::ports::Unique> {
+    let (_, columns) = message.rsplit_once(": ")?;
+    unique::of_columns(&columns.split(", ").collect::<Vec<_>>())
+}
+
+/// To `hex`, a missing value is an empty one.
+pub(super) fn id_text(id: SimpleExpr) -> SimpleExpr {
+    let text = Func::lower(Func::cust("hex").arg(id));
+    Func::cust("nullif").arg(text).arg("").into()
+}
+
+pub(super) fn position(text: SimpleExpr, part: &str) -> SimpleExpr {
+    Func::cust("instr").arg(text).arg(part).into()
+}
+
+pub(super) fn last_chars(text: SimpleExpr, count: i64) -> SimpleExpr {
+    Func::cust("substr").arg(text).arg(count.saturating_neg()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use zenml_auth_core::ports::Unique;
+
+    use super::*;
+
+    #[test]
+    fn violations_are_told_apart() {
+        let unique = |columns: &str| violated(&format!("UNIQUE constraint failed: {columns}"));
+        assert_eq!(unique("users.id"), Some(Unique::Id));
+        assert_eq!(unique("users.name"), Some(Unique::UserName));
+        assert_eq!(
+            unique("devices.client_id, devices.user_id"),
+            Some(Unique::DeviceOfClient)
+        );
+        assert_eq!(unique("device_grants.user_code"), Some(Unique::Code));
+        assert_eq!(unique("users.email"), None);
+    }
+}

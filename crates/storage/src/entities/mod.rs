@@ -1,0 +1,72 @@
+//! The tables, one file each: the row as sea-orm sees it, and the one place where it becomes a model and back.
+
+#![allow(
+    unreachable_pub,
+    reason = "sea-orm's derives need the items of an entity to be public"
+)]
+
+pub(crate) mod api_key;
+pub(crate) mod audit_event;
+pub(crate) mod device;
+pub(crate) mod device_grant;
+pub(crate) mod guard;
+pub(crate) mod server;
+pub(crate) mod service_account;
+pub(crate) mod session;
+pub(crate) mod signing_key;
+pub(crate) mod user;
+mod value;
+
+pub(crate) use value::{SecretBytes, SecretText};
+
+use sea_orm::EntityTrait;
+use zenml_auth_model::query::Field;
+
+/// A table whose rows are named by an id.
+pub(crate) trait WithId: EntityTrait {
+    /// The column of the id.
+    const ID: Self::Column;
+}
+
+/// A table whose rows are changed by compare-and-swap.
+pub(crate) trait Versioned: WithId {
+    /// The column of the version.
+    const VERSION: Self::Column;
+    /// The column that notes the latest use, if there is one: an update never takes it back in time.
+    const LAST_LOGIN: Option<Self::Column> = None;
+
+    /// Gives a row its next version.
+    fn set_version(row: &mut Self::Model, version: i64);
+}
+
+/// A table that can be listed.
+pub(crate) trait Listed: WithId {
+    /// The fields of its listings.
+    type Field: Field;
+
+    /// The column that holds a field.
+    fn column(field: Self::Field) -> Self::Column;
+}
+
+macro_rules! with_id {
+    () => {
+        impl crate::entities::WithId for Entity {
+            const ID: Column = Column::Id;
+        }
+    };
+}
+
+macro_rules! versioned {
+    ($($last_login:ident)?) => {
+        impl crate::entities::Versioned for Entity {
+            const VERSION: Column = Column::Version;
+            $(const LAST_LOGIN: Option<Column> = Some(Column::$last_login);)?
+
+            fn set_version(row: &mut Model, version: i64) {
+                row.version = version;
+            }
+        }
+    };
+}
+
+pub(crate) use {versioned, with_id};

@@ -1,0 +1,69 @@
+//! What an error of the database means for the port.
+
+use std::io;
+
+use sea_orm::sqlx::Error as SqlxError;
+use sea_orm::{DbErr, RuntimeErr};
+use zenml_auth_core::ports::{CommitError, StoreError};
+
+use crate::dialect::{Dialect, Failure};
+
+/// An error of a read.
+pub(crate) fn of_read(dialect: Dialect, error: &DbErr) -> StoreError {
+    let text = error.to_string();
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => of_sqlx(dialect, error),
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => StoreError::Unavailable(text),
+        // A value did not have the type of its column.
+        DbErr::Type(_) | DbErr::Json(_) | DbErr::TryIntoErr { .. } => StoreError::Corrupt(text),
+        _ => StoreError::Other(text),
+    }
+}
+
+/// An error of a change.
+pub(crate) fn of_change(dialect: Dialect, error: &DbErr) -> CommitError {
+    if let DbErr::Exec(RuntimeErr::SqlxError(sqlx)) | DbErr::Query(RuntimeErr::SqlxError(sqlx)) = error
+        && let SqlxError::Database(database) = sqlx.as_ref()
+    {
+        match dialect.failure(database.as_ref()) {
+            Failure::Taken(unique) => return CommitError::Taken(unique),
+            Failure::ParentMissing => return CommitError::ParentMissing,
+            Failure::Unavailable | Failure::ReadOnly | Failure::Full | Failure::Corrupt | Failure::Other => {}
+        }
+    }
+    CommitError::Store(of_read(dialect, error))
+}
+
+/// An error of the driver.
+pub(crate) fn of_sqlx(dialect: Dialect, error: &SqlxError) -> StoreError {
+    let text = error.to_string();
+    match error {
+        SqlxError::Database(database) => match dialect.failure(database.as_ref()) {
+            Failure::Unavailable => StoreError::Unavailable(text),
+            Failure::ReadOnly => StoreError::ReadOnly(text),
+            Failure::Full => StoreError::Full(text),
+            Failure::Corrupt => StoreError::Corrupt(text),
+            Failure::Taken(_) | Failure::ParentMissing | Failure::Other => StoreError::Other(text),
+        },
+        SqlxError::Io(error) => of_io("the database can't be reached", error),
+        SqlxError::Tls(_)
+        | SqlxError::PoolTimedOut
+        | SqlxError::PoolClosed
+        | SqlxError::WorkerCrashed
+        | SqlxError::BeginFailed => StoreError::Unavailable(text),
+        SqlxError::ColumnDecode { .. } | SqlxError::Decode(_) => StoreError::Corrupt(text),
+        _ => StoreError::Other(text),
+    }
+}
+
+/// An error of the operating system.
+pub(crate) fn of_io(what: &str, error: &io::Error) -> StoreError {
+    let text = format!("{what}: {error}");
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full(text),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly(text),
+        _ => StoreError::Unavailable(text),
+    }
+}

@@ -1,0 +1,342 @@
+//! The store itself.
+
+use async_trait::async_trait;
+use sea_orm::sea_query::SimpleExpr;
+use sea_orm::{
+    ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, Select, TransactionTrait,
+};
+use uuid::Uuid;
+use zenml_auth_core::ports::{
+    ApiKeyUse, ChangeSet, CommitError, DeviceUse, Guard, PurgeBefore, Store, StoreError,
+};
+use zenml_auth_model::query::{
+    ApiKeyField, AuditField, DeviceField, Page, Query, ServiceAccountField, UserField,
+};
+use zenml_auth_model::{
+    ApiKey, ApiKeyId, AuditEvent, ClientId, CodeMac, Device, DeviceGrant, DeviceId, GrantId, SecretHash,
+    ServerIdentity, ServiceAccount, ServiceAccountId, Session, SessionId, SigningKey, User, UserId, Version,
+};
+
+use crate::commit::Writer;
+use crate::dialect::{Connections, Dialect};
+use crate::entities::{
+    Listed, SecretBytes, WithId, api_key, audit_event, device, device_grant, guard, server, service_account,
+    session, signing_key, user,
+};
+use crate::error;
+use crate::options::ConnectOptions;
+use crate::queries::{listing, upkeep};
+
+/// Keeps everything in a SQL database.
+#[derive(Debug, Clone)]
+pub struct SqlStore {
+    dialect: Dialect,
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+}
+
+impl SqlStore {
+    /// Connects to a database, whatever its schema is. Before anything else, call [`SqlStore::migrate_up`] or
+    /// [`SqlStore::check_schema`].
+    ///
+    /// # Errors
+    /// [`StoreError`] says why the database can't be reached or opened.
+    pub async fn connect(options: &ConnectOptions) -> Result<Self, StoreError> {
+        let dialect = Dialect::of(options)?;
+        let Connections { writer, reader } = dialect.connect(options).await?;
+        Ok(Self {
+            dialect,
+            writer,
+            reader,
+        })
+    }
+
+    /// The connection that writes, for migrations and for maintenance by hand.
+    #[must_use]
+    pub const fn connection(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+
+    /// Closes all connections, once nobody uses them any more. Afterwards the store only answers with errors. What was
+    /// committed is safe without it; on SQLite it leaves one tidy file behind.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the last state could not be written to its final place.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let error = |error| error::of_read(self.dialect, &error);
+        self.reader.close_by_ref().await.map_err(error)?;
+        let tidied = self.dialect.before_close(&self.writer).await.map_err(error);
+        self.writer.close_by_ref().await.map_err(error)?;
+        tidied
+    }
+
+    pub(crate) const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    pub(crate) const fn reader(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    fn read_error(&self, error: &DbErr) -> StoreError {
+        error::of_read(self.dialect, error)
+    }
+
+    async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+        let options = self.dialect.write_transaction();
+        self.writer
+            .begin_with_options(options)
+            .await
+            .map_err(|error| self.read_error(&error))
+    }
+
+    /// The only row of a selection, as a model.
+    async fn one<E, M>(&self, selection: Select<E>) -> Result<Option<M>, StoreError>
+    where
+        E: EntityTrait,
+        M: TryFrom<E::Model, Error = StoreError>,
+    {
+        let row = selection
+            .one(&self.reader)
+            .await
+            .map_err(|error| self.read_error(&error))?;
+        row.map(M::try_from).transpose()
+    }
+
+    async fn by_id<E, M>(&self, id: Uuid) -> Result<Option<M>, StoreError>
+    where
+        E: WithId,
+        M: TryFrom<E::Model, Error = StoreError>,
+    {
+        self.one(E::find().filter(E::ID.eq(id))).await
+    }
+
+    async fn exists<E: WithId>(&self, selection: Select<E>) -> Result<bool, StoreError> {
+        let id = selection.select_only().column(E::ID).into_tuple::<Uuid>();
+        Ok(id
+            .one(&self.reader)
+            .await
+            .map_err(|error| self.read_error(&error))?
+            .is_some())
+    }
+
+    async fn page<E, M>(
+        &self,
+        query: &Query<E::Field>,
+        scope: Option<SimpleExpr>,
+    ) -> Result<Page<M>, StoreError>
+    where
+        E: Listed,
+        M: TryFrom<E::Model, Error = StoreError>,
+    {
+        listing::page::<E, M>(self.dialect, &self.reader, query, scope).await
+    }
+}
+
+#[async_trait]
+impl Store for SqlStore {
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.reader.ping().await.map_err(|error| self.read_error(&error))
+    }
+
+    async fn commit(&self, changes: ChangeSet) -> Result<(), CommitError> {
+        let transaction = self.begin().await?;
+        let writer = Writer {
+            dialect: self.dialect,
+            transaction: &transaction,
+        };
+        for change in changes.as_slice() {
+            if let Err(error) = writer.apply(change).await {
+                // Dropping the transaction would take it back as well, but only before the next use of its connection.
+                if let Err(rollback) = transaction.rollback().await {
+                    tracing::warn!(error = %rollback, "a transaction could not be rolled back cleanly");
+                }
+                return Err(error);
+            }
+        }
+        transaction
+            .commit()
+            .await
+            .map_err(|error| error::of_change(self.dialect, &error))
+    }
+
+    async fn guard(&self, guard: Guard) -> Result<Version, StoreError> {
+        let row = guard::Entity::find_by_id(guard.as_str()).one(&self.reader).await;
+        row.map_err(|error| self.read_error(&error))?
+            .and_then(|row| u32::try_from(row.version).ok())
+            .map(Version::new)
+            .ok_or_else(|| {
+                StoreError::Corrupt(format!("the guard {:?} is missing or broken", guard.as_str()))
+            })
+    }
+
+    async fn server(&self) -> Result<Option<ServerIdentity>, StoreError> {
+        self.one(server::Entity::find_by_id(server::SINGLETON)).await
+    }
+
+    async fn signing_keys(&self) -> Result<Vec<SigningKey>, StoreError> {
+        let keys = signing_key::Entity::find()
+            .order_by_asc(signing_key::Column::Created)
+            .order_by_asc(signing_key::Column::Id);
+        let rows = keys
+            .all(&self.reader)
+            .await
+            .map_err(|error| self.read_error(&error))?;
+        rows.into_iter().map(SigningKey::try_from).collect()
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        self.by_id::<user::Entity, _>(id.as_uuid()).await
+    }
+
+    async fn user_by_name(&self, name: &str) -> Result<Option<User>, StoreError> {
+        self.one(user::Entity::find().filter(user::Column::Name.eq(name)))
+            .await
+    }
+
+    async fn list_users(
+        &self,
+        query: &Query<UserField>,
+        only: Option<UserId>,
+    ) -> Result<Page<User>, StoreError> {
+        self.page::<user::Entity, _>(query, only.map(|id| user::Column::Id.eq(id.as_uuid())))
+            .await
+    }
+
+    async fn count_administrators(&self) -> Result<u64, StoreError> {
+        user::Entity::find()
+            .filter(user::Column::IsAdmin.eq(true))
+            .filter(user::Column::Active.eq(true))
+            .filter(user::Column::Password.is_not_null())
+            .count(&self.reader)
+            .await
+            .map_err(|error| self.read_error(&error))
+    }
+
+    async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        self.by_id::<session::Entity, _>(id.as_uuid()).await
+    }
+
+    async fn session_by_cookie(&self, cookie: &SecretHash) -> Result<Option<Session>, StoreError> {
+        let cookie = SecretBytes::from(cookie.as_bytes());
+        self.one(session::Entity::find().filter(session::Column::Cookie.eq(cookie)))
+            .await
+    }
+
+    async fn grant(&self, id: GrantId) -> Result<Option<DeviceGrant>, StoreError> {
+        self.by_id::<device_grant::Entity, _>(id.as_uuid()).await
+    }
+
+    async fn grant_by_device_code(&self, code: &SecretHash) -> Result<Option<DeviceGrant>, StoreError> {
+        let code = SecretBytes::from(code.as_bytes());
+        self.one(device_grant::Entity::find().filter(device_grant::Column::DeviceCode.eq(code)))
+            .await
+    }
+
+    async fn grant_by_user_code(&self, code: &CodeMac) -> Result<Option<DeviceGrant>, StoreError> {
+        let code = SecretBytes::from(code.as_bytes());
+        self.one(device_grant::Entity::find().filter(device_grant::Column::UserCode.eq(code)))
+            .await
+    }
+
+    async fn client_is_known(&self, client: ClientId) -> Result<bool, StoreError> {
+        let client = client.as_uuid();
+        let grants = device_grant::Entity::find().filter(device_grant::Column::ClientId.eq(client));
+        let devices = device::Entity::find().filter(device::Column::ClientId.eq(client));
+        Ok(self.exists(grants).await? || self.exists(devices).await?)
+    }
+
+    async fn device(&self, id: DeviceId) -> Result<Option<Device>, StoreError> {
+        self.by_id::<device::Entity, _>(id.as_uuid()).await
+    }
+
+    async fn device_of(&self, client: ClientId, user: UserId) -> Result<Option<Device>, StoreError> {
+        let device = device::Entity::find()
+            .filter(device::Column::ClientId.eq(client.as_uuid()))
+            .filter(device::Column::UserId.eq(user.as_uuid()));
+        self.one(device).await
+    }
+
+    async fn list_devices(
+        &self,
+        query: &Query<DeviceField>,
+        owner: UserId,
+    ) -> Result<Page<Device>, StoreError> {
+        self.page::<device::Entity, _>(query, Some(device::Column::UserId.eq(owner.as_uuid())))
+            .await
+    }
+
+    async fn service_account(&self, id: ServiceAccountId) -> Result<Option<ServiceAccount>, StoreError> {
+        self.by_id::<service_account::Entity, _>(id.as_uuid()).await
+    }
+
+    async fn service_account_by_name(&self, name: &str) -> Result<Option<ServiceAccount>, StoreError> {
+        self.one(service_account::Entity::find().filter(service_account::Column::Name.eq(name)))
+            .await
+    }
+
+    async fn list_service_accounts(
+        &self,
+        query: &Query<ServiceAccountField>,
+    ) -> Result<Page<ServiceAccount>, StoreError> {
+        self.page::<service_account::Entity, _>(query, None).await
+    }
+
+    async fn api_key(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
+        self.by_id::<api_key::Entity, _>(id.as_uuid()).await
+    }
+
+    async fn api_key_by_name(
+        &self,
+        account: ServiceAccountId,
+        name: &str,
+    ) -> Result<Option<ApiKey>, StoreError> {
+        let key = api_key::Entity::find()
+            .filter(api_key::Column::ServiceAccountId.eq(account.as_uuid()))
+            .filter(api_key::Column::Name.eq(name));
+        self.one(key).await
+    }
+
+    async fn list_api_keys(
+        &self,
+        query: &Query<ApiKeyField>,
+        account: ServiceAccountId,
+    ) -> Result<Page<ApiKey>, StoreError> {
+        let of_account = api_key::Column::ServiceAccountId.eq(account.as_uuid());
+        self.page::<api_key::Entity, _>(query, Some(of_account)).await
+    }
+
+    async fn list_audit_events(&self, query: &Query<AuditField>) -> Result<Page<AuditEvent>, StoreError> {
+        self.page::<audit_event::Entity, _>(query, None).await
+    }
+
+    async fn note_uses(&self, keys: &[ApiKeyUse], devices: &[DeviceUse]) -> Result<(), StoreError> {
+        if keys.is_empty() && devices.is_empty() {
+            return Ok(());
+        }
+        let error = |error| self.read_error(&error);
+        let transaction = self.begin().await?;
+        for ApiKeyUse { id, at } in keys {
+            let (column, id, at) = (api_key::Column::LastLogin, id.as_uuid(), at.as_micros());
+            upkeep::note_use::<api_key::Entity>(&transaction, column, id, at)
+                .await
+                .map_err(error)?;
+        }
+        for DeviceUse { id, at } in devices {
+            let (column, id, at) = (device::Column::LastLogin, id.as_uuid(), at.as_micros());
+            upkeep::note_use::<device::Entity>(&transaction, column, id, at)
+                .await
+                .map_err(error)?;
+        }
+        transaction.commit().await.map_err(error)
+    }
+
+    async fn purge(&self, before: PurgeBefore, limit: u32) -> Result<u64, StoreError> {
+        let error = |error| self.read_error(&error);
+        let transaction = self.begin().await?;
+        let purged = upkeep::purge(&transaction, before, limit).await.map_err(error)?;
+        transaction.commit().await.map_err(error)?;
+        Ok(purged)
+    }
+}

@@ -1,0 +1,365 @@
+//! The SQL store and the store in memory do the same, whatever is asked of them.
+
+#![cfg(feature = "sqlite")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "this is test code"
+)]
+
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::sample::select;
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use zenml_auth_core::memory::MemoryStore;
+use zenml_auth_core::ports::{Change, ChangeSet, CommitError, Guard, PurgeBefore, Store};
+use zenml_auth_model::query::Query;
+use zenml_auth_model::{
+    ApiKey, ClientId, Device, DeviceGrant, GrantState, ServiceAccount, Session, SessionPurpose, SigningKey,
+    Timestamp, User, Version,
+};
+use zenml_auth_storage::{ConnectOptions, SqlStore};
+use zenml_auth_testkit::builders::{Builders, NOW, name_of};
+
+/// A few rows of each kind. Changes are made of their parts, so that they get in each other's way often.
+#[derive(Debug, Clone)]
+struct Cast {
+    users: Vec<User>,
+    sessions: Vec<Session>,
+    grants: Vec<DeviceGrant>,
+    devices: Vec<Device>,
+    accounts: Vec<ServiceAccount>,
+    keys: Vec<ApiKey>,
+    signing_keys: Vec<SigningKey>,
+    clients: Vec<ClientId>,
+}
+
+impl Cast {
+    fn new() -> Self {
+        let build = Builders::new();
+        let users: Vec<User> = ["alice", "Alice", "bob"]
+            .iter()
+            .map(|name| build.user(name))
+            .collect();
+        let accounts: Vec<ServiceAccount> = ["ci", "cd"]
+            .iter()
+            .map(|name| build.service_account(name))
+            .collect();
+        Self {
+            sessions: users.iter().map(|user| build.session(user)).collect(),
+            grants: (0..3).map(|_| build.grant()).collect(),
+            devices: users.iter().map(|user| build.device(user)).collect(),
+            keys: accounts
+                .iter()
+                .flat_map(|account| [build.api_key(account, "one"), build.api_key(account, "two")])
+                .collect(),
+            signing_keys: (0..2).map(|_| build.signing_key()).collect(),
+            clients: (0..2).map(|_| build.client()).collect(),
+            users,
+            accounts,
+        }
+    }
+
+    fn change(&self) -> impl Strategy<Value = Change> + use<> {
+        let version = || (1_u32..4).prop_map(Version::new);
+        let name = || select(vec!["alice", "Alice", "ci", "one"]).prop_map(name_of);
+        let moment = || (0_i64..5).prop_map(|micros| Timestamp::from_micros(NOW.as_micros() + micros));
+        let users = || select(self.users.clone());
+        let (grants, devices) = (self.grants.clone(), self.devices.clone());
+
+        let user =
+            (users(), name(), any::<bool>(), version()).prop_map(|(user, name, is_admin, version)| User {
+                name,
+                is_admin,
+                version,
+                ..user
+            });
+        let session = (
+            select(self.sessions.clone()),
+            users(),
+            select(self.sessions.clone()),
+            moment(),
+        )
+            .prop_map(|(session, user, other, expires)| Session {
+                user_id: user.id,
+                purpose: other.purpose,
+                expires,
+                ..session
+            });
+        let state = (users(), select(devices.clone()), 0..3).prop_map(|(user, device, kind)| match kind {
+            0 => GrantState::Pending,
+            1 => GrantState::Approved {
+                by: user.id,
+                credentials_gen: 1,
+                trusted: true,
+                at: NOW,
+            },
+            _ => GrantState::Exchanged {
+                by: user.id,
+                device: device.id,
+                at: NOW,
+            },
+        });
+        let grant = (
+            select(grants.clone()),
+            select(grants.clone()),
+            select(grants),
+            state,
+            moment(),
+            version(),
+        )
+            .prop_map(
+                |(grant, device_code, user_code, state, expires, version)| DeviceGrant {
+                    device_code: device_code.device_code,
+                    user_code: user_code.user_code,
+                    state,
+                    expires,
+                    version,
+                    ..grant
+                },
+            );
+        let device = (
+            select(devices),
+            users(),
+            select(self.clients.clone()),
+            moment(),
+            version(),
+        )
+            .prop_map(|(device, user, client_id, login, version)| Device {
+                user_id: user.id,
+                client_id,
+                last_login: Some(login),
+                version,
+                ..device
+            });
+        let account =
+            (select(self.accounts.clone()), name(), version()).prop_map(|(account, name, version)| {
+                ServiceAccount {
+                    name,
+                    version,
+                    ..account
+                }
+            });
+        let key = (
+            select(self.keys.clone()),
+            select(self.accounts.clone()),
+            name(),
+            version(),
+        )
+            .prop_map(|(key, account, name, version)| ApiKey {
+                service_account_id: account.id,
+                name,
+                version,
+                ..key
+            });
+        let signing_key = (
+            select(self.signing_keys.clone()),
+            proptest::option::of(moment()),
+            version(),
+        )
+            .prop_map(|(key, retired_until, version)| SigningKey {
+                retired_until,
+                version,
+                ..key
+            });
+
+        let insert = 0..3;
+        let users = (user, insert.clone()).prop_map(|(user, kind)| match kind {
+            0 => Change::InsertUser(User {
+                version: Version::FIRST,
+                ..user
+            }),
+            1 => Change::UpdateUser(user),
+            _ => Change::DeleteUser(user.id, user.version),
+        });
+        let sessions = (session, any::<bool>()).prop_map(|(session, insert)| match insert {
+            true => Change::InsertSession(session),
+            false => Change::DeleteSession(session.id, session.version),
+        });
+        let grants = (grant, any::<bool>()).prop_map(|(grant, insert)| match insert {
+            true => Change::InsertGrant(DeviceGrant {
+                version: Version::FIRST,
+                ..grant
+            }),
+            false => Change::UpdateGrant(grant),
+        });
+        let devices = (device, insert.clone()).prop_map(|(device, kind)| match kind {
+            0 => Change::InsertDevice(Device {
+                version: Version::FIRST,
+                ..device
+            }),
+            1 => Change::UpdateDevice(device),
+            _ => Change::DeleteDevice(device.id, device.version),
+        });
+        let accounts = (account, insert.clone()).prop_map(|(account, kind)| match kind {
+            0 => Change::InsertServiceAccount(ServiceAccount {
+                version: Version::FIRST,
+                ..account
+            }),
+            1 => Change::UpdateServiceAccount(account),
+            _ => Change::DeleteServiceAccount(account.id, account.version),
+        });
+        let keys = (key, insert).prop_map(|(key, kind)| match kind {
+            0 => Change::InsertApiKey(ApiKey {
+                version: Version::FIRST,
+                ..key
+            }),
+            1 => Change::UpdateApiKey(key),
+            _ => Change::DeleteApiKey(key.id, key.version),
+        });
+        let signing_keys = (signing_key, any::<bool>()).prop_map(|(key, insert)| match insert {
+            true => Change::InsertSigningKey(SigningKey {
+                version: Version::FIRST,
+                ..key
+            }),
+            false => Change::UpdateSigningKey(key),
+        });
+        let guards =
+            (select(Guard::ALL), version()).prop_map(|(guard, version)| Change::Guard(guard, version));
+        let server = Just(Change::InsertServer(Builders::new().server()));
+        prop_oneof![
+            4 => users,
+            2 => sessions,
+            4 => grants,
+            4 => devices,
+            2 => accounts,
+            4 => keys,
+            1 => signing_keys,
+            1 => guards,
+            1 => server,
+        ]
+    }
+
+    /// Everything that can be read, as text.
+    async fn read(&self, store: &dyn Store) -> Vec<String> {
+        let mut all = vec![
+            format!("{:?}", store.server().await.unwrap()),
+            format!("{:?}", store.signing_keys().await.unwrap()),
+            format!("{:?}", store.list_users(&Query::default(), None).await.unwrap()),
+            format!(
+                "{:?}",
+                store.list_service_accounts(&Query::default()).await.unwrap()
+            ),
+            format!("{:?}", store.count_administrators().await.unwrap()),
+        ];
+        for guard in Guard::ALL {
+            all.push(format!("{:?}", store.guard(*guard).await.unwrap()));
+        }
+        for session in &self.sessions {
+            all.push(format!("{:?}", store.session(session.id).await.unwrap()));
+            if let SessionPurpose::Browser { cookie } = &session.purpose {
+                all.push(format!("{:?}", store.session_by_cookie(cookie).await.unwrap()));
+            }
+        }
+        for grant in &self.grants {
+            all.push(format!("{:?}", store.grant(grant.id).await.unwrap()));
+            all.push(format!(
+                "{:?}",
+                store.grant_by_device_code(&grant.device_code).await.unwrap()
+            ));
+            all.push(format!(
+                "{:?}",
+                store.grant_by_user_code(&grant.user_code).await.unwrap()
+            ));
+        }
+        for user in &self.users {
+            all.push(format!("{:?}", store.user(user.id).await.unwrap()));
+            all.push(format!(
+                "{:?}",
+                store.user_by_name(user.name.as_str()).await.unwrap()
+            ));
+            all.push(format!(
+                "{:?}",
+                store.list_devices(&Query::default(), user.id).await.unwrap()
+            ));
+            for client in &self.clients {
+                all.push(format!("{:?}", store.device_of(*client, user.id).await.unwrap()));
+                all.push(format!("{:?}", store.client_is_known(*client).await.unwrap()));
+            }
+        }
+        for account in &self.accounts {
+            all.push(format!(
+                "{:?}",
+                store.list_api_keys(&Query::default(), account.id).await.unwrap()
+            ));
+            all.push(format!(
+                "{:?}",
+                store.api_key_by_name(account.id, "one").await.unwrap()
+            ));
+        }
+        all
+    }
+}
+
+/// One thing that happens to a store.
+#[derive(Debug, Clone)]
+enum Event {
+    Commit(Vec<Change>),
+    /// Everything goes that ended before so many microseconds after the beginning.
+    Purge(i64),
+}
+
+fn event(cast: &Cast) -> impl Strategy<Value = Event> + use<> {
+    let commit = proptest::collection::vec(cast.change(), 1..4).prop_map(Event::Commit);
+    prop_oneof![12 => commit, 1 => (0_i64..6).prop_map(Event::Purge)]
+}
+
+/// What comes of an event. When several things are taken, each store may name another one.
+async fn outcome(store: &dyn Store, event: &Event) -> String {
+    match event {
+        Event::Commit(changes) => {
+            let set = changes.iter().cloned().fold(ChangeSet::new(), ChangeSet::with);
+            match store.commit(set).await {
+                Err(CommitError::Taken(_)) => "taken".to_owned(),
+                other => format!("{other:?}"),
+            }
+        }
+        Event::Purge(micros) => {
+            let before = Timestamp::from_micros(NOW.as_micros() + micros);
+            let before = PurgeBefore {
+                grants: before,
+                sessions: before,
+                signing_keys: before,
+            };
+            format!("{:?}", store.purge(before, 1000).await.unwrap())
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_do_the_same() {
+    let cast = Cast::new();
+    let runtime = tokio::runtime::Handle::current();
+    let history = proptest::collection::vec(event(&cast), 1..40);
+    let config = Config {
+        cases: 100,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let result = TestRunner::new(config).run(&history, |history| {
+        let compare = async {
+            let memory = MemoryStore::new();
+            let sql = SqlStore::connect(&ConnectOptions::url("sqlite::memory:"))
+                .await
+                .unwrap();
+            sql.migrate_up().await.unwrap();
+            for (number, event) in history.iter().enumerate() {
+                let (expected, actual) = (outcome(&memory, event).await, outcome(&sql, event).await);
+                if expected != actual {
+                    return Err(format!(
+                        "event {number}: memory says {expected}, SQL says {actual}"
+                    ));
+                }
+            }
+            let (expected, actual) = (cast.read(&memory).await, cast.read(&sql).await);
+            match expected.iter().zip(&actual).find(|(memory, sql)| memory != sql) {
+                Some((memory, sql)) => Err(format!("in the end memory has {memory}, SQL has {sql}")),
+                None => Ok(()),
+            }
+        };
+        tokio::task::block_in_place(|| runtime.block_on(compare)).map_err(TestCaseError::fail)
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+}

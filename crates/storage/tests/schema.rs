@@ -1,0 +1,103 @@
+//! Databases that are too old, too new, or of another kind altogether.
+
+#![cfg(feature = "sqlite")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "this is test code"
+)]
+
+use zenml_auth_core::ports::{Change, ChangeSet, Store, StoreError};
+use zenml_auth_storage::{ConnectOptions, SchemaError, SqlStore};
+use zenml_auth_testkit::builders::Builders;
+
+async fn fresh() -> SqlStore {
+    SqlStore::connect(&ConnectOptions::url("sqlite::memory:"))
+        .await
+        .unwrap()
+}
+
+async fn sql(store: &SqlStore, statement: &str) {
+    use zenml_auth_storage::sea_orm::ConnectionTrait as _;
+
+    store.connection().execute_unprepared(statement).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_empty_database_has_to_be_migrated_first() {
+    let store = fresh().await;
+    let Err(SchemaError::Behind { pending }) = store.check_schema().await else {
+        panic!("it is empty")
+    };
+    assert_eq!(pending.first().map(String::as_str), Some("m0001_server"));
+    assert_eq!(store.migrate_up().await.unwrap(), pending);
+    store.check_schema().await.unwrap();
+    assert_eq!(store.migrate_up().await.unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_older_database_has_to_be_migrated_first() {
+    let store = fresh().await;
+    store.migrate_up().await.unwrap();
+    let undone = store.migrate_down(1).await.unwrap();
+    assert_eq!(undone.len(), 1);
+    let Err(SchemaError::Behind { pending }) = store.check_schema().await else {
+        panic!("a change is missing")
+    };
+    assert_eq!(pending, undone);
+    let error = store.list_audit_events(&Default::default()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Other(_)), "{error:?}");
+    store.migrate_up().await.unwrap();
+    store.check_schema().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_newer_database_is_left_alone() {
+    let store = fresh().await;
+    store.migrate_up().await.unwrap();
+    let user = Builders::new().user("alice");
+    store
+        .commit(ChangeSet::new().with(Change::InsertUser(user.clone())))
+        .await
+        .unwrap();
+    sql(
+        &store,
+        "INSERT INTO migrations (version, applied_at) VALUES ('m9999_future', 0)",
+    )
+    .await;
+
+    let unknown = |result: Result<(), SchemaError>| match result {
+        Err(SchemaError::Newer { unknown }) => unknown,
+        other => panic!("not newer: {other:?}"),
+    };
+    assert_eq!(unknown(store.check_schema().await), ["m9999_future"]);
+    assert_eq!(unknown(store.migrate_up().await.map(|_| ())), ["m9999_future"]);
+    assert_eq!(unknown(store.migrate_down(1).await.map(|_| ())), ["m9999_future"]);
+    let status = store.schema_status().await.unwrap();
+    assert!(status.is_newer() && status.pending().is_empty());
+    assert_eq!(store.user(user.id).await.unwrap(), Some(user));
+
+    let message = store.check_schema().await.unwrap_err().to_string();
+    assert!(
+        message.contains("newer version") && message.contains("m9999_future"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_kind_of_database_is_refused() {
+    let error = SqlStore::connect(&ConnectOptions::url("oracle://scott:tiger@db/x"))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the database reported an error: databases of the kind \"oracle\" are not supported"
+    );
+}
+
+#[test]
+fn the_location_is_not_printed() {
+    let printed = format!("{:?}", ConnectOptions::url("postgres://me:hunter2@db/x"));
+    assert!(!printed.contains("hunter2"), "{printed}");
+}
