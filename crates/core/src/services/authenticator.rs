@@ -177,7 +177,7 @@ impl Authenticator<'_> {
                     .api_key(key)
                     .await
                     .map_err(Internal::from)?
-                    .ok_or({ AuthenticateError::ApiKeyGone(key) })?;
+                    .ok_or(AuthenticateError::ApiKeyGone(key))?;
                 let account = self.service_account(account).await?;
                 if key.service_account_id != account.id {
                     return Err(AuthenticateError::ApiKeyGone(key.id));
