@@ -178,3 +178,50 @@ async fn many_programs_migrate_once() {
     made.retain(|names| !names.is_empty());
     assert_eq!(made, [ALL]);
 }
+
+#[tokio::test]
+async fn look_ups_and_listings_use_indexes() {
+    let db = in_memory().await;
+    up(&db).await.unwrap();
+    let queries = [
+        "SELECT * FROM users WHERE id = x'00'",
+        "SELECT * FROM users WHERE name = 'x'",
+        "SELECT * FROM users WHERE name >= 'x' AND name < 'y' ORDER BY name, id LIMIT 20",
+        "SELECT * FROM users ORDER BY created DESC, id DESC LIMIT 20",
+        "SELECT COUNT(*) FROM users WHERE is_admin = 1 AND active = 1 AND password IS NOT NULL",
+        "SELECT * FROM sessions WHERE cookie = x'00'",
+        "SELECT id FROM sessions WHERE expires < 0 ORDER BY expires LIMIT 20",
+        "SELECT * FROM device_grants WHERE device_code = x'00'",
+        "SELECT * FROM device_grants WHERE user_code = x'00'",
+        "SELECT id FROM device_grants WHERE client_id = x'00' LIMIT 1",
+        "SELECT id FROM device_grants WHERE expires < 0 ORDER BY expires LIMIT 20",
+        "SELECT id FROM devices WHERE client_id = x'00' LIMIT 1",
+        "SELECT * FROM devices WHERE client_id = x'00' AND user_id = x'00'",
+        "SELECT * FROM devices WHERE user_id = x'00' ORDER BY created, id LIMIT 20",
+        "SELECT * FROM devices WHERE state = 'active' AND user_id = x'00' ORDER BY created DESC, id DESC LIMIT 20",
+        "SELECT COUNT(*) FROM devices WHERE user_id = x'00'",
+        "SELECT * FROM service_accounts WHERE name = 'x'",
+        "SELECT * FROM service_accounts ORDER BY created, id LIMIT 20",
+        "SELECT * FROM service_accounts WHERE active = 1 ORDER BY created, id LIMIT 20",
+        "SELECT * FROM api_keys WHERE service_account_id = x'00' AND name = 'x'",
+        "SELECT * FROM api_keys WHERE service_account_id = x'00' ORDER BY created, id LIMIT 20",
+        "SELECT * FROM api_keys WHERE service_account_id = x'00' ORDER BY name, id LIMIT 20",
+        "SELECT * FROM audit_events ORDER BY created DESC, id DESC LIMIT 20",
+        "SELECT * FROM audit_events WHERE actor_id = x'00' ORDER BY created, id LIMIT 20",
+        "SELECT * FROM audit_events WHERE target_id = x'00' ORDER BY created, id LIMIT 20",
+        // What goes along with a deleted row.
+        "SELECT * FROM sessions WHERE user_id = x'00'",
+        "SELECT * FROM device_grants WHERE approved_by = x'00'",
+    ];
+    for query in queries {
+        let plan = Statement::from_string(db.get_database_backend(), format!("EXPLAIN QUERY PLAN {query}"));
+        let rows = db.query_all_raw(plan).await.unwrap();
+        let steps: Vec<String> = rows
+            .iter()
+            .map(|row| row.try_get("", "detail").unwrap())
+            .collect();
+        let with_index =
+            |step: &String| step.contains("USING INDEX") || step.contains("USING COVERING INDEX");
+        assert!(steps.iter().all(with_index), "{query}: {steps:?}");
+    }
+}

@@ -31,6 +31,17 @@ impl<T> PageResponse<T> {
         }
     }
 
+    /// The same page with other items.
+    pub fn map<U>(self, convert: impl FnMut(T) -> U) -> PageResponse<U> {
+        PageResponse {
+            index: self.index,
+            max_size: self.max_size,
+            total_pages: self.total_pages,
+            total: self.total,
+            items: self.items.into_iter().map(convert).collect(),
+        }
+    }
+
     /// Whether pages follow this one.
     #[must_use]
     pub const fn has_more(&self) -> bool {

@@ -11,11 +11,16 @@ use crate::ui;
 const MAX_SECRET: u64 = 16 * 1024;
 
 /// Reads on a thread of its own, so that Ctrl-C is heard while it waits.
-async fn blocking<T: Send + 'static>(read: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> Result<T, CliError> {
+async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, CliError> {
     let outcome = tokio::task::spawn_blocking(read).await;
     match outcome {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(CliError::new(Exit::Failed, format!("nothing can be read: {error}"))),
+        Ok(Err(error)) => Err(CliError::new(
+            Exit::Failed,
+            format!("nothing can be read: {error}"),
+        )),
         Err(_) => Err(CliError::new(Exit::Interrupted, "interrupted")),
     }
 }
@@ -28,7 +33,10 @@ pub(crate) async fn confirm(question: &str, assume_yes: bool) -> Result<bool, Cl
         return Ok(true);
     }
     if !ui::can_ask() {
-        return Err(CliError::usage(format!("{question} There is no terminal to ask on.")).next("Add --yes to go ahead."));
+        return Err(
+            CliError::usage(format!("{question} There is no terminal to ask on."))
+                .next("Add --yes to go ahead."),
+        );
     }
     ui::talk_inline(&format!("{question} [y/N] "));
     let answer = blocking(|| {
@@ -58,4 +66,16 @@ pub(crate) async fn secret_line() -> Result<Secret, CliError> {
         Ok(Secret::new(line.trim_end_matches(['\r', '\n'])))
     })
     .await
+}
+
+/// Asks for a new password, twice on a terminal, as it can't be seen.
+pub(crate) async fn new_password(prompt: &str) -> Result<Secret, CliError> {
+    let first = secret(prompt).await?;
+    if std::io::stdin().is_terminal() && !first.expose().is_empty() {
+        let second = secret("The same again").await?;
+        if first.expose() != second.expose() {
+            return Err(CliError::usage("the two are not the same").next("Nothing was changed; try again."));
+        }
+    }
+    Ok(first)
 }

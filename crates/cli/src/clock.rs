@@ -5,9 +5,14 @@ use std::time::{Duration, SystemTime};
 use zenml_auth_model::Timestamp;
 
 /// Now.
-#[allow(clippy::disallowed_methods, reason = "a command line is an edge: this is where its time comes from")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a command line is an edge: this is where its time comes from"
+)]
 pub(crate) fn now() -> Timestamp {
-    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let since_1970 = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
     Timestamp::UNIX_EPOCH + since_1970
 }
 
@@ -48,8 +53,14 @@ mod tests {
         let moment: Timestamp = "2026-12-23T18:51:39.123456".parse().unwrap();
         assert_eq!(shown(moment), "2026-12-23 18:51:39 UTC");
         assert_eq!(relative(moment, moment), "in 0 seconds");
-        assert_eq!(relative(moment, moment - Duration::from_secs(29 * 86_400)), "in 29 days");
-        assert_eq!(relative(moment, moment + Duration::from_secs(3_700)), "1 hour ago");
+        assert_eq!(
+            relative(moment, moment - Duration::from_secs(29 * 86_400)),
+            "in 29 days"
+        );
+        assert_eq!(
+            relative(moment, moment + Duration::from_secs(3_700)),
+            "1 hour ago"
+        );
         assert_eq!(relative(moment, moment + Duration::from_secs(61)), "1 minute ago");
     }
 

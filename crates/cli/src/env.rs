@@ -26,17 +26,29 @@ pub(crate) const NO_DISK: &str = "DISABLE_CREDENTIALS_DISK_CACHING";
 impl Env {
     /// The variables of this process. What is no Unicode is left out, as nothing that is read here may be so.
     pub(crate) fn of_process() -> Self {
-        Self(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))).collect())
+        Self(
+            std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+        )
     }
 
     #[cfg(test)]
     pub(crate) fn of(pairs: &[(&str, &str)]) -> Self {
-        Self(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        Self(
+            pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        )
     }
 
     /// A variable that is set to something.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     /// Whether a variable is set to something.
@@ -46,6 +58,11 @@ impl Env {
 
     /// Whether a variable says yes, as the Python client reads it.
     pub(crate) fn is_on(&self, name: &str) -> bool {
-        self.get(name).is_some_and(|value| matches!(value.to_ascii_lowercase().as_str(), "1" | "y" | "yes" | "true" | "t" | "on"))
+        self.get(name).is_some_and(|value| {
+            matches!(
+                value.to_ascii_lowercase().as_str(),
+                "1" | "y" | "yes" | "true" | "t" | "on"
+            )
+        })
     }
 }

@@ -44,7 +44,11 @@ pub(crate) struct CliError {
 
 impl CliError {
     pub(crate) fn new(exit: Exit, what: impl fmt::Display) -> Self {
-        Self { what: clean(&what.to_string()), next: None, exit }
+        Self {
+            what: clean(&what.to_string()),
+            next: None,
+            exit,
+        }
     }
 
     /// The command line makes no sense.
@@ -68,16 +72,21 @@ impl CliError {
             _ if error.is_conflict() => Exit::Exists,
             ClientError::Ambiguous { .. } => Exit::NotFound,
             _ if error.is_unreachable() => Exit::Unreachable,
-            ClientError::Redirected { .. } | ClientError::NotAZenmlServer { .. } | ClientError::BadResponse { .. } => {
-                Exit::Unreachable
-            }
+            ClientError::Redirected { .. }
+            | ClientError::NotAZenmlServer { .. }
+            | ClientError::BadResponse { .. } => Exit::Unreachable,
             _ => Exit::Failed,
         };
         if exit == Exit::NotSignedIn {
             return Self::signed_out(url, Some(&error.to_string()));
         }
         let mut failed = Self::new(exit, error);
-        if let ClientError::Api { request_id: Some(id), status: 500.., .. } = error {
+        if let ClientError::Api {
+            request_id: Some(id),
+            status: 500..,
+            ..
+        } = error
+        {
             failed.what = format!("{} (request {})", failed.what, clean(id));
         }
         if let ClientError::Ambiguous { matches, .. } = error {
@@ -92,7 +101,9 @@ impl CliError {
 
     /// The connection is no longer good. One line says it all.
     pub(crate) fn signed_out(url: &str, reason: Option<&str>) -> Self {
-        let reason = reason.map(|text| format!(" ({})", clean(text).trim_end_matches('.'))).unwrap_or_default();
+        let reason = reason
+            .map(|text| format!(" ({})", clean(text).trim_end_matches('.')))
+            .unwrap_or_default();
         Self::new(
             Exit::NotSignedIn,
             format!("your connection to {url} is no longer good{reason}; type: zenml connect --url {url}"),

@@ -1,2 +1,64 @@
-//! TODO
-fn main() {}
+//! The `zenml` command line: connects machines and workloads to a ZenML server and manages them.
+
+mod ask;
+mod browser;
+mod cli;
+mod clock;
+mod commands;
+mod connection;
+mod context;
+mod env;
+mod error;
+mod list_args;
+mod output;
+mod qr;
+mod spinner;
+mod store;
+mod terminal;
+mod token;
+mod ui;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Color};
+use crate::error::{CliError, Exit};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.color {
+        Color::Auto => {}
+        Color::Always => anstream::ColorChoice::Always.write_global(),
+        Color::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    let outcome = cli.run_at_once().and_then(|cli| cli.map_or(Ok(()), run));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if error.exit == Exit::Interrupted {
+                ui::talk("");
+            } else {
+                ui::complain(&error.what, error.next.as_deref());
+            }
+            ExitCode::from(error.exit as u8)
+        }
+    }
+}
+
+/// Runs a command until it is done or Ctrl-C is pressed, whichever comes first.
+fn run(cli: Cli) -> Result<(), CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::new(Exit::Failed, format!("the program can't start: {error}")))?;
+    let outcome = runtime.block_on(async {
+        tokio::select! {
+            outcome = cli.run() => outcome,
+            _ = tokio::signal::ctrl_c() => Err(CliError::new(Exit::Interrupted, "interrupted")),
+        }
+    });
+    // A thread may still wait for something to be typed.
+    runtime.shutdown_background();
+    outcome
+}

@@ -102,6 +102,9 @@ mod tests {
     #[test]
     fn texts_from_elsewhere_are_made_safe() {
         assert_eq!(clean("plain Ünïcode 🚀"), "plain Ünïcode 🚀");
-        assert_eq!(clean("\u{1b}]0;title\u{7}a\u{9b}31mb\r\nc\u{202e}d\u{0}"), "]0;titlea31mb  cd");
+        assert_eq!(
+            clean("\u{1b}]0;title\u{7}a\u{9b}31mb\r\nc\u{202e}d\u{0}"),
+            "]0;titlea31mb  cd"
+        );
     }
 }

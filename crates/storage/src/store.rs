@@ -28,12 +28,21 @@ use crate::error;
 use crate::options::ConnectOptions;
 use crate::queries::{listing, upkeep};
 
-/// Keeps everything in a SQL database.
-#[derive(Debug, Clone)]
+/// Keeps everything in a SQL database. Clones share their connections.
+#[derive(Clone)]
 pub struct SqlStore {
     dialect: Dialect,
     writer: DatabaseConnection,
     reader: DatabaseConnection,
+}
+
+impl std::fmt::Debug for SqlStore {
+    /// Leaves the connections out: they may know a password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqlStore")
+            .field("dialect", &self.dialect)
+            .finish_non_exhaustive()
+    }
 }
 
 impl SqlStore {

@@ -5,6 +5,7 @@
 //! | [`builders`] | one of each model, with ids that do not collide and times that stand still |
 //! | [`clock`] | [`ManualClock`](clock::ManualClock), which moves when told to |
 //! | [`entropy`] | [`SeededEntropy`](entropy::SeededEntropy), the same bytes for the same seed |
+//! | `server` (a feature) | a running server and a small HTTP client, for end-to-end tests |
 //! | [`contract`] | what every store has to do, as one suite of named tests |
 //!
 //! To run the contract on a store, make a test file of it:
@@ -34,3 +35,5 @@ pub mod builders;
 pub mod clock;
 pub mod contract;
 pub mod entropy;
+#[cfg(feature = "server")]
+pub mod server;

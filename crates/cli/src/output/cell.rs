@@ -144,12 +144,19 @@ impl Record {
 
     /// The value in a column.
     pub(crate) fn get(&self, column: &str) -> &Cell {
-        self.iter().find(|(name, _)| *name == column).map_or(&Cell::Nothing, |(_, cell)| cell)
+        self.iter()
+            .find(|(name, _)| *name == column)
+            .map_or(&Cell::Nothing, |(_, cell)| cell)
     }
 
     /// The same with some of the columns only, in another order perhaps.
     pub(crate) fn only(&self, columns: &[&'static str]) -> Self {
-        Self(columns.iter().map(|column| (*column, self.get(column).clone())).collect())
+        Self(
+            columns
+                .iter()
+                .map(|column| (*column, self.get(column).clone()))
+                .collect(),
+        )
     }
 }
 

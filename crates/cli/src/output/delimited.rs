@@ -24,8 +24,15 @@ pub(super) fn rows(columns: &[&'static str], records: &[Record], delimiter: char
 /// A value, in quotes where it needs them. Control characters other than line breaks and tabs are left out: no spreadsheet shows
 /// them, and a terminal would obey them.
 fn quoted(value: &str, delimiter: char) -> String {
-    let value: String = value.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t')).collect();
-    if value.contains([delimiter, '"', '\n', '\r']) { format!("\"{}\"", value.replace('"', "\"\"")) } else { value }
+    let value: String = value
+        .chars()
+        .filter(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t'))
+        .collect();
+    if value.contains([delimiter, '"', '\n', '\r']) {
+        format!("\"{}\"", value.replace('"', "\"\""))
+    } else {
+        value
+    }
 }
 
 #[cfg(test)]
@@ -34,7 +41,11 @@ mod tests {
 
     #[test]
     fn values_are_quoted_where_need_be() {
-        let record = Record::new().with("a", "x,y").with("b", "say \"hi\"").with("c", "two\nlines").with("d", true);
+        let record = Record::new()
+            .with("a", "x,y")
+            .with("b", "say \"hi\"")
+            .with("c", "two\nlines")
+            .with("d", true);
         assert_eq!(
             rows(&["a", "b", "c", "d"], std::slice::from_ref(&record), ','),
             "a,b,c,d\n\"x,y\",\"say \"\"hi\"\"\",\"two\nlines\",true\n"

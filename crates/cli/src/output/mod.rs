@@ -33,7 +33,17 @@ pub(crate) enum Format {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct OutputArgs {
     /// How to show it
-    #[arg(short, long, value_enum, env = "ZENML_DEFAULT_OUTPUT", hide_env = true, default_value = "table", value_name = "FORMAT")]
+    #[arg(
+        short,
+        long,
+        value_enum,
+        env = "ZENML_DEFAULT_OUTPUT",
+        hide_env = true,
+        default_value = "table",
+        hide_default_value = true,
+        hide_possible_values = true,
+        value_name = "table|json|yaml|csv|tsv"
+    )]
     pub(crate) output: Format,
 }
 
@@ -63,7 +73,11 @@ pub(crate) trait Listed {
 /// Shows a page of things.
 pub(crate) fn list<T: Listed>(page: &PageResponse<T>, args: &ListOutputArgs) -> Result<(), CliError> {
     let columns = chosen_columns::<T>(args)?;
-    let records: Vec<Record> = page.items.iter().map(|item| item.record().only(&columns)).collect();
+    let records: Vec<Record> = page
+        .items
+        .iter()
+        .map(|item| item.record().only(&columns))
+        .collect();
     let format = args.output.output;
     if format == Format::Table {
         if records.is_empty() {
@@ -72,8 +86,18 @@ pub(crate) fn list<T: Listed>(page: &PageResponse<T>, args: &ListOutputArgs) -> 
         }
         write(&table::rows(&columns, &records, ui::width()))?;
         if page.total_pages > 1 {
-            let more = if page.has_more() { format!("; more with --page {}", page.index + 1) } else { String::new() };
-            ui::note(&format!("Page {} of {}, {} {} in all{more}.", page.index, page.total_pages, page.total, T::PLURAL));
+            let more = if page.has_more() {
+                format!("; more with --page {}", page.index + 1)
+            } else {
+                String::new()
+            };
+            ui::note(&format!(
+                "Page {} of {}, {} {} in all{more}.",
+                page.index,
+                page.total_pages,
+                page.total,
+                T::PLURAL
+            ));
         }
         return Ok(());
     }
@@ -103,16 +127,21 @@ pub(crate) fn one(record: &Record, format: Format) -> Result<(), CliError> {
 /// Writes to standard output. When whoever reads it has gone (`| head`), there is nothing more to do.
 pub(crate) fn write(text: &str) -> Result<(), CliError> {
     match ui::data(text) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(CliError::new(Exit::Failed, format!("the output can't be written: {error}")))
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(CliError::new(
+            Exit::Failed,
+            format!("the output can't be written: {error}"),
+        )),
         _ => Ok(()),
     }
 }
 
 fn chosen_columns<T: Listed>(args: &ListOutputArgs) -> Result<Vec<&'static str>, CliError> {
     let Some(asked) = &args.columns else {
-        let columns = if args.output.output == Format::Table { T::DEFAULT_COLUMNS } else { T::COLUMNS };
+        let columns = if args.output.output == Format::Table {
+            T::DEFAULT_COLUMNS
+        } else {
+            T::COLUMNS
+        };
         return Ok(columns.to_vec());
     };
     if asked.trim().eq_ignore_ascii_case("all") {
@@ -121,12 +150,20 @@ fn chosen_columns<T: Listed>(args: &ListOutputArgs) -> Result<Vec<&'static str>,
     let find = |name: &str| {
         // `--columns` takes what the table shows as a heading, too.
         let wanted = name.trim().to_ascii_lowercase().replace([' ', '-'], "_");
-        T::COLUMNS.iter().copied().find(|column| *column == wanted).ok_or_else(|| {
-            CliError::usage(format!("there is no column {:?}", name.trim()))
-                .next(format!("Use all, or some of {}.", T::COLUMNS.join(", ")))
-        })
+        T::COLUMNS
+            .iter()
+            .copied()
+            .find(|column| *column == wanted)
+            .ok_or_else(|| {
+                CliError::usage(format!("there is no column {:?}", name.trim()))
+                    .next(format!("Use all, or some of {}.", T::COLUMNS.join(", ")))
+            })
     };
-    asked.split(',').filter(|name| !name.trim().is_empty()).map(find).collect()
+    asked
+        .split(',')
+        .filter(|name| !name.trim().is_empty())
+        .map(find)
+        .collect()
 }
 
 #[cfg(test)]

@@ -18,7 +18,12 @@ pub(crate) struct Pagination {
 impl Pagination {
     /// Of a page.
     pub(crate) const fn of<T>(page: &PageResponse<T>) -> Self {
-        Self { index: page.index, max_size: page.max_size, total_pages: page.total_pages, total: page.total }
+        Self {
+            index: page.index,
+            max_size: page.max_size,
+            total_pages: page.total_pages,
+            total: page.total,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use super::{Cell, Record};
+use super::Record;
 
 const HEADING: Style = Style::new().bold();
 const NOTHING: Style = Style::new().dimmed();
@@ -19,9 +19,19 @@ const NARROWEST: usize = 8;
 /// One line per record under a line of headings. `width` is the terminal's, if data goes to one: longer texts are cut
 /// then, but never ids and names, which people copy.
 pub(super) fn rows(columns: &[&'static str], records: &[Record], width: Option<usize>) -> String {
-    let headings: Vec<String> = columns.iter().map(|column| column.replace('_', " ").to_uppercase()).collect();
-    let cells: Vec<Vec<String>> =
-        records.iter().map(|record| columns.iter().map(|column| record.get(column).for_people()).collect()).collect();
+    let headings: Vec<String> = columns
+        .iter()
+        .map(|column| column.replace('_', " ").to_uppercase())
+        .collect();
+    let cells: Vec<Vec<String>> = records
+        .iter()
+        .map(|record| {
+            columns
+                .iter()
+                .map(|column| record.get(column).for_people())
+                .collect()
+        })
+        .collect();
     let mut widths: Vec<usize> = headings.iter().map(|heading| heading.width()).collect();
     for row in &cells {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -48,7 +58,9 @@ pub(super) fn rows(columns: &[&'static str], records: &[Record], width: Option<u
     };
     line(&headings, &|_, _| HEADING);
     for row in &cells {
-        line(row, &|index, cell| style_of(columns.get(index).copied().unwrap_or_default(), cell));
+        line(row, &|index, cell| {
+            style_of(columns.get(index).copied().unwrap_or_default(), cell)
+        });
     }
     text
 }
@@ -56,14 +68,20 @@ pub(super) fn rows(columns: &[&'static str], records: &[Record], width: Option<u
 /// One line per property.
 pub(super) fn properties(record: &Record) -> String {
     let name = |column: &str| column.replace('_', " ");
-    let widest = record.iter().map(|(column, _)| name(column).width()).max().unwrap_or_default();
+    let widest = record
+        .iter()
+        .map(|(column, _)| name(column).width())
+        .max()
+        .unwrap_or_default();
     let mut text = String::new();
     for (column, cell) in record.iter() {
         let heading = name(column);
         let padding = " ".repeat(widest.saturating_sub(heading.width()));
         let cell = cell.for_people();
         let style = style_of(column, &cell);
-        text.push_str(&format!("{HEADING}{heading}{HEADING:#}{padding}{GAP}{style}{cell}{style:#}\n"));
+        text.push_str(&format!(
+            "{HEADING}{heading}{HEADING:#}{padding}{GAP}{style}{cell}{style:#}\n"
+        ));
     }
     text
 }
@@ -91,7 +109,10 @@ fn fit(widths: &mut [usize], columns: &[&str], available: usize) {
         if total <= available {
             return;
         }
-        let shrinkable = widths.iter_mut().zip(columns).filter(|(width, column)| **width > NARROWEST && !is_copied(column));
+        let shrinkable = widths
+            .iter_mut()
+            .zip(columns)
+            .filter(|(width, column)| **width > NARROWEST && !is_copied(column));
         match shrinkable.max_by_key(|(width, _)| **width) {
             Some((width, _)) => *width -= 1,
             None => return,
@@ -120,6 +141,7 @@ fn cut(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Cell;
 
     fn plain(text: &str) -> String {
         anstream::adapter::strip_str(text).to_string()
@@ -127,15 +149,29 @@ mod tests {
 
     #[test]
     fn columns_line_up() {
-        let record = |name: &str, active: bool| Record::new().with("name", name).with("active", active).with("note", Cell::Nothing);
-        let text = rows(&["name", "active", "note"], &[record("ci", true), record("büro 🚀", false)], None);
-        assert_eq!(plain(&text), "NAME     ACTIVE  NOTE\nci       yes     -\nbüro 🚀  no      -\n");
+        let record = |name: &str, active: bool| {
+            Record::new()
+                .with("name", name)
+                .with("active", active)
+                .with("note", Cell::Nothing)
+        };
+        let text = rows(
+            &["name", "active", "note"],
+            &[record("ci", true), record("büro 🚀", false)],
+            None,
+        );
+        assert_eq!(
+            plain(&text),
+            "NAME     ACTIVE  NOTE\nci       yes     -\nbüro 🚀  no      -\n"
+        );
     }
 
     #[test]
     fn long_texts_are_cut_but_ids_are_not() {
         let id = "4dd61a55-b8c9-4214-b613-292d167af1bc";
-        let record = Record::new().with("id", id).with("description", "a rather long description");
+        let record = Record::new()
+            .with("id", id)
+            .with("description", "a rather long description");
         let text = plain(&rows(&["id", "description"], &[record], Some(50)));
         assert!(text.contains(id) && text.contains("a rather lo…"), "{text}");
         assert!(text.lines().all(|line| line.width() <= 50), "{text}");

@@ -13,7 +13,10 @@ impl Listed for Thing {
 }
 
 fn chosen(columns: Option<&str>, output: Format) -> Result<Vec<&'static str>, CliError> {
-    let args = ListOutputArgs { columns: columns.map(str::to_owned), output: OutputArgs { output } };
+    let args = ListOutputArgs {
+        columns: columns.map(str::to_owned),
+        output: OutputArgs { output },
+    };
     chosen_columns::<Thing>(&args)
 }
 
@@ -22,7 +25,10 @@ fn people_see_some_columns_and_programs_all() {
     assert_eq!(chosen(None, Format::Table).unwrap(), ["id"]);
     assert_eq!(chosen(None, Format::Json).unwrap(), ["id", "last_login"]);
     assert_eq!(chosen(Some("all"), Format::Table).unwrap(), ["id", "last_login"]);
-    assert_eq!(chosen(Some("last-login, ID"), Format::Csv).unwrap(), ["last_login", "id"]);
+    assert_eq!(
+        chosen(Some("last-login, ID"), Format::Csv).unwrap(),
+        ["last_login", "id"]
+    );
 }
 
 #[test]

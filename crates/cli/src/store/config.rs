@@ -56,11 +56,15 @@ pub(crate) fn server(config: &Document) -> Result<Option<StoredServer>, StoreErr
         Some(Value::Mapping(store)) => store,
         Some(_) => return Err(config.broken("`store` holds no settings")),
     };
-    let Some(url) = store.get("url").and_then(Value::as_str) else { return Ok(None) };
+    let Some(url) = store.get("url").and_then(Value::as_str) else {
+        return Ok(None);
+    };
     if !url.starts_with("http://") && !url.starts_with("https://") {
         return Ok(None);
     }
-    let address = url.parse().map_err(|error| config.broken(format!("`store.url`: {error}")))?;
+    let address = url
+        .parse()
+        .map_err(|error| config.broken(format!("`store.url`: {error}")))?;
     let verify_ssl = match store.get("verify_ssl") {
         None | Some(Value::Null) => VerifySsl::Check(true),
         Some(Value::Bool(check)) => VerifySsl::Check(*check),
@@ -110,7 +114,8 @@ pub(crate) fn client_id(config: &Document) -> Result<Option<ClientId>, StoreErro
         None | Some(Value::Null) => Ok(None),
         Some(value) => {
             let id = value.as_str().and_then(|text| text.parse().ok());
-            id.map(Some).ok_or_else(|| config.broken("`user_id` is not a UUID"))
+            id.map(Some)
+                .ok_or_else(|| config.broken("`user_id` is not a UUID"))
         }
     }
 }

@@ -9,8 +9,19 @@ use super::StoreError;
 use super::document::Document;
 
 /// The deployment types that the Python client knows; it would throw an entry with another one away.
-const DEPLOYMENT_TYPES: &[&str] =
-    &["local", "docker", "kubernetes", "aws", "gcp", "azure", "alpha", "other", "hf_spaces", "sandbox", "cloud"];
+const DEPLOYMENT_TYPES: &[&str] = &[
+    "local",
+    "docker",
+    "kubernetes",
+    "aws",
+    "gcp",
+    "azure",
+    "alpha",
+    "other",
+    "hf_spaces",
+    "sandbox",
+    "cloud",
+];
 
 /// What this machine signs in to a server with.
 #[derive(Debug, Clone, Default)]
@@ -60,15 +71,27 @@ impl From<&InfoResponse> for ServerDetails {
 /// The key under which a server's entry stands: the Python client writes addresses as they were typed.
 fn key_of(document: &Document, server: &ServerAddress) -> Option<String> {
     let keys = document.root.keys().filter_map(Value::as_str);
-    let mut same = keys.filter(|key| key.parse::<ServerAddress>().is_ok_and(|address| address == *server));
+    let mut same = keys.filter(|key| {
+        key.parse::<ServerAddress>()
+            .is_ok_and(|address| address == *server)
+    });
     same.next().map(str::to_owned)
 }
 
 /// A server's credentials, if there are any.
-pub(crate) fn find(document: &Document, server: &ServerAddress) -> Result<Option<StoredCredentials>, StoreError> {
-    let Some(key) = key_of(document, server) else { return Ok(None) };
+pub(crate) fn find(
+    document: &Document,
+    server: &ServerAddress,
+) -> Result<Option<StoredCredentials>, StoreError> {
+    let Some(key) = key_of(document, server) else {
+        return Ok(None);
+    };
     let broken = |field: &str| document.broken(format!("the entry for {server} has no good `{field}`"));
-    let entry = document.root.get(key.as_str()).and_then(Value::as_mapping).ok_or_else(|| broken("settings"))?;
+    let entry = document
+        .root
+        .get(key.as_str())
+        .and_then(Value::as_mapping)
+        .ok_or_else(|| broken("settings"))?;
     let text = |entry: &Mapping, field: &str| match entry.get(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -85,7 +108,9 @@ pub(crate) fn find(document: &Document, server: &ServerAddress) -> Result<Option
                 }
             };
             Some(StoredToken {
-                access_token: Secret::new(text(token, "access_token")?.ok_or_else(|| broken("access_token"))?),
+                access_token: Secret::new(
+                    text(token, "access_token")?.ok_or_else(|| broken("access_token"))?,
+                ),
                 expires_in: token.get("expires_in").and_then(Value::as_u64),
                 expires_at,
                 device_id: text(token, "device_id")?.and_then(|id| id.parse().ok()),
@@ -97,7 +122,11 @@ pub(crate) fn find(document: &Document, server: &ServerAddress) -> Result<Option
         (Some(username), Some(password)) => Some((username, Secret::new(password))),
         _ => None,
     };
-    Ok(Some(StoredCredentials { api_key: text(entry, "api_key")?.map(Secret::new), password, token }))
+    Ok(Some(StoredCredentials {
+        api_key: text(entry, "api_key")?.map(Secret::new),
+        password,
+        token,
+    }))
 }
 
 /// Keeps credentials for a server, instead of those before. What else the entry says is kept.
@@ -114,14 +143,22 @@ pub(crate) fn set(
         Some(_) => return Err(document.broken(format!("the entry for {server} holds no settings"))),
     };
     entry.insert("url".into(), server.as_str().into());
-    put(&mut entry, "api_key", credentials.api_key.as_ref().map(|key| key.expose().into()));
+    put(
+        &mut entry,
+        "api_key",
+        credentials.api_key.as_ref().map(|key| key.expose().into()),
+    );
     let (username, password) = match &credentials.password {
         Some((username, password)) => (Some(username.as_str().into()), Some(password.expose().into())),
         None => (None, None),
     };
     put(&mut entry, "username", username);
     put(&mut entry, "password", password);
-    put(&mut entry, "api_token", credentials.token.as_ref().map(token_to_yaml));
+    put(
+        &mut entry,
+        "api_token",
+        credentials.token.as_ref().map(token_to_yaml),
+    );
     if let Some(details) = details {
         for (field, value) in [
             ("server_id", &details.id),
@@ -133,7 +170,9 @@ pub(crate) fn set(
         }
         entry.insert("status".into(), "available".into());
     }
-    document.root.insert(server.as_str().into(), Value::Mapping(entry));
+    document
+        .root
+        .insert(server.as_str().into(), Value::Mapping(entry));
     Ok(())
 }
 
@@ -143,7 +182,9 @@ pub(crate) fn set_token(
     server: &ServerAddress,
     token: &StoredToken,
 ) -> Result<bool, StoreError> {
-    let Some(key) = key_of(document, server) else { return Ok(false) };
+    let Some(key) = key_of(document, server) else {
+        return Ok(false);
+    };
     let Some(Value::Mapping(entry)) = document.root.get_mut(key.as_str()) else {
         return Err(document.broken(format!("the entry for {server} holds no settings")));
     };
@@ -172,7 +213,15 @@ fn token_to_yaml(token: &StoredToken) -> Value {
     yaml.insert("access_token".into(), token.access_token.expose().into());
     put(&mut yaml, "expires_in", token.expires_in.map(Into::into));
     // With an offset: the Python client compares it with a time that has one.
-    put(&mut yaml, "expires_at", token.expires_at.map(|end| format!("{end}+00:00").into()));
-    put(&mut yaml, "device_id", token.device_id.map(|id| id.to_string().into()));
+    put(
+        &mut yaml,
+        "expires_at",
+        token.expires_at.map(|end| format!("{end}+00:00").into()),
+    );
+    put(
+        &mut yaml,
+        "device_id",
+        token.device_id.map(|id| id.to_string().into()),
+    );
     Value::Mapping(yaml)
 }

@@ -19,7 +19,10 @@ pub(crate) struct Document {
 impl Document {
     /// A file that does not exist yet.
     pub(crate) fn empty(path: &Path) -> Self {
-        Self { path: path.to_owned(), root: Mapping::new() }
+        Self {
+            path: path.to_owned(),
+            root: Mapping::new(),
+        }
     }
 
     /// Reads a file; one that does not exist, or holds nothing, is empty.
@@ -28,19 +31,38 @@ impl Document {
             Ok(text) => zeroize::Zeroizing::new(text),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::empty(path)),
             Err(error) if error.kind() == ErrorKind::InvalidData => {
-                return Err(StoreError::Broken { path: path.to_owned(), reason: "it is not text".to_owned() });
+                return Err(StoreError::Broken {
+                    path: path.to_owned(),
+                    reason: "it is not text".to_owned(),
+                });
             }
-            Err(source) => return Err(StoreError::Io { path: path.to_owned(), action: "read", source }),
+            Err(source) => {
+                return Err(StoreError::Io {
+                    path: path.to_owned(),
+                    action: "read",
+                    source,
+                });
+            }
         };
-        let broken = |reason: String| StoreError::Broken { path: path.to_owned(), reason };
+        let broken = |reason: String| StoreError::Broken {
+            path: path.to_owned(),
+            reason,
+        };
         let value: Value = yaml_serde::from_str(&text).map_err(|error| {
             broken(match error.location() {
-                Some(place) => format!("it is not YAML at line {}, column {}", place.line(), place.column()),
+                Some(place) => format!(
+                    "it is not YAML at line {}, column {}",
+                    place.line(),
+                    place.column()
+                ),
                 None => "it is not YAML".to_owned(),
             })
         })?;
         match value {
-            Value::Mapping(root) => Ok(Self { path: path.to_owned(), root }),
+            Value::Mapping(root) => Ok(Self {
+                path: path.to_owned(),
+                root,
+            }),
             Value::Null => Ok(Self::empty(path)),
             _ => Err(broken("it holds no settings".to_owned())),
         }
@@ -48,12 +70,19 @@ impl Document {
 
     /// An error about something in the file.
     pub(crate) fn broken(&self, reason: impl Into<String>) -> StoreError {
-        StoreError::Broken { path: self.path.clone(), reason: reason.into() }
+        StoreError::Broken {
+            path: self.path.clone(),
+            reason: reason.into(),
+        }
     }
 
     /// Replaces the file, in one step: whoever reads it sees all of it as it was, or all of it as it is now.
     pub(crate) fn write(&self) -> Result<(), StoreError> {
-        let failed = |source| StoreError::Io { path: self.path.clone(), action: "written", source };
+        let failed = |source| StoreError::Io {
+            path: self.path.clone(),
+            action: "written",
+            source,
+        };
         let text = yaml_serde::to_string(&self.root)
             .map_err(|error| failed(std::io::Error::other(error.to_string())))
             .map(zeroize::Zeroizing::new)?;
@@ -61,7 +90,10 @@ impl Document {
         let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let dir = target.parent().unwrap_or_else(|| Path::new("."));
         // Created for its owner only, which renaming keeps.
-        let mut file = tempfile::Builder::new().prefix(".zenml-auth-").tempfile_in(dir).map_err(failed)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".zenml-auth-")
+            .tempfile_in(dir)
+            .map_err(failed)?;
         file.write_all(text.as_bytes()).map_err(failed)?;
         file.as_file().sync_all().map_err(failed)?;
         file.persist(&target).map_err(|error| failed(error.error))?;
@@ -75,12 +107,20 @@ pub(crate) fn make_folder(dir: &Path) -> Result<(), StoreError> {
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir).map_err(|source| StoreError::Io { path: dir.to_owned(), action: "made", source })
+    builder.create(dir).map_err(|source| StoreError::Io {
+        path: dir.to_owned(),
+        action: "made",
+        source,
+    })
 }
 
 /// Waits for a lock, and holds it until it is dropped.
 pub(crate) fn lock(path: &Path) -> Result<File, StoreError> {
-    let failed = |source| StoreError::Io { path: path.to_owned(), action: "locked", source };
+    let failed = |source| StoreError::Io {
+        path: path.to_owned(),
+        action: "locked",
+        source,
+    };
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]

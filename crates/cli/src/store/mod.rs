@@ -56,12 +56,16 @@ impl StoreError {
     pub(crate) fn next(&self) -> String {
         match self {
             Self::NoHome => "Set ZENML_CONFIG_PATH to a folder.".to_owned(),
-            Self::Io { .. } => "Check the folder's permissions, or set ZENML_CONFIG_PATH to another one.".to_owned(),
+            Self::Io { .. } => {
+                "Check the folder's permissions, or set ZENML_CONFIG_PATH to another one.".to_owned()
+            }
             Self::Broken { path, .. } => {
                 format!("Repair {0}, or move it away; it was not changed.", path.display())
             }
             Self::NoRandomness(_) => "Check the system; /dev/urandom has to be readable.".to_owned(),
-            Self::DiskForbidden => "Set ZENML_STORE_URL and ZENML_STORE_API_KEY instead, or unset it.".to_owned(),
+            Self::DiskForbidden => {
+                "Set ZENML_STORE_URL and ZENML_STORE_API_KEY instead, or unset it.".to_owned()
+            }
         }
     }
 }
@@ -76,7 +80,10 @@ pub(crate) struct Store {
 impl Store {
     /// The files in this folder; neither has to exist. `credentials_on_disk` is whether credentials may be kept there.
     pub(crate) const fn new(dir: PathBuf, credentials_on_disk: bool) -> Self {
-        Self { dir, credentials_on_disk }
+        Self {
+            dir,
+            credentials_on_disk,
+        }
     }
 
     /// The folder.
@@ -110,7 +117,10 @@ impl Store {
     }
 
     /// What is kept for a server, if anything.
-    pub(crate) fn credentials(&self, server: &ServerAddress) -> Result<Option<StoredCredentials>, StoreError> {
+    pub(crate) fn credentials(
+        &self,
+        server: &ServerAddress,
+    ) -> Result<Option<StoredCredentials>, StoreError> {
         credentials::find(&self.read_credentials()?, server)
     }
 
@@ -179,7 +189,11 @@ impl Store {
         }
         self.locked(|| {
             let mut kept = self.read_credentials()?;
-            if credentials::set_token(&mut kept, server, token)? { kept.write() } else { Ok(()) }
+            if credentials::set_token(&mut kept, server, token)? {
+                kept.write()
+            } else {
+                Ok(())
+            }
         })
     }
 
@@ -192,7 +206,11 @@ impl Store {
                 config::clear_server(&mut config);
                 config.write()?;
             }
-            if credentials::remove(&mut kept, server) { kept.write() } else { Ok(()) }
+            if credentials::remove(&mut kept, server) {
+                kept.write()
+            } else {
+                Ok(())
+            }
         })
     }
 

@@ -9,14 +9,21 @@ use crate::env::{CONFIG_PATH, Env};
 pub(crate) fn config_dir(env: &Env) -> Result<PathBuf, StoreError> {
     if let Some(path) = env.get(CONFIG_PATH) {
         let path = PathBuf::from(path);
-        return std::path::absolute(&path).map_err(|source| StoreError::Io { path, action: "found", source });
+        return std::path::absolute(&path).map_err(|source| StoreError::Io {
+            path,
+            action: "found",
+            source,
+        });
     }
     application_dir(env).ok_or(StoreError::NoHome)
 }
 
 #[cfg(windows)]
 fn application_dir(env: &Env) -> Option<PathBuf> {
-    let base = env.get("APPDATA").map(PathBuf::from).or_else(std::env::home_dir)?;
+    let base = env
+        .get("APPDATA")
+        .map(PathBuf::from)
+        .or_else(std::env::home_dir)?;
     Some(base.join("zenml"))
 }
 
@@ -45,15 +52,26 @@ mod tests {
 
     #[test]
     fn a_folder_can_be_named() {
-        let dir = config_dir(&Env::of(&[("ZENML_CONFIG_PATH", "/tmp/here"), ("HOME", "/home/ann")])).unwrap();
+        let dir = config_dir(&Env::of(&[
+            ("ZENML_CONFIG_PATH", "/tmp/here"),
+            ("HOME", "/home/ann"),
+        ]))
+        .unwrap();
         assert_eq!(dir, PathBuf::from("/tmp/here"));
-        assert!(config_dir(&Env::of(&[("ZENML_CONFIG_PATH", "here")])).unwrap().is_absolute());
+        assert!(
+            config_dir(&Env::of(&[("ZENML_CONFIG_PATH", "here")]))
+                .unwrap()
+                .is_absolute()
+        );
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn otherwise_it_is_where_python_has_it() {
-        assert_eq!(config_dir(&Env::of(&[("HOME", "/home/ann")])).unwrap(), PathBuf::from("/home/ann/.config/zenml"));
+        assert_eq!(
+            config_dir(&Env::of(&[("HOME", "/home/ann")])).unwrap(),
+            PathBuf::from("/home/ann/.config/zenml")
+        );
         let env = Env::of(&[("HOME", "/home/ann"), ("XDG_CONFIG_HOME", "/xdg")]);
         assert_eq!(config_dir(&env).unwrap(), PathBuf::from("/xdg/zenml"));
     }

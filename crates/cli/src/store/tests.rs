@@ -80,7 +80,10 @@ fn local() -> ServerAddress {
 }
 
 fn stored(url: &str) -> StoredServer {
-    StoredServer { address: address(url), verify_ssl: VerifySsl::Check(true) }
+    StoredServer {
+        address: address(url),
+        verify_ssl: VerifySsl::Check(true),
+    }
 }
 
 fn device_token() -> StoredCredentials {
@@ -106,25 +109,62 @@ fn nothing_is_there_at_first() {
 #[test]
 fn what_python_wrote_is_read() {
     let folder = Folder::of_python();
-    assert_eq!(folder.store.server().unwrap(), Some(stored("http://127.0.0.1:8237")));
-    assert_eq!(folder.store.client_id().unwrap().to_string(), "77ec22a2-335b-4130-ba6c-1e1c371236a7");
-    let token = folder.store.credentials(&local()).unwrap().unwrap().token.unwrap();
+    assert_eq!(
+        folder.store.server().unwrap(),
+        Some(stored("http://127.0.0.1:8237"))
+    );
+    assert_eq!(
+        folder.store.client_id().unwrap().to_string(),
+        "77ec22a2-335b-4130-ba6c-1e1c371236a7"
+    );
+    let token = folder
+        .store
+        .credentials(&local())
+        .unwrap()
+        .unwrap()
+        .token
+        .unwrap();
     assert_eq!(token.access_token.expose(), "eyJhbGciOiJIUzI1NiJ9.e30.x");
-    assert_eq!(token.expires_at.unwrap().to_string(), "2026-12-23T18:51:39.584271");
-    let other = folder.store.credentials(&address("https://other.example.com")).unwrap().unwrap();
+    assert_eq!(
+        token.expires_at.unwrap().to_string(),
+        "2026-12-23T18:51:39.584271"
+    );
+    let other = folder
+        .store
+        .credentials(&address("https://other.example.com"))
+        .unwrap()
+        .unwrap();
     assert_eq!(other.api_key.unwrap().expose(), "ZENKEY_abc");
 }
 
 #[test]
 fn connecting_keeps_what_is_not_ours() {
     let folder = Folder::of_python();
-    folder.store.connect(&stored("http://127.0.0.1:8237"), &device_token(), &ServerDetails::default()).unwrap();
+    folder
+        .store
+        .connect(
+            &stored("http://127.0.0.1:8237"),
+            &device_token(),
+            &ServerDetails::default(),
+        )
+        .unwrap();
     let config = folder.get("config.yaml");
-    for kept in ["future_setting:", "container_engine: docker", "http_timeout: 30", "active_stack_id:", "version: 0.98.0"] {
+    for kept in [
+        "future_setting:",
+        "container_engine: docker",
+        "http_timeout: 30",
+        "active_stack_id:",
+        "version: 0.98.0",
+    ] {
         assert!(config.contains(kept), "{kept} got lost:\n{config}");
     }
     let credentials = folder.get("credentials.yaml");
-    for kept in ["future_field: 7", "ZENKEY_abc", "access_token: t1", "expires_at: 2026-11-23T18:21:01.500000+00:00"] {
+    for kept in [
+        "future_field: 7",
+        "ZENKEY_abc",
+        "access_token: t1",
+        "expires_at: 2026-11-23T18:21:01.500000+00:00",
+    ] {
         assert!(credentials.contains(kept), "{kept} got lost:\n{credentials}");
     }
     assert!(!credentials.contains("leeway"), "{credentials}");
@@ -134,9 +174,15 @@ fn connecting_keeps_what_is_not_ours() {
 fn another_server_has_other_stacks() {
     let folder = Folder::of_python();
     let other = stored("https://other.example.com");
-    folder.store.connect(&other, &device_token(), &ServerDetails::default()).unwrap();
+    folder
+        .store
+        .connect(&other, &device_token(), &ServerDetails::default())
+        .unwrap();
     let config = folder.get("config.yaml");
-    assert!(!config.contains("active_stack_id") && !config.contains("http_timeout"), "{config}");
+    assert!(
+        !config.contains("active_stack_id") && !config.contains("http_timeout"),
+        "{config}"
+    );
     assert_eq!(folder.store.server().unwrap(), Some(other.clone()));
     let credentials = folder.store.credentials(&other.address).unwrap().unwrap();
     assert!(credentials.api_key.is_none(), "the key before is gone");
@@ -149,11 +195,23 @@ fn disconnecting_forgets_this_server_only() {
     folder.store.disconnect(&local()).unwrap();
     assert_eq!(folder.store.server().unwrap(), None);
     assert!(folder.store.credentials(&local()).unwrap().is_none());
-    assert!(folder.store.credentials(&address("https://other.example.com")).unwrap().is_some());
+    assert!(
+        folder
+            .store
+            .credentials(&address("https://other.example.com"))
+            .unwrap()
+            .is_some()
+    );
     assert!(folder.get("config.yaml").contains("user_id: 77ec22a2"));
     let folder = Folder::of_python();
-    folder.store.disconnect(&address("https://other.example.com")).unwrap();
-    assert_eq!(folder.store.server().unwrap(), Some(stored("http://127.0.0.1:8237")));
+    folder
+        .store
+        .disconnect(&address("https://other.example.com"))
+        .unwrap();
+    assert_eq!(
+        folder.store.server().unwrap(),
+        Some(stored("http://127.0.0.1:8237"))
+    );
 }
 
 #[test]
@@ -179,11 +237,17 @@ fn a_broken_file_is_named_and_left_alone() {
         let folder = Folder::new();
         fs::create_dir(folder.store.dir()).unwrap();
         folder.put(name, text);
-        let connected =
-            folder.store.connect(&stored("http://127.0.0.1:8237"), &device_token(), &ServerDetails::default());
+        let connected = folder.store.connect(
+            &stored("http://127.0.0.1:8237"),
+            &device_token(),
+            &ServerDetails::default(),
+        );
         let error = connected.unwrap_err();
         assert!(matches!(error, StoreError::Broken { .. }), "{text}: {error:?}");
-        assert!(error.to_string().contains(name) && !error.to_string().contains("hunter2"), "{error}");
+        assert!(
+            error.to_string().contains(name) && !error.to_string().contains("hunter2"),
+            "{error}"
+        );
         assert_eq!(folder.get(name), text, "it was changed");
     }
 }
@@ -192,10 +256,23 @@ fn a_broken_file_is_named_and_left_alone() {
 fn a_token_is_kept_only_where_credentials_are() {
     let folder = Folder::of_python();
     let token = device_token().token.unwrap();
-    folder.store.keep_token(&address("https://other.example.com"), &token).unwrap();
-    let kept = folder.store.credentials(&address("https://other.example.com")).unwrap().unwrap();
-    assert_eq!((kept.api_key.is_some(), kept.token.unwrap().access_token.expose()), (true, "t1"));
-    folder.store.keep_token(&address("https://third.example.com"), &token).unwrap();
+    folder
+        .store
+        .keep_token(&address("https://other.example.com"), &token)
+        .unwrap();
+    let kept = folder
+        .store
+        .credentials(&address("https://other.example.com"))
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (kept.api_key.is_some(), kept.token.unwrap().access_token.expose()),
+        (true, "t1")
+    );
+    folder
+        .store
+        .keep_token(&address("https://third.example.com"), &token)
+        .unwrap();
     assert!(!folder.get("credentials.yaml").contains("third"));
 }
 
@@ -204,7 +281,9 @@ fn nothing_is_written_where_that_is_forbidden() {
     let folder = Folder::of_python();
     let store = Store::new(folder.store.dir().to_owned(), false);
     assert!(store.credentials(&local()).unwrap().is_none());
-    let refused = store.connect(&stored("http://x"), &device_token(), &ServerDetails::default()).unwrap_err();
+    let refused = store
+        .connect(&stored("http://x"), &device_token(), &ServerDetails::default())
+        .unwrap_err();
     assert!(matches!(refused, StoreError::DiskForbidden));
     assert_eq!(folder.get("credentials.yaml"), CREDENTIALS);
 }
@@ -217,9 +296,19 @@ fn files_are_for_their_owner_only() {
     for name in ["config.yaml", "credentials.yaml"] {
         fs::set_permissions(folder.store.dir().join(name), fs::Permissions::from_mode(0o644)).unwrap();
     }
-    folder.store.connect(&stored("http://127.0.0.1:8237"), &device_token(), &ServerDetails::default()).unwrap();
+    folder
+        .store
+        .connect(
+            &stored("http://127.0.0.1:8237"),
+            &device_token(),
+            &ServerDetails::default(),
+        )
+        .unwrap();
     for name in ["config.yaml", "credentials.yaml", ".zenml-auth.lock"] {
-        let mode = fs::metadata(folder.store.dir().join(name)).unwrap().permissions().mode();
+        let mode = fs::metadata(folder.store.dir().join(name))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
     }
 }
@@ -232,7 +321,11 @@ fn a_link_is_followed() {
     fs::rename(folder.store.dir().join("config.yaml"), &real).unwrap();
     std::os::unix::fs::symlink(&real, folder.store.dir().join("config.yaml")).unwrap();
     folder.store.disconnect(&local()).unwrap();
-    assert!(fs::symlink_metadata(folder.store.dir().join("config.yaml")).unwrap().is_symlink());
+    assert!(
+        fs::symlink_metadata(folder.store.dir().join("config.yaml"))
+            .unwrap()
+            .is_symlink()
+    );
     assert!(!fs::read_to_string(&real).unwrap().contains("store:"));
 }
 
@@ -250,6 +343,9 @@ fn many_at_once_lose_nothing() {
     });
     for number in 0..8 {
         let server = address(&format!("https://s{number}.example.com"));
-        assert!(folder.store.credentials(&server).unwrap().is_some(), "{server} got lost");
+        assert!(
+            folder.store.credentials(&server).unwrap().is_some(),
+            "{server} got lost"
+        );
     }
 }

@@ -34,7 +34,7 @@ pub(super) async fn connect(options: &ConnectOptions) -> Result<Connections, Sto
         .busy_timeout(options.busy_timeout)
         .disable_statement_logging();
 
-    if is_in_memory(&sqlite) {
+    if is_in_memory(&options.location) {
         // Each connection would have a database of its own, or wait for the locks of the others without end.
         let only = pool(options, 1, sqlite).await?;
         return Ok(Connections {
@@ -76,12 +76,11 @@ async fn pool(
     Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
 }
 
-/// sqlx gives every database in memory a file name of this form.
-fn is_in_memory(sqlite: &SqliteConnectOptions) -> bool {
-    sqlite
-        .get_filename()
-        .to_string_lossy()
-        .starts_with("file:sqlx-in-memory")
+fn is_in_memory(location: &Location) -> bool {
+    match location {
+        Location::SqliteFile(_) => false,
+        Location::Url(url) => url.contains(":memory:") || url.contains("mode=memory"),
+    }
 }
 
 /// Makes the file before SQLite would, for its owner only: it holds the signing keys. SQLite gives the files that it

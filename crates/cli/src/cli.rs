@@ -1,0 +1,140 @@
+//! The command line: what may be typed.
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::commands;
+use crate::commands::auth::AuthCommand;
+use crate::commands::completions::CompletionsArgs;
+use crate::commands::connect::ConnectArgs;
+use crate::commands::device::DeviceCommand;
+use crate::commands::disconnect::DisconnectArgs;
+use crate::commands::man::ManArgs;
+use crate::commands::service_account::ServiceAccountCommand;
+use crate::commands::status::StatusArgs;
+use crate::commands::user::UserCommand;
+use crate::context::Context;
+use crate::env::Env;
+use crate::error::CliError;
+
+/// Connects machines and workloads to a ZenML server and manages them
+///
+/// Works with ZenML's own server and with zenml-auth-server, and shares its connection with the Python client.
+#[derive(Debug, Parser)]
+#[command(
+    name = "zenml",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+#[command(after_long_help = "\
+Environment:
+  ZENML_STORE_URL          Use this server instead of the stored one
+  ZENML_STORE_API_KEY      Use this API key instead of what is stored
+  ZENML_CONFIG_PATH        The folder that the connection is stored in
+  ZENML_DEFAULT_OUTPUT     How to show things unless --output says otherwise
+  HTTPS_PROXY, NO_PROXY    The proxy to go through
+  NO_COLOR                 No colours
+
+Exit codes:
+  0    All went well
+  1    The server refused, or something else went wrong
+  2    The command line makes no sense
+  3    Not signed in, or no longer
+  4    There is no such thing
+  5    Not allowed
+  6    The name is taken
+  7    The server can't be reached, or is no ZenML server
+  8    A file of the configuration can't be used
+  130  Interrupted with Ctrl-C
+
+Examples:
+  zenml connect --url https://zenml.example.com
+  zenml status
+  zenml device list
+  zenml service-account create ci
+  zenml service-account api-key ci rotate default --retain 60")]
+pub(crate) struct Cli {
+    /// Show what goes over the wire, without secrets
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+    /// Whether to use colours
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "auto|always|never", hide_possible_values = true, hide_default_value = true)]
+    pub(crate) color: Color,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Whether to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal that can show them
+    Auto,
+    /// In any case
+    Always,
+    /// In no case
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Connect this machine to a server
+    #[command(visible_alias = "login")]
+    Connect(Box<ConnectArgs>),
+    /// End the connection and forget its credentials
+    #[command(visible_alias = "logout")]
+    Disconnect(DisconnectArgs),
+    /// Show who is connected, where, by what and until when
+    Status(StatusArgs),
+    /// Your devices: list, describe, lock, unlock, delete
+    #[command(subcommand, visible_aliases = ["device", "devices"], alias = "authorized-devices")]
+    AuthorizedDevice(Box<DeviceCommand>),
+    /// Accounts of workloads, and their API keys
+    #[command(subcommand, alias = "service-accounts")]
+    ServiceAccount(Box<ServiceAccountCommand>),
+    /// People: list, create, describe, update, change-password, deactivate, delete
+    #[command(subcommand, alias = "users")]
+    User(Box<UserCommand>),
+    /// Find out why signing in does not work
+    #[command(subcommand)]
+    Auth(AuthCommand),
+    /// Print completions for a shell
+    Completions(CompletionsArgs),
+    /// Print manual pages
+    Man(ManArgs),
+    /// Print the version
+    #[command(hide = true)]
+    Version,
+}
+
+impl Cli {
+    /// Does what can be done without waiting for anything; gives back what can't.
+    pub(crate) fn run_at_once(self) -> Result<Option<Self>, CliError> {
+        match &self.command {
+            Command::Completions(args) => commands::completions::run(args).map(|()| None),
+            Command::Man(args) => commands::man::run(args).map(|()| None),
+            Command::Version => {
+                crate::output::write(concat!("zenml ", env!("CARGO_PKG_VERSION"))).map(|()| None)
+            }
+            _ => Ok(Some(self)),
+        }
+    }
+
+    /// Does the rest.
+    pub(crate) async fn run(self) -> Result<(), CliError> {
+        let context = Context::new(Env::of_process(), self.verbose)?;
+        match self.command {
+            Command::Connect(args) => commands::connect::run(&context, *args).await,
+            Command::Disconnect(args) => commands::disconnect::run(&context, args).await,
+            Command::Status(args) => commands::status::run(&context, args).await,
+            Command::AuthorizedDevice(command) => commands::device::run(&context, *command).await,
+            Command::ServiceAccount(command) => commands::service_account::run(&context, *command).await,
+            Command::User(command) => commands::user::run(&context, *command).await,
+            Command::Auth(command) => commands::auth::run(&context, command).await,
+            Command::Completions(_) | Command::Man(_) | Command::Version => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

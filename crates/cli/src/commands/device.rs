@@ -1,0 +1,320 @@
+//! `zenml authorized-device`: the machines one has connected.
+
+use clap::{Args, Subcommand};
+use uuid::Uuid;
+use zenml_auth_api::device::{DeviceResponse, DeviceUpdate};
+
+use crate::ask;
+use crate::commands::status::{note_own_device, own_device};
+use crate::context::{Context, Session};
+use crate::error::CliError;
+use crate::list_args::ListArgs;
+use crate::output::{self, Listed, OutputArgs, Record};
+use crate::ui;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeviceCommand {
+    /// List your devices
+    #[command(visible_alias = "ls")]
+    List(Box<DeviceListArgs>),
+    /// Show a device
+    Describe(DescribeArgs),
+    /// Switch a device off: its token is refused until it is unlocked
+    Lock(IdArgs),
+    /// Switch a device on again
+    Unlock(IdArgs),
+    /// Remove a device: it has to be connected again
+    Delete(DeleteArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Filters are compared as a whole, unless an operator comes before them: equals, notequals, contains, notcontains, startswith,
+endswith, oneof, notoneof, gt, gte, lt, lte, in, isnull, isnotnull.
+
+Examples:
+  The devices that are switched off:
+    zenml device list --status locked
+  The ids of all devices called ci-something, for a script:
+    zenml device list --hostname startswith:ci- --columns id --output csv")]
+pub(crate) struct DeviceListArgs {
+    /// By id, or a part of it (startswith:2efa)
+    #[arg(long, value_name = "FILTER", help_heading = "Filters")]
+    id: Vec<String>,
+    /// active or locked
+    #[arg(long, value_name = "FILTER", help_heading = "Filters")]
+    status: Vec<String>,
+    /// By the machine's name
+    #[arg(long, value_name = "FILTER", help_heading = "Filters")]
+    hostname: Vec<String>,
+    /// By the operating system
+    #[arg(long, value_name = "FILTER", help_heading = "Filters")]
+    os: Vec<String>,
+    /// By the network address
+    #[arg(long, alias = "ip_address", value_name = "FILTER", help_heading = "Filters")]
+    ip_address: Vec<String>,
+    /// true or false
+    #[arg(
+        long,
+        alias = "trusted_device",
+        value_name = "FILTER",
+        help_heading = "Filters"
+    )]
+    trusted_device: Vec<String>,
+    /// By the client installation
+    #[arg(long, alias = "client_id", value_name = "FILTER", help_heading = "Filters")]
+    client_id: Vec<String>,
+    /// By when it first connected (gt:2026-11-23)
+    #[arg(long, value_name = "FILTER", help_heading = "Filters")]
+    created: Vec<String>,
+    /// By when it was last changed
+    #[arg(long, value_name = "FILTER", help_heading = "Filters")]
+    updated: Vec<String>,
+    /// By when it expires
+    #[arg(long, value_name = "FILTER", help_heading = "Filters")]
+    expires: Vec<String>,
+    /// By when it was last used
+    #[arg(long, alias = "last_login", value_name = "FILTER", help_heading = "Filters")]
+    last_login: Vec<String>,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  By the beginning of its id:
+    zenml device describe 2efa
+  For a script:
+    zenml device describe 2efa1441-60a3-462a-9644-ac74f84d8518 --output json")]
+pub(crate) struct DescribeArgs {
+    /// The device's id, or the beginning of it
+    #[arg(value_name = "ID")]
+    id: String,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  A laptop was stolen:
+    zenml device lock 2efa
+  It was found again:
+    zenml device unlock 2efa")]
+pub(crate) struct IdArgs {
+    /// The device's id, or the beginning of it
+    #[arg(value_name = "ID")]
+    id: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  With a question first:
+    zenml device delete 2efa
+  In a script:
+    zenml device delete 2efa1441-60a3-462a-9644-ac74f84d8518 --yes")]
+pub(crate) struct DeleteArgs {
+    /// The device's id, or the beginning of it
+    #[arg(value_name = "ID")]
+    id: String,
+    /// Don't ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+/// A device, and whether it is the one this machine is signed in as.
+struct Shown<'a> {
+    device: &'a DeviceResponse,
+    own: Option<Uuid>,
+}
+
+/// A device of a list; lists are converted whole.
+struct ListedDevice(Record);
+
+const COLUMNS: &[&str] = &[
+    "id",
+    "status",
+    "trusted_device",
+    "this_machine",
+    "hostname",
+    "os",
+    "ip_address",
+    "expires",
+    "last_login",
+    "created",
+    "updated",
+    "client_id",
+    "user_id",
+    "user",
+    "zenml_version",
+    "python_version",
+    "failed_auth_attempts",
+];
+
+impl Listed for ListedDevice {
+    const PLURAL: &'static str = "devices";
+    const DEFAULT_COLUMNS: &'static [&'static str] = &[
+        "id",
+        "status",
+        "trusted_device",
+        "this_machine",
+        "hostname",
+        "os",
+        "expires",
+        "last_login",
+    ];
+    const COLUMNS: &'static [&'static str] = COLUMNS;
+
+    fn record(&self) -> Record {
+        self.0.clone()
+    }
+}
+
+impl Shown<'_> {
+    fn record(&self) -> Record {
+        let (device, body) = (self.device, &self.device.body);
+        let metadata = device.metadata.as_ref();
+        let owner = device.owner();
+        Record::new()
+            .with("id", device.id)
+            .with("status", body.status.as_str())
+            .with("trusted_device", body.trusted_device)
+            .with("this_machine", self.own == Some(device.id))
+            .with("hostname", body.hostname.clone())
+            .with("os", body.os.clone())
+            .with("ip_address", body.ip_address.clone())
+            .with("expires", body.expires)
+            .with("last_login", metadata.and_then(|metadata| metadata.last_login))
+            .with("created", body.created)
+            .with("updated", body.updated)
+            .with("client_id", body.client_id)
+            .with("user_id", body.user_id.or(owner.map(|user| user.id)))
+            .with("user", owner.map(|user| user.name.clone()))
+            .with(
+                "zenml_version",
+                metadata.and_then(|metadata| metadata.zenml_version.clone()),
+            )
+            .with(
+                "python_version",
+                metadata.and_then(|metadata| metadata.python_version.clone()),
+            )
+            .with(
+                "failed_auth_attempts",
+                metadata.map(|metadata| i64::from(metadata.failed_auth_attempts)),
+            )
+    }
+}
+
+pub(crate) async fn run(context: &Context, command: DeviceCommand) -> Result<(), CliError> {
+    let session = context.session()?;
+    match command {
+        DeviceCommand::List(args) => list(&session, &args).await,
+        DeviceCommand::Describe(args) => {
+            let device = find(&session, &args.id).await?;
+            output::one(
+                &Shown {
+                    device: &device,
+                    own: own_device(&session),
+                }
+                .record(),
+                args.output.output,
+            )
+        }
+        DeviceCommand::Lock(args) => set_locked(&session, &args.id, true).await,
+        DeviceCommand::Unlock(args) => set_locked(&session, &args.id, false).await,
+        DeviceCommand::Delete(args) => delete(&session, &args).await,
+    }
+}
+
+async fn list(session: &Session<'_>, args: &DeviceListArgs) -> Result<(), CliError> {
+    let request = args.list.request([
+        ("id", &args.id),
+        ("status", &args.status),
+        ("hostname", &args.hostname),
+        ("os", &args.os),
+        ("ip_address", &args.ip_address),
+        ("trusted_device", &args.trusted_device),
+        ("client_id", &args.client_id),
+        ("created", &args.created),
+        ("updated", &args.updated),
+        ("expires", &args.expires),
+        ("last_login", &args.last_login),
+    ]);
+    let page = session.finish(session.client.devices(&request).await).await?;
+    let own = own_device(session);
+    let page = page.map(|device| ListedDevice(Shown { device: &device, own }.record()));
+    output::list(&page, &args.list.output)
+}
+
+async fn find(session: &Session<'_>, id: &str) -> Result<DeviceResponse, CliError> {
+    session.finish(session.client.find_device(id).await).await
+}
+
+/// `2efa1441 (laptop)`
+fn called(device: &DeviceResponse) -> String {
+    match &device.body.hostname {
+        Some(hostname) => format!("device {} ({})", device.id, ui::clean(hostname)),
+        None => format!("device {}", device.id),
+    }
+}
+
+async fn set_locked(session: &Session<'_>, id: &str, locked: bool) -> Result<(), CliError> {
+    let device = find(session, id).await?;
+    let update = DeviceUpdate { locked: Some(locked) };
+    let device = session
+        .finish(session.client.update_device(device.id, update).await)
+        .await?;
+    ui::talk(&format!(
+        "{} {}.",
+        if locked { "Locked" } else { "Unlocked" },
+        called(&device)
+    ));
+    if own_device(session) == Some(device.id) {
+        note_own_device();
+    }
+    Ok(())
+}
+
+async fn delete(session: &Session<'_>, args: &DeleteArgs) -> Result<(), CliError> {
+    let device = find(session, &args.id).await?;
+    let own = own_device(session) == Some(device.id);
+    let question = if own {
+        format!("Delete {}? It is the machine you are on.", called(&device))
+    } else {
+        format!("Delete {}?", called(&device))
+    };
+    if !ask::confirm(&question, args.yes).await? {
+        ui::talk("Nothing was deleted.");
+        return Ok(());
+    }
+    session
+        .finish(session.client.delete_device(device.id).await)
+        .await?;
+    ui::talk(&format!("Deleted {}.", called(&device)));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_column_has_its_value() {
+        let time = "2026-11-23T18:51:37.454712";
+        let id = "2efa1441-60a3-462a-9644-ac74f84d8518";
+        let body = serde_json::json!({"created": time, "updated": time, "client_id": id, "status": "active"});
+        let device: DeviceResponse =
+            serde_json::from_value(serde_json::json!({"id": id, "body": body})).unwrap();
+        assert_eq!(
+            Shown {
+                device: &device,
+                own: None
+            }
+            .record()
+            .columns(),
+            COLUMNS
+        );
+    }
+}

@@ -1,0 +1,167 @@
+//! `zenml status`: who, where, by what, until when, and what to do.
+
+use clap::Args;
+
+use crate::clock;
+use crate::connection::{Connection, Kind, Origin, SignIn};
+use crate::context::{Context, Session};
+use crate::error::{CliError, Exit};
+use crate::output::{self, Cell, Format, OutputArgs, Record};
+use crate::store::VerifySsl;
+use crate::token::Claims;
+use crate::ui;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  See whether this machine is connected, and as whom:
+    zenml status
+  In a script; the exit code is 0 when all is well, 3 when not signed in, 7 when the server can't be reached:
+    zenml status --output json")]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// What is known before the server is asked.
+struct Known {
+    record: Record,
+    failure: Option<CliError>,
+}
+
+pub(crate) async fn run(context: &Context, args: StatusArgs) -> Result<(), CliError> {
+    let Known { record, failure } = match Connection::find(&context.env, &context.store)? {
+        Some(connection) => ask(context, connection).await,
+        None => Known {
+            record: Record::new()
+                .with("status", "not connected")
+                .with("server", Cell::Nothing)
+                .with("config_dir", context.store.dir().display().to_string()),
+            failure: Some(
+                CliError::new(Exit::NotSignedIn, "not connected to a ZenML server")
+                    .next("Type: zenml connect --url <the server's address>"),
+            ),
+        },
+    };
+    let record = if args.output.output == Format::Table {
+        without_nothing(&record)
+    } else {
+        record
+    };
+    output::one(&record, args.output.output)?;
+    failure.map_or(Ok(()), Err)
+}
+
+/// People need not read what is not there.
+fn without_nothing(record: &Record) -> Record {
+    let columns: Vec<_> = record
+        .iter()
+        .filter(|(_, cell)| **cell != Cell::Nothing)
+        .map(|(column, _)| column)
+        .collect();
+    record.only(&columns)
+}
+
+async fn ask(context: &Context, connection: Connection) -> Known {
+    let now = context.now;
+    let address = connection.address.clone();
+    let sign_in_words = connection.sign_in.as_ref().map(words);
+    let ends = connection
+        .sign_in
+        .as_ref()
+        .filter(|it| it.kind == Kind::Token)
+        .and_then(|it| it.ends);
+    let address_origin = origin_words(connection.origin);
+    let certificates = match &connection.verify_ssl {
+        VerifySsl::Check(true) => None,
+        VerifySsl::Check(false) => Some("not checked".to_owned()),
+        VerifySsl::Authorities(path) => Some(format!("authorities in {path}")),
+    };
+    let (device_id, claims) = match connection.sign_in.as_ref().and_then(|it| it.token.as_ref()) {
+        Some(token) => {
+            let claims = Claims::of(token);
+            (claims.device_id, Some(claims))
+        }
+        None => (None, None),
+    };
+
+    let anonymous = context.client(address.clone(), &connection.verify_ssl).build();
+    let info = match anonymous {
+        Ok(client) => client.info().await,
+        Err(error) => Err(error),
+    };
+    let mut failure = None;
+    let mut user = None;
+    match &info {
+        Err(error) => failure = Some(CliError::from_client(error, address.as_str())),
+        Ok(_) => match Session::open(context, connection) {
+            Err(error) => failure = Some(error),
+            Ok(session) => match session.finish(session.client.current_user().await).await {
+                Ok(found) => user = Some(found),
+                Err(error) => failure = Some(error),
+            },
+        },
+    }
+    let status = match failure.as_ref().map(|failure| failure.exit) {
+        None => "connected",
+        Some(Exit::NotSignedIn) => "signed out",
+        Some(Exit::Unreachable) => "unreachable",
+        Some(_) => "failing",
+    };
+    let account = user
+        .as_ref()
+        .map(|user| match (user.body.is_service_account, user.body.is_admin) {
+            (true, _) => "service account",
+            (false, true) => "administrator",
+            (false, false) => "user",
+        });
+    let info = info.ok();
+    let record = Record::new()
+        .with("status", status)
+        .with("server", address.as_str())
+        .with("server_from", address_origin)
+        .with("server_name", info.as_ref().and_then(|info| info.name.clone()))
+        .with("server_version", info.as_ref().map(|info| info.version.clone()))
+        .with("user", user.as_ref().map(|user| user.name.clone()))
+        .with("account", account)
+        .with("signed_in_with", sign_in_words)
+        .with("device_id", device_id)
+        .with("api_key_id", claims.as_ref().and_then(|claims| claims.api_key_id))
+        .with("expires", ends)
+        .with("expires_in", ends.map(|ends| clock::relative(ends, now)))
+        .with("certificates", certificates)
+        .with("config_dir", context.store.dir().display().to_string());
+    Known { record, failure }
+}
+
+fn origin_words(origin: Origin) -> String {
+    match origin {
+        Origin::Files => "zenml connect".to_owned(),
+        Origin::Variable(name) => format!("the variable {name}"),
+    }
+}
+
+fn words(sign_in: &SignIn) -> String {
+    let what = match sign_in.kind {
+        Kind::ApiKey => "an API key",
+        Kind::Password => "a password",
+        Kind::Token => "a token of this device",
+    };
+    match sign_in.origin {
+        Origin::Files => what.to_owned(),
+        Origin::Variable(name) => {
+            format!("{what} from the variable {name}").replace("a token of this device", "a token")
+        }
+    }
+}
+
+/// The id of the device that this machine is signed in as, if it is one.
+pub(crate) fn own_device(session: &Session<'_>) -> Option<uuid::Uuid> {
+    let token = session.connection.sign_in.as_ref()?.token.as_ref()?;
+    Claims::of(token).device_id
+}
+
+/// Tells that the machine one sits at is meant.
+pub(crate) fn note_own_device() {
+    ui::note("This is the machine you are on.");
+}

@@ -1,0 +1,74 @@
+//! A sign of life while waiting, on a terminal only.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::io::Write as _;
+use std::time::Duration;
+
+use crate::ui;
+
+const FRAMES: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+const PLAIN_FRAMES: [&str; 4] = ["|", "/", "-", "\\"];
+const PACE: Duration = Duration::from_millis(100);
+const CLEAR_LINE: &str = "\r\u{1b}[2K";
+
+/// A line that moves. It is gone when the spinner is dropped, however that comes about.
+pub(crate) struct Spinner {
+    watched: bool,
+    frame: Cell<usize>,
+}
+
+impl Spinner {
+    /// Starts; says `what` once where nobody watches.
+    pub(crate) fn start(what: &str) -> Self {
+        let watched = ui::is_watched();
+        if !watched {
+            ui::talk(what);
+        }
+        Self {
+            watched,
+            frame: Cell::new(0),
+        }
+    }
+
+    /// Moves for as long as it is let, with a text that is made anew each time.
+    pub(crate) async fn spin(&self, text: impl Fn() -> String) -> Infallible {
+        if !self.watched {
+            return std::future::pending().await;
+        }
+        loop {
+            self.draw(&text());
+            tokio::time::sleep(PACE).await;
+        }
+    }
+
+    fn draw(&self, text: &str) {
+        let number = self.frame.get();
+        self.frame.set(number.wrapping_add(1));
+        let frames: &[&str] = if cfg!(windows) { &PLAIN_FRAMES } else { &FRAMES };
+        let frame = frames.get(number % frames.len()).copied().unwrap_or_default();
+        let mut err = std::io::stderr().lock();
+        let _ = write!(err, "{CLEAR_LINE}{frame} {text}");
+        let _ = err.flush();
+    }
+
+    /// Says something above the line.
+    pub(crate) fn say(&self, text: &str) {
+        self.clear();
+        ui::note(text);
+    }
+
+    fn clear(&self) {
+        if self.watched {
+            let mut err = std::io::stderr().lock();
+            let _ = write!(err, "{CLEAR_LINE}");
+            let _ = err.flush();
+        }
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}

@@ -1,0 +1,329 @@
+//! Dozens of racers for one thing, over HTTP, on SQLite and in memory: one winner each.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use serde_json::json;
+use zenml_auth_testkit::server::{Keeping, TestOptions, TestResponse, TestServer, device_id, text};
+
+const RACERS: usize = 40;
+const CLIENT: &str = "77ec22a2-335b-4130-ba6c-1e1c371236a7";
+
+async fn servers() -> Vec<Arc<TestServer>> {
+    let mut servers = Vec::new();
+    for keeping in [Keeping::Memory, Keeping::Sqlite] {
+        servers.push(Arc::new(
+            TestServer::start_with(TestOptions {
+                keeping,
+                ..TestOptions::default()
+            })
+            .await,
+        ));
+    }
+    servers
+}
+
+/// Runs all racers at once and gives what each of them got.
+async fn race<F, Racer>(count: usize, racer: F) -> Vec<TestResponse>
+where
+    F: Fn(usize) -> Racer,
+    Racer: Future<Output = TestResponse> + Send + 'static,
+{
+    let running: Vec<_> = (0..count).map(|number| tokio::spawn(racer(number))).collect();
+    let mut answers = Vec::new();
+    for one in running {
+        answers.push(one.await.unwrap());
+    }
+    answers
+}
+
+fn count(answers: &[TestResponse], status: StatusCode) -> usize {
+    answers.iter().filter(|answer| answer.status == status).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_poll_gets_the_token() {
+    for server in servers().await {
+        let admin = server.admin().await;
+        for _ in 0..5 {
+            let asked = server.request_device(CLIENT).await;
+            let path = format!("/api/v1/devices/{}/verify", device_id(&asked));
+            let body = json!({"user_code": asked["user_code"]});
+            server
+                .put(&path)
+                .bearer(&admin)
+                .json(&body)
+                .send()
+                .await
+                .expect(StatusCode::OK);
+            let code = text(&asked["device_code"]);
+            let answers = race(RACERS, |_| {
+                let (server, code) = (server.clone(), code.clone());
+                async move { server.poll(CLIENT, &code).await }
+            })
+            .await;
+            assert_eq!(count(&answers, StatusCode::OK), 1);
+            for lost in answers.iter().filter(|answer| answer.status != StatusCode::OK) {
+                assert_eq!(
+                    lost.expect(StatusCode::BAD_REQUEST).json()["error"],
+                    "expired_token"
+                );
+            }
+        }
+        let devices = server.get("/api/v1/devices").bearer(&admin).send().await.json();
+        assert_eq!(devices["total"], 1, "one client of one person is one device");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pending_polls_at_once_neither_fail_nor_win() {
+    for server in servers().await {
+        let asked = server.request_device(CLIENT).await;
+        let code = text(&asked["device_code"]);
+        let answers = race(RACERS, |_| {
+            let (server, code) = (server.clone(), code.clone());
+            async move { server.poll(CLIENT, &code).await }
+        })
+        .await;
+        let errors: Vec<_> = answers
+            .iter()
+            .map(|answer| text(&answer.expect(StatusCode::BAD_REQUEST).json()["error"]))
+            .collect();
+        assert_eq!(
+            errors
+                .iter()
+                .filter(|error| *error == "authorization_pending")
+                .count(),
+            1
+        );
+        assert_eq!(
+            errors.iter().filter(|error| *error == "slow_down").count(),
+            RACERS - 1
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_rotation_replaces_the_one_before_and_one_value_is_left() {
+    for server in servers().await {
+        let admin = server.admin().await;
+        let first = server.api_key(&admin, "ci", "default").await;
+        let answers = race(RACERS, |_| {
+            let (server, admin) = (server.clone(), admin.clone());
+            async move {
+                let path = "/api/v1/service_accounts/ci/api_keys/default/rotate";
+                server.put(path).bearer(&admin).json(&json!({})).send().await
+            }
+        })
+        .await;
+        assert_eq!(count(&answers, StatusCode::OK), RACERS);
+        let mut alive = 0;
+        for answer in &answers {
+            let key = text(&answer.json()["body"]["key"]);
+            alive += usize::from(server.current_user(&key).await.status == StatusCode::OK);
+        }
+        assert_eq!(alive, 1, "one winner");
+        assert_eq!(server.current_user(&first).await.status, StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rotations_with_retention_leave_two_values() {
+    for server in servers().await {
+        let admin = server.admin().await;
+        let mut keys = vec![server.api_key(&admin, "ci", "default").await];
+        let answers = race(RACERS, |_| {
+            let (server, admin) = (server.clone(), admin.clone());
+            async move {
+                let path = "/api/v1/service_accounts/ci/api_keys/default/rotate";
+                server
+                    .put(path)
+                    .bearer(&admin)
+                    .json(&json!({"retain_period_minutes": 60}))
+                    .send()
+                    .await
+            }
+        })
+        .await;
+        keys.extend(
+            answers
+                .iter()
+                .map(|answer| text(&answer.expect(StatusCode::OK).json()["body"]["key"])),
+        );
+        let mut alive = 0;
+        for key in &keys {
+            alive += usize::from(server.current_user(key).await.status == StatusCode::OK);
+        }
+        assert_eq!(alive, 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_approval_counts() {
+    for server in servers().await {
+        let mut people = Vec::new();
+        for number in 0..8 {
+            people.push(server.user(&format!("person-{number}")).await);
+        }
+        let asked = server.request_device(CLIENT).await;
+        let path = format!("/api/v1/devices/{}/verify", device_id(&asked));
+        let answers = race(RACERS, |number| {
+            let (server, path) = (server.clone(), path.clone());
+            let person = people[number % people.len()].clone();
+            let body = json!({"user_code": asked["user_code"], "trusted_device": number % 2 == 0});
+            async move { server.put(&path).bearer(&person).json(&body).send().await }
+        })
+        .await;
+        assert_eq!(count(&answers, StatusCode::OK), 1);
+        assert_eq!(count(&answers, StatusCode::BAD_REQUEST), RACERS - 1);
+        let winner = answers
+            .iter()
+            .find(|answer| answer.status == StatusCode::OK)
+            .unwrap()
+            .json();
+        let token = server
+            .poll(CLIENT, asked["device_code"].as_str().unwrap())
+            .await
+            .expect(StatusCode::OK)
+            .json();
+        let me = server
+            .current_user(token["access_token"].as_str().unwrap())
+            .await
+            .json();
+        assert_eq!(me["id"], winner["body"]["user_id"], "the token is the winner's");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_at_once_count_as_many() {
+    for server in servers().await {
+        let admin = server.admin().await;
+        let asked = server.request_device(CLIENT).await;
+        let path = format!("/api/v1/devices/{}/verify", device_id(&asked));
+        let answers = race(RACERS, |_| {
+            let (server, path, admin) = (server.clone(), path.clone(), admin.clone());
+            async move {
+                server
+                    .put(&path)
+                    .bearer(&admin)
+                    .json(&json!({"user_code": "BBBB-BBBB"}))
+                    .send()
+                    .await
+            }
+        })
+        .await;
+        assert_eq!(count(&answers, StatusCode::BAD_REQUEST), RACERS);
+        let counted = answers
+            .iter()
+            .filter(|answer| !answer.text().contains("not pending"))
+            .count();
+        assert_eq!(counted, 3, "three tries, however many come at once");
+        let code = text(&asked["device_code"]);
+        assert_eq!(server.poll(CLIENT, &code).await.json()["error"], "access_denied");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_ends_every_connection_that_races_with_it() {
+    for server in servers().await {
+        let admin = server.admin().await;
+        for _ in 0..10 {
+            let (_, id) = server.connect_device(&admin, CLIENT, true).await;
+            let asked = server.request_device(CLIENT).await;
+            let verify = format!("/api/v1/devices/{}/verify", device_id(&asked));
+            let body = json!({"user_code": asked["user_code"]});
+            server
+                .put(&verify)
+                .bearer(&admin)
+                .json(&body)
+                .send()
+                .await
+                .expect(StatusCode::OK);
+            let (code, path) = (text(&asked["device_code"]), format!("/api/v1/devices/{id}"));
+            let answers = race(2, |number| {
+                let (server, admin, code, path) = (server.clone(), admin.clone(), code.clone(), path.clone());
+                async move {
+                    if number == 0 {
+                        server
+                            .put(&path)
+                            .bearer(&admin)
+                            .json(&json!({"locked": true}))
+                            .send()
+                            .await
+                    } else {
+                        server.poll(CLIENT, &code).await
+                    }
+                }
+            })
+            .await;
+            answers[0].expect(StatusCode::OK);
+            if answers[1].status == StatusCode::OK {
+                let token = text(&answers[1].json()["access_token"]);
+                assert_eq!(server.current_user(&token).await.status, StatusCode::UNAUTHORIZED);
+            } else {
+                assert_eq!(answers[1].json()["error"], "access_denied");
+            }
+            server
+                .put(&path)
+                .bearer(&admin)
+                .json(&json!({"locked": false}))
+                .send()
+                .await
+                .expect(StatusCode::OK);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_administrators_cannot_demote_each_other() {
+    for server in servers().await {
+        for round in 0..10 {
+            let first = server.admin().await;
+            let name = format!("second-{round}");
+            let second = server.user(&name).await;
+            let path = format!("/api/v1/users/{name}");
+            server
+                .put(&path)
+                .bearer(&first)
+                .json(&json!({"is_admin": true}))
+                .send()
+                .await
+                .expect(StatusCode::OK);
+            let answers = race(2, |number| {
+                let server = server.clone();
+                let (token, path) = if number == 0 {
+                    (first.clone(), path.clone())
+                } else {
+                    (second.clone(), "/api/v1/users/default".to_owned())
+                };
+                async move {
+                    server
+                        .put(&path)
+                        .bearer(&token)
+                        .json(&json!({"is_admin": false}))
+                        .send()
+                        .await
+                }
+            })
+            .await;
+            assert_eq!(count(&answers, StatusCode::OK), 1, "{answers:?}");
+            // Whoever is left makes the default one an administrator again, for the next round.
+            if answers[1].status == StatusCode::OK {
+                server
+                    .put("/api/v1/users/default")
+                    .bearer(&second)
+                    .json(&json!({"is_admin": true}))
+                    .send()
+                    .await
+                    .expect(StatusCode::OK);
+                let first = server.admin().await;
+                server
+                    .delete(&path)
+                    .bearer(&first)
+                    .send()
+                    .await
+                    .expect(StatusCode::OK);
+            }
+        }
+    }
+}
