@@ -1,2 +1,75 @@
-//! TODO
-fn main() {}
+//! What developers and CI run, as `cargo xtask <task>`.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "tasks speak to whoever runs them"
+)]
+
+mod ci;
+mod conformance;
+mod generate;
+mod layers;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Why a task failed, for whoever ran it.
+type TaskError = Box<dyn std::error::Error>;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "What developers and CI run")]
+struct Program {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run all tests, and say on which databases
+    Test {
+        /// Passed on to `cargo test`, such as `-p zenml-auth-core`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Check that no crate imports what its layer must not
+    Layers,
+    /// Write the files that are generated from the code
+    Generate {
+        /// Change nothing, and fail when a file is out of date
+        #[arg(long)]
+        check: bool,
+    },
+    /// Drive ZenML's own Python clients, and replay ZenML's recorded answers, against our server
+    Conformance {
+        /// Only these releases of the Python client
+        #[arg(long = "release", value_name = "VERSION")]
+        releases: Vec<String>,
+    },
+    /// Run everything that has to pass before a change lands
+    Ci {
+        /// Leave the tests out, because they were just run
+        #[arg(long)]
+        skip_tests: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Program::parse().task {
+        Task::Test { arguments } => test::run(&arguments),
+        Task::Layers => layers::run(),
+        Task::Generate { check } => generate::run(check),
+        Task::Conformance { releases } => conformance::run(&releases),
+        Task::Ci { skip_tests } => ci::run(skip_tests),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
