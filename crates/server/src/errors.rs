@@ -24,17 +24,19 @@ use zenml_auth_core::throttle::TooMany;
 use zenml_auth_core::token::TokenError;
 use zenml_auth_model::DeviceId;
 
-/// A request that failed.
+/// A request that failed. Boxed, as most requests do not.
 #[derive(Debug)]
-pub struct ApiError {
-    /// The status.
-    pub status: StatusCode,
-    /// The body, to which the request's id is added on the way out.
-    pub body: ErrorBody,
+pub struct ApiError(Box<Failure>);
+
+#[derive(Debug)]
+struct Failure {
+    status: StatusCode,
+    /// To which the request's id is added on the way out.
+    body: ErrorBody,
     retry_after: Option<Duration>,
     challenge: Option<&'static str>,
     /// What happened, for the log only.
-    pub internal: Option<String>,
+    internal: Option<String>,
 }
 
 /// A body that still lacks the request's id.
@@ -48,13 +50,34 @@ impl ApiError {
     }
 
     fn with_body(status: StatusCode, body: ErrorBody) -> Self {
-        Self {
+        Self(Box::new(Failure {
             status,
             body,
             retry_after: None,
             challenge: None,
             internal: None,
-        }
+        }))
+    }
+
+    fn after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
+        self
+    }
+
+    fn challenging(mut self, challenge: &'static str) -> Self {
+        self.0.challenge = Some(challenge);
+        self
+    }
+
+    fn logging(mut self, internal: String) -> Self {
+        self.0.internal = Some(internal);
+        self
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.0.status
     }
 
     /// A failure without a class.
@@ -87,44 +110,33 @@ impl ApiError {
     /// 401 without any credentials.
     #[must_use]
     pub fn not_authenticated() -> Self {
-        Self {
-            challenge: Some("Bearer"),
-            ..Self::plain(StatusCode::UNAUTHORIZED, "Not authenticated")
-        }
+        Self::plain(StatusCode::UNAUTHORIZED, "Not authenticated").challenging("Bearer")
     }
 
     /// 401 with credentials that are not good, or no longer: the Python client signs in again.
     #[must_use]
     pub fn credentials(message: impl std::fmt::Display) -> Self {
-        Self {
-            challenge: Some("Bearer error=\"invalid_token\""),
-            ..Self::new(
-                StatusCode::UNAUTHORIZED,
-                ErrorClass::CredentialsNotValid,
-                format!("Authentication error: {message}"),
-            )
-        }
+        let message = format!("Authentication error: {message}");
+        Self::new(StatusCode::UNAUTHORIZED, ErrorClass::CredentialsNotValid, message)
+            .challenging("Bearer error=\"invalid_token\"")
     }
 
     fn unavailable(status: StatusCode, message: &str, internal: String) -> Self {
-        Self {
-            retry_after: Some(Duration::from_secs(5)),
-            internal: Some(internal),
-            ..Self::new(status, ErrorClass::RuntimeError, message)
-        }
+        Self::new(status, ErrorClass::RuntimeError, message)
+            .after(Duration::from_secs(5))
+            .logging(internal)
     }
 
     /// 500: all there is to know is in the log, under the request's id.
     #[must_use]
     pub fn internal(internal: String) -> Self {
-        Self {
-            internal: Some(internal),
-            ..Self::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                ErrorClass::RuntimeError,
-                "The server failed. Its log says why, under the id of this request.",
-            )
-        }
+        let message = "The server failed. Its log says why, under the id of this request.";
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            ErrorClass::RuntimeError,
+            message,
+        )
+        .logging(internal)
     }
 
     fn oauth(code: OAuthErrorCode, description: impl std::fmt::Display) -> Self {
@@ -135,22 +147,23 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        if let Some(internal) = &self.internal {
-            tracing::error!(error = %internal, status = self.status.as_u16(), "a request failed");
+        let failure = *self.0;
+        if let Some(internal) = &failure.internal {
+            tracing::error!(error = %internal, status = failure.status.as_u16(), "a request failed");
         }
-        let mut response = self.status.into_response();
-        if let Some(wait) = self.retry_after {
+        let mut response = failure.status.into_response();
+        if let Some(wait) = failure.retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
         }
-        if let Some(challenge) = self.challenge {
+        if let Some(challenge) = failure.challenge {
             response
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        response.extensions_mut().insert(Unfinished(self.body));
+        response.extensions_mut().insert(Unfinished(failure.body));
         response
     }
 }
@@ -169,14 +182,13 @@ impl From<LoginFormError> for ApiError {
 
 impl From<TooMany> for ApiError {
     fn from(error: TooMany) -> Self {
-        Self {
-            retry_after: Some(error.retry_after),
-            ..Self::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                ErrorClass::MaxConcurrentTasksError,
-                format!("There were {error}."),
-            )
-        }
+        let message = format!("There were {error}.");
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            ErrorClass::MaxConcurrentTasksError,
+            message,
+        )
+        .after(error.retry_after)
     }
 }
 

@@ -95,6 +95,7 @@ fn new_id() -> String {
 
 /// What a panic looks like from outside. It is a defect, and it takes one request with it, not the server.
 #[must_use]
+#[allow(clippy::needless_pass_by_value, reason = "the layer hands it over so")]
 pub fn panicked(payload: Box<dyn std::any::Any + Send + 'static>) -> Response {
     let text = payload
         .downcast_ref::<String>()

@@ -32,7 +32,7 @@ const GRACE: Duration = Duration::from_secs(20);
 /// Everything that is served.
 pub fn router(app: App) -> Router {
     routes::router()
-        .merge(pages::router())
+        .merge(pages::router(&app))
         .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,

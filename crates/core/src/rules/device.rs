@@ -68,6 +68,10 @@ pub fn first_connection(
 ///
 /// # Errors
 /// When the device is locked: the lock stays until it is lifted.
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "a transition consumes the state before it"
+)]
 pub fn reconnect(
     device: Device,
     grant: &DeviceGrant,

@@ -1,6 +1,7 @@
 //! Letting callers in.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use zenml_auth_model::{
@@ -95,10 +96,10 @@ impl Authenticator<'_> {
         presented: Presented<'_>,
         origin: Origin,
     ) -> Result<Caller, AuthenticateError> {
-        match presented {
+        let caller = match presented {
             Presented::Token(text) => {
                 let token = self.verify(text).await?;
-                self.admit(token, origin).await
+                self.admit(token, origin).await?
             }
             Presented::ApiKey { id, value } => {
                 let (account, key, generation) = self.api_key(id, value).await?;
@@ -108,14 +109,18 @@ impl Authenticator<'_> {
                     key: key.id,
                     generation,
                 });
-                Ok(Caller {
+                Caller {
                     identity: Identity::ServiceAccount(Arc::new(account)),
                     credential,
                     expires,
                     origin,
-                })
+                }
             }
-        }
+        };
+        self.0
+            .last_activity
+            .fetch_max(self.0.now().as_micros(), Ordering::Relaxed);
+        Ok(caller)
     }
 
     async fn verify(self, text: &str) -> Result<Token, AuthenticateError> {

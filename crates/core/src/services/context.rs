@@ -1,6 +1,7 @@
 //! Where operations find what they need.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use zenml_auth_model::{ServerIdentity, Timestamp};
 
@@ -46,6 +47,7 @@ pub struct Engine {
     pub(super) passwords: Passwords,
     pub(super) throttle: Throttle,
     pub(super) uses: Uses,
+    pub(super) last_activity: AtomicI64,
 }
 
 impl Engine {
@@ -65,6 +67,7 @@ impl Engine {
             passwords: Passwords::new(cost, ports.entropy.as_ref()).map_err(Internal::from)?,
             throttle: Throttle::new(settings.limits),
             uses: Uses::default(),
+            last_activity: AtomicI64::new(server.created.as_micros()),
             ports,
             settings,
             server,
@@ -95,6 +98,12 @@ impl Engine {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.ports.clock.now()
+    }
+
+    /// When somebody was last let in; as far as this process knows.
+    #[must_use]
+    pub fn last_activity(&self) -> Timestamp {
+        Timestamp::from_micros(self.last_activity.load(Ordering::Relaxed))
     }
 
     /// Whether the store answers.

@@ -71,7 +71,9 @@ mod tests {
         for value in values {
             headers.append(header::AUTHORIZATION, HeaderValue::from_str(value).unwrap());
         }
-        bearer(&headers).map(str::to_owned).map_err(|error| error.status)
+        bearer(&headers)
+            .map(str::to_owned)
+            .map_err(|error| error.status())
     }
 
     #[test]

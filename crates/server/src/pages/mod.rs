@@ -5,7 +5,7 @@
 
 use axum::Router;
 use axum::extract::State;
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 
@@ -21,7 +21,7 @@ mod sign_in;
 mod style;
 
 /// All pages.
-pub fn router() -> Router<App> {
+pub fn router(app: &App) -> Router<App> {
     Router::new()
         .route("/", get(home))
         .route("/login", get(sign_in::show).post(sign_in::submit))
@@ -32,7 +32,7 @@ pub fn router() -> Router<App> {
         .route("/activate-user", get(activate::show).post(activate::submit))
         .route("/signup", get(activate::show).post(activate::submit))
         .route(style::PATH, get(style::style))
-        .layer(from_fn(render::protect))
+        .layer(from_fn_with_state(app.clone(), render::protect))
 }
 
 async fn home(State(app): State<App>) -> Response {

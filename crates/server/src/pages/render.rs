@@ -1,13 +1,15 @@
 //! Turning templates into answers.
 
 use askama::Template;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
+use zenml_auth_api::ErrorBody;
 
 use super::style;
-use crate::errors::ApiError;
+use crate::errors::{ApiError, Unfinished};
+use crate::extract::RequestId;
 use crate::state::App;
 
 /// Nothing but our own stylesheet and forms; nobody may frame the pages.
@@ -54,9 +56,38 @@ pub(super) fn page(status: StatusCode, template: &impl Template) -> Response {
     }
 }
 
-/// What keeps other sites away from the pages.
-pub(super) async fn protect(request: Request, next: Next) -> Response {
+#[derive(Template)]
+#[template(path = "done.html")]
+struct Failed {
+    frame: Frame,
+    title: &'static str,
+    text: String,
+    good: bool,
+}
+
+/// A failure, as people see it.
+fn failure(app: &App, status: StatusCode, body: &ErrorBody, request_id: Option<&str>) -> Response {
+    let reference = request_id.map_or_else(String::new, |id| format!(" (request {id})"));
+    let failed = Failed {
+        frame: Frame::new(app, None, String::new()),
+        title: "Something went wrong",
+        text: format!("{}{reference}", body.message()),
+        good: false,
+    };
+    page(status, &failed)
+}
+
+/// Shows failures as pages, and keeps other sites away.
+pub(super) async fn protect(State(app): State<App>, request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
     let mut response = next.run(request).await;
+    if let Some(Unfinished(body)) = response.extensions_mut().remove::<Unfinished>() {
+        let retry_after = response.headers_mut().remove(header::RETRY_AFTER);
+        response = failure(&app, response.status(), &body, id.as_deref());
+        if let Some(retry_after) = retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, retry_after);
+        }
+    }
     let headers = response.headers_mut();
     let policies = [
         (header::CONTENT_SECURITY_POLICY, POLICY),

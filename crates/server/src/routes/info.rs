@@ -14,7 +14,7 @@ pub async fn info(State(app): State<App>) -> Json<InfoResponse> {
     info.database_type = app.facts.database_type.to_owned();
     info.server_url = app.facts.public_url.clone().unwrap_or_default();
     info.dashboard_url = info.server_url.clone();
-    info.last_user_activity = Some(WireTime(app.engine.now()));
+    info.last_user_activity = Some(WireTime(app.engine.last_activity()));
     let implementation = format!("zenml-auth {}", env!("CARGO_PKG_VERSION"));
     info.metadata
         .insert(InfoResponse::IMPLEMENTATION.to_owned(), implementation);
