@@ -5,6 +5,13 @@
 //! deactivated; at most two live values per key; one exchange per code; and nothing that an anonymous caller does
 //! changes a device that exists.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "all of this is test code"
+)]
+
 mod common;
 
 use std::collections::BTreeMap;

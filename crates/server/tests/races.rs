@@ -1,5 +1,12 @@
 //! Dozens of racers for one thing, over HTTP, on SQLite and in memory: one winner each.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "all of this is test code"
+)]
+
 use std::sync::Arc;
 
 use http::StatusCode;

@@ -135,3 +135,109 @@ pub fn ends(key: &ApiKey, generation: u32) -> Option<Timestamp> {
         (one, other) => one.or(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use zenml_auth_model::{ApiKeyId, Name, ServiceAccountId, Text, Version};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+    const MICRO: Duration = Duration::from_micros(1);
+
+    fn value(number: u8) -> SecretHash {
+        SecretHash::from_bytes([number; 32])
+    }
+
+    fn key() -> ApiKey {
+        ApiKey {
+            id: ApiKeyId::from_random([1; 16]),
+            service_account_id: ServiceAccountId::from_random([2; 16]),
+            name: Name::new("default").unwrap(),
+            description: Text::default(),
+            active: true,
+            current: KeyGeneration {
+                number: 1,
+                hash: value(1),
+            },
+            retained: None,
+            retain_period_minutes: 0,
+            expires: None,
+            last_login: None,
+            last_rotated: None,
+            created: NOW,
+            updated: NOW,
+            version: Version::FIRST,
+        }
+    }
+
+    fn minutes(minutes: i64) -> Retention {
+        Retention::from_minutes(minutes).unwrap()
+    }
+
+    #[test]
+    fn retentions_are_checked() {
+        for minutes in [-1, i64::MIN, i64::MAX, i64::from(MAX_RETENTION_MINUTES) + 1] {
+            assert_eq!(
+                Retention::from_minutes(minutes),
+                Err(InvalidRetention { minutes })
+            );
+        }
+        assert_eq!(minutes(0), Retention::NONE);
+        assert_eq!(
+            minutes(i64::from(MAX_RETENTION_MINUTES)).minutes(),
+            MAX_RETENTION_MINUTES
+        );
+    }
+
+    #[test]
+    fn rotation_keeps_the_old_value_exactly_as_long_as_asked() {
+        let rotated = rotate(key(), value(2), minutes(60), NOW);
+        let end = NOW + Duration::from_secs(3600);
+        assert_eq!(present(&rotated, &value(2), NOW), Ok(2));
+        assert_eq!(present(&rotated, &value(1), end - MICRO), Ok(1));
+        assert_eq!(present(&rotated, &value(1), end), Err(Refusal::WrongValue));
+        assert_eq!(admit(&rotated, 1, end - MICRO), Ok(()));
+        assert_eq!(admit(&rotated, 1, end), Err(Refusal::GenerationEnded));
+        assert_eq!((ends(&rotated, 1), ends(&rotated, 2)), (Some(end), None));
+    }
+
+    #[test]
+    fn a_second_rotation_ends_the_retained_value() {
+        let twice = rotate(
+            rotate(key(), value(2), minutes(60), NOW),
+            value(3),
+            minutes(60),
+            NOW,
+        );
+        assert_eq!(present(&twice, &value(1), NOW), Err(Refusal::WrongValue));
+        assert_eq!(admit(&twice, 1, NOW), Err(Refusal::GenerationEnded));
+        assert_eq!(present(&twice, &value(2), NOW), Ok(2));
+        let cut = rotate(twice, value(4), Retention::NONE, NOW);
+        assert_eq!(present(&cut, &value(3), NOW), Err(Refusal::WrongValue));
+        assert_eq!(present(&cut, &value(4), NOW), Ok(4));
+    }
+
+    #[test]
+    fn the_switch_and_the_expiry_rule_over_both_values() {
+        let rotated = rotate(key(), value(2), minutes(60), NOW);
+        let off = ApiKey {
+            active: false,
+            ..rotated.clone()
+        };
+        let ended = ApiKey {
+            expires: Some(NOW),
+            ..rotated
+        };
+        for number in [1, 2] {
+            assert_eq!(present(&off, &value(number), NOW), Err(Refusal::Inactive));
+            assert_eq!(present(&ended, &value(number), NOW), Err(Refusal::Expired));
+        }
+        assert_eq!(
+            present(&off, &value(9), NOW),
+            Err(Refusal::WrongValue),
+            "strangers learn nothing of the switch"
+        );
+        assert_eq!(ends(&ended, 1), Some(NOW), "whichever comes first");
+    }
+}

@@ -282,3 +282,173 @@ pub fn exchange(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use zenml_auth_model::{Name, Text};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+    const SECOND: Duration = Duration::from_secs(1);
+    const MICRO: Duration = Duration::from_micros(1);
+
+    fn ann() -> User {
+        User {
+            id: UserId::from_random([1; 16]),
+            name: Name::new("ann").unwrap(),
+            full_name: Text::default(),
+            email: None,
+            email_opted_in: None,
+            active: true,
+            is_admin: false,
+            password: None,
+            password_changed: None,
+            activation: None,
+            credentials_gen: 5,
+            metadata: None,
+            default_project_id: None,
+            avatar_url: None,
+            created: NOW,
+            updated: NOW,
+            version: Version::FIRST,
+        }
+    }
+
+    fn pending() -> DeviceGrant {
+        let parts = Request {
+            id: GrantId::from_random([2; 16]),
+            client_id: ClientId::from_random([3; 16]),
+            device_code: SecretHash::from_bytes([4; 32]),
+            user_code: CodeMac::from_bytes([5; 32]),
+            traits: DeviceTraits::default(),
+        };
+        request(parts, &Lifetimes::default(), NOW)
+    }
+
+    fn device() -> DeviceId {
+        pending().id.into_device_id()
+    }
+
+    /// One of each, at a time at which none has expired.
+    fn each() -> [(Status, DeviceGrant); 4] {
+        let approved = approve(pending(), &ann(), true, NOW).unwrap();
+        [
+            (Status::Pending, pending()),
+            (Status::Approved, approved.clone()),
+            (Status::Denied, deny(pending(), NOW).unwrap()),
+            (Status::Exchanged, exchange(approved, device(), NOW).unwrap()),
+        ]
+    }
+
+    #[test]
+    fn only_the_drawn_steps_can_be_taken() {
+        for (from, grant) in each() {
+            assert_eq!(status(&grant, NOW), from);
+            let steps = [
+                (
+                    Transition::Approve,
+                    approve(grant.clone(), &ann(), false, NOW).map(|_| ()),
+                ),
+                (Transition::Deny, deny(grant.clone(), NOW).map(|_| ())),
+                (
+                    Transition::RejectCode,
+                    reject_code(grant.clone(), 3, NOW).map(|_| ()),
+                ),
+                (
+                    Transition::Exchange,
+                    exchange(grant.clone(), device(), NOW).map(|_| ()),
+                ),
+            ];
+            for (attempted, taken) in steps {
+                let drawn = match attempted {
+                    Transition::Exchange => from == Status::Approved,
+                    Transition::Approve | Transition::Deny | Transition::RejectCode => {
+                        from == Status::Pending
+                    }
+                };
+                let expected = if drawn {
+                    Ok(())
+                } else {
+                    Err(TransitionError { from, attempted })
+                };
+                assert_eq!(taken, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn everything_but_an_exchange_expires() {
+        for (from, grant) in each() {
+            let last = grant.expires - MICRO;
+            assert_eq!(status(&grant, last), from);
+            let expected = if from == Status::Exchanged {
+                from
+            } else {
+                Status::Expired
+            };
+            assert_eq!(status(&grant, grant.expires), expected);
+        }
+    }
+
+    #[test]
+    fn polls_are_answered_as_the_rfc_says() {
+        let [(_, pending), (_, approved), (_, denied), (_, exchanged)] = each();
+        assert!(matches!(poll(pending.clone(), NOW), Poll::Pending(_)));
+        assert_eq!(
+            poll(approved.clone(), NOW),
+            Poll::Ready {
+                by: ann().id,
+                credentials_gen: 5,
+                trusted: true
+            }
+        );
+        assert_eq!(poll(denied.clone(), NOW), Poll::Denied(DenialReason::ByUser));
+        assert_eq!(poll(exchanged.clone(), NOW), Poll::Spent);
+        for grant in [pending, approved, denied] {
+            let end = grant.expires;
+            assert_eq!(poll(grant, end), Poll::Expired);
+        }
+        let end = exchanged.expires;
+        assert_eq!(poll(exchanged, end), Poll::Spent);
+    }
+
+    #[test]
+    fn early_polls_are_slowed_down_by_five_seconds_each() {
+        let Poll::Pending(mut grant) = poll(pending(), NOW) else {
+            panic!("the first poll is never early")
+        };
+        let mut now = NOW;
+        for step in 1..=3_u32 {
+            now = now + SECOND;
+            let Poll::SlowDown(slowed) = poll(grant, now) else {
+                panic!("poll {step} was early")
+            };
+            assert_eq!(slowed.polling.interval, Duration::from_secs(5) + SLOW_DOWN * step);
+            grant = slowed;
+        }
+        let due = now + grant.polling.interval;
+        assert!(matches!(poll(grant.clone(), due - MICRO), Poll::SlowDown(_)));
+        let Poll::Pending(noted) = poll(grant, due) else {
+            panic!("a poll in time is not early")
+        };
+        assert_eq!(
+            noted.polling.interval,
+            Duration::from_secs(20),
+            "in time is no reason to speed up again"
+        );
+    }
+
+    #[test]
+    fn the_last_wrong_code_ends_it() {
+        let one = reject_code(pending(), 3, NOW).unwrap();
+        let two = reject_code(one, 3, NOW).unwrap();
+        assert_eq!((two.failed_attempts, status(&two, NOW)), (2, Status::Pending));
+        let three = reject_code(two, 3, NOW).unwrap();
+        assert_eq!(
+            poll(three.clone(), NOW),
+            Poll::Denied(DenialReason::TooManyAttempts)
+        );
+        assert!(reject_code(three, 3, NOW).is_err());
+    }
+}

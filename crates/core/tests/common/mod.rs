@@ -1,6 +1,6 @@
 //! An engine on a store in memory, with a clock that is moved by hand.
 
-#![allow(dead_code, reason = "not every test file needs all of it")]
+#![allow(dead_code, clippy::unwrap_used, reason = "test code, of which not every file needs all")]
 
 use std::sync::Arc;
 
