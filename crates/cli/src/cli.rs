@@ -23,11 +23,12 @@ use crate::error::CliError;
 #[command(
     name = "zenml",
     version,
-    max_term_width = 100,
+    max_term_width = 120,
     subcommand_required = true,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    disable_help_flag = true
 )]
-#[command(after_long_help = "\
+#[command(after_help = "\
 Environment:
   ZENML_STORE_URL          Use this server instead of the stored one
   ZENML_STORE_API_KEY      Use this API key instead of what is stored
@@ -56,11 +57,30 @@ Examples:
   zenml service-account api-key ci rotate default --retain 60")]
 pub(crate) struct Cli {
     /// Show what goes over the wire, without secrets
-    #[arg(short, long, global = true)]
+    #[arg(
+        short,
+        long,
+        global = true,
+        display_order = 1000,
+        help_heading = "Global options"
+    )]
     pub(crate) verbose: bool,
     /// Whether to use colours
-    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "auto|always|never", hide_possible_values = true, hide_default_value = true)]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "auto",
+        value_name = "auto|always|never",
+        hide_possible_values = true,
+        hide_default_value = true,
+        display_order = 1001,
+        help_heading = "Global options"
+    )]
     pub(crate) color: Color,
+    /// Show this help
+    #[arg(short, long, global = true, action = clap::ArgAction::HelpShort, display_order = 1002, help_heading = "Global options")]
+    help: Option<bool>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

@@ -23,15 +23,18 @@ pub(crate) fn shown(moment: Timestamp) -> String {
     format!("{} UTC", seconds.replace('T', " "))
 }
 
-/// How long something takes, for people: the largest unit, and the next if it matters.
+/// How long something takes, for people: in the unit that fits, rounded.
 pub(crate) fn shown_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
-    let unit = |count: u64, name: &str| format!("{count} {name}{}", if count == 1 { "" } else { "s" });
+    let in_units = |unit: u64, name: &str| {
+        let count = (seconds + unit / 2) / unit;
+        format!("{count} {name}{}", if count == 1 { "" } else { "s" })
+    };
     match seconds {
-        0..60 => unit(seconds, "second"),
-        60..3_600 => unit(seconds / 60, "minute"),
-        3_600..172_800 => unit(seconds / 3_600, "hour"),
-        _ => unit(seconds / 86_400, "day"),
+        0..60 => in_units(1, "second"),
+        60..3_600 => in_units(60, "minute"),
+        3_600..172_800 => in_units(3_600, "hour"),
+        _ => in_units(86_400, "day"),
     }
 }
 

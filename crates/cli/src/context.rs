@@ -10,7 +10,7 @@ use zenml_auth_model::Timestamp;
 use crate::clock;
 use crate::connection::{Connection, Kind, Origin};
 use crate::env::{self, Env};
-use crate::error::{CliError, Exit};
+use crate::error::{CliError, Exit, reason_of};
 use crate::store::{self, Store, StoredCredentials, StoredToken, VerifySsl};
 use crate::ui;
 
@@ -142,12 +142,8 @@ impl<'a> Session<'a> {
             && let Some(sign_in) = &self.connection.sign_in
             && let Origin::Variable(name) = sign_in.origin
         {
-            let reason = ui::clean(&error.to_string());
-            let what = format!(
-                "{} does not accept what is in {name} ({})",
-                self.url(),
-                reason.trim_end_matches('.')
-            );
+            let reason = reason_of(&error.to_string());
+            let what = format!("{} does not accept what is in {name} ({reason})", self.url());
             return CliError::new(
                 Exit::NotSignedIn,
                 format!("{what}; set {name} to a good one, or unset it"),

@@ -102,13 +102,22 @@ impl CliError {
     /// The connection is no longer good. One line says it all.
     pub(crate) fn signed_out(url: &str, reason: Option<&str>) -> Self {
         let reason = reason
-            .map(|text| format!(" ({})", clean(text).trim_end_matches('.')))
+            .map(|text| format!(" ({})", reason_of(text)))
             .unwrap_or_default();
         Self::new(
             Exit::NotSignedIn,
             format!("your connection to {url} is no longer good{reason}; type: zenml connect --url {url}"),
         )
     }
+}
+
+/// What a server says of a credential, fit to stand in brackets: without the introduction that ZenML's puts before all of them.
+pub(crate) fn reason_of(text: &str) -> String {
+    let text = clean(text);
+    text.strip_prefix("Authentication error: ")
+        .unwrap_or(&text)
+        .trim_end_matches('.')
+        .to_owned()
 }
 
 impl From<StoreError> for CliError {
@@ -161,7 +170,7 @@ mod tests {
         let error = refused(401, "Authentication error: device is locked.\n");
         assert_eq!(
             error.what,
-            "your connection to http://x is no longer good (Authentication error: device is locked); type: zenml connect --url http://x"
+            "your connection to http://x is no longer good (device is locked); type: zenml connect --url http://x"
         );
         assert_eq!(error.next, None);
     }

@@ -128,6 +128,12 @@ impl DeviceFlow {
         self.codes.user_code.expose()
     }
 
+    /// How long the codes are good in all.
+    #[must_use]
+    pub const fn lifetime(&self) -> Duration {
+        Duration::from_secs(self.codes.expires_in)
+    }
+
     /// How long the codes are still good.
     #[must_use]
     pub fn left(&self) -> Duration {

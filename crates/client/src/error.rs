@@ -152,7 +152,11 @@ impl ClientError {
             }
             Self::NoCredentials { .. } => Some("Sign in first."),
             Self::Api { .. } if self.is_unauthenticated() => Some("Sign in again."),
-            Self::Api { status: 403, .. } => Some("Ask an administrator of the server."),
+            Self::Api { status: 403, .. } => Some("If you need this, ask an administrator of the server."),
+            Self::Api {
+                class: Some(ErrorClass::EntityExistsError),
+                ..
+            } => Some("Choose another name, or change the one that has it."),
             Self::Api { status: 429, .. } => Some("Wait a while, then try again."),
             Self::Api { status: 500.., .. } => {
                 Some("Try again; if it stays so, tell whoever runs the server.")

@@ -195,20 +195,21 @@ struct Connected {
     connections: u32,
 }
 
+/// What a token was made from.
 #[derive(Clone)]
 enum Made {
-    FromDevice {
+    Device {
         person: usize,
         era: u32,
         client: usize,
         device: DeviceId,
         connection: u32,
     },
-    FromKey {
+    ApiKey {
         key: usize,
         generation: usize,
     },
-    FromPassword {
+    Password {
         person: usize,
         era: u32,
         session: usize,
@@ -326,7 +327,7 @@ impl Model {
             return false;
         }
         match &token.made {
-            Made::FromDevice {
+            Made::Device {
                 person,
                 era,
                 client,
@@ -344,8 +345,8 @@ impl Model {
                             && connected.connections == *connection
                     })
             }
-            Made::FromKey { key, generation } => self.admits_value(*key, *generation),
-            Made::FromPassword { person, era, session } => {
+            Made::ApiKey { key, generation } => self.admits_value(*key, *generation),
+            Made::Password { person, era, session } => {
                 let owner = &self.people[*person];
                 let session = &self.sessions[*session];
                 owner.active && owner.era == *era && !session.ended && now < session.expires
@@ -497,7 +498,7 @@ impl Model {
                         expires,
                     });
                     let session = self.sessions.len() - 1;
-                    let made = Made::FromPassword {
+                    let made = Made::Password {
                         person,
                         era: self.people[person].era,
                         session,
@@ -684,7 +685,7 @@ impl Model {
                         .into_iter()
                         .flatten()
                         .fold(latest, Timestamp::min);
-                    self.keep(token.token, Made::FromKey { key, generation }, expires);
+                    self.keep(token.token, Made::ApiKey { key, generation }, expires);
                 }
             }
             Step::MakeApiToken { token } => {
@@ -698,8 +699,8 @@ impl Model {
                 let made = engine.api_tokens().issue(&caller, Some(asked)).await.unwrap();
                 let latest = self.now() + asked;
                 let expires = match self.tokens[at].made {
-                    Made::FromKey { .. } => latest,
-                    Made::FromDevice { .. } | Made::FromPassword { .. } => {
+                    Made::ApiKey { .. } => latest,
+                    Made::Device { .. } | Made::Password { .. } => {
                         self.tokens[at].expires.min(latest)
                     }
                 };
@@ -765,7 +766,7 @@ impl Model {
             Some(connected.id),
             "the same person on the same client keeps the id"
         );
-        let made = Made::FromDevice {
+        let made = Made::Device {
             person,
             era,
             client,
@@ -828,11 +829,11 @@ impl Model {
         };
         self.world.engine.sign_in().out(&caller).await.unwrap();
         match self.tokens[at].made {
-            Made::FromDevice { person, client, .. } => {
+            Made::Device { person, client, .. } => {
                 self.devices.get_mut(&(client, person)).unwrap().connections += 1;
             }
-            Made::FromPassword { session, .. } => self.sessions[session].ended = true,
-            Made::FromKey { .. } => {}
+            Made::Password { session, .. } => self.sessions[session].ended = true,
+            Made::ApiKey { .. } => {}
         }
     }
 

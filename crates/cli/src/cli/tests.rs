@@ -4,7 +4,7 @@ use super::*;
 
 /// The help of a command and of all below it, each as its own snapshot.
 fn check(command: &mut clap::Command, path: &str) {
-    let help = command.render_long_help().to_string();
+    let help = command.render_help().to_string();
     insta::with_settings!({snapshot_path => "../../tests/snapshots/help", prepend_module_to_snapshot => false, omit_expression => true}, {
         insta::assert_snapshot!(path.replace(' ', "-"), help);
     });
@@ -21,7 +21,7 @@ fn check(command: &mut clap::Command, path: &str) {
 
 #[test]
 fn help() {
-    let mut command = Cli::command().term_width(100);
+    let mut command = Cli::command().term_width(120);
     command.build();
     check(&mut command, "zenml");
 }

@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::env::{
     STORE_API_KEY, STORE_API_TOKEN, STORE_PASSWORD, STORE_URL, STORE_USERNAME, STORE_VERIFY_SSL,
 };
-use crate::error::{CliError, Exit};
+use crate::error::{CliError, Exit, reason_of};
 use crate::token::Claims;
 use crate::ui;
 
@@ -32,41 +32,22 @@ pub(crate) struct ExplainArgs {}
 
 pub(crate) async fn run(context: &Context, command: AuthCommand) -> Result<(), CliError> {
     let AuthCommand::Explain(ExplainArgs {}) = command;
-    let mut steps = Steps::default();
-    let outcome = explain(context, &mut steps).await;
-    match &outcome {
-        Ok(()) => steps.good("All is well: commands work with this."),
-        Err(error) => steps.bad(&error.what),
-    }
-    outcome
+    explain(context).await?;
+    good("All is well: commands work with this.");
+    Ok(())
 }
 
-/// Tells each step as it is taken.
-#[derive(Default)]
-struct Steps {
-    told: usize,
+/// Tells of a step that went well. The one that did not is told as the error it is.
+fn good(text: &str) {
+    ui::talk(&format!("✓ {text}"));
 }
 
-impl Steps {
-    fn tell(&mut self, mark: &str, text: &str) {
-        self.told += 1;
-        ui::talk(&format!("{mark} {text}"));
-    }
-
-    fn good(&mut self, text: &str) {
-        self.tell("✓", text);
-    }
-
-    fn note(&mut self, text: &str) {
-        self.tell("·", text);
-    }
-
-    fn bad(&mut self, text: &str) {
-        self.tell("✗", text);
-    }
+/// Tells of something that is neither good nor bad.
+fn note(text: &str) {
+    ui::talk(&format!("· {text}"));
 }
 
-async fn explain(context: &Context, steps: &mut Steps) -> Result<(), CliError> {
+async fn explain(context: &Context) -> Result<(), CliError> {
     let variables = [
         STORE_URL,
         STORE_API_KEY,
@@ -80,9 +61,9 @@ async fn explain(context: &Context, steps: &mut Steps) -> Result<(), CliError> {
         .filter(|name| context.env.has(name))
         .collect();
     if set.is_empty() {
-        steps.note("No environment variable changes the connection.");
+        note("No environment variable changes the connection.");
     } else {
-        steps.note(&format!(
+        note(&format!(
             "Set in the environment, and used before what is stored: {}.",
             set.join(", ")
         ));
@@ -92,7 +73,7 @@ async fn explain(context: &Context, steps: &mut Steps) -> Result<(), CliError> {
         Origin::Files => format!("the files in {}", context.store.dir().display()),
         Origin::Variable(name) => name.to_owned(),
     };
-    steps.good(&format!("The server is {}, from {from}.", connection.address));
+    good(&format!("The server is {}, from {from}.", connection.address));
 
     let url = connection.address.to_string();
     let plain = context
@@ -103,7 +84,7 @@ async fn explain(context: &Context, steps: &mut Steps) -> Result<(), CliError> {
         .info()
         .await
         .map_err(|error| CliError::from_client(&error, &url))?;
-    steps.good(&format!(
+    good(&format!(
         "It answers, and speaks the API of ZenML {}.",
         ui::clean(&info.version)
     ));
@@ -114,12 +95,12 @@ async fn explain(context: &Context, steps: &mut Steps) -> Result<(), CliError> {
             format!("nothing is stored to sign in to {url} with; type: zenml connect --url {url}"),
         ));
     };
-    let login = look_at_credential(context, steps, sign_in)?;
+    let login = look_at_credential(context, sign_in)?;
     let token = match login {
         None => sign_in.token.clone(),
         Some(login) => match plain.login(&login).await {
             Ok(response) => {
-                steps.good("The server accepts it, and issued a token for it.");
+                good("The server accepts it, and issued a token for it.");
                 Some(response.access_token.into_secret())
             }
             Err(error) => return Err(why_not(&error, sign_in, &url)),
@@ -135,7 +116,7 @@ async fn explain(context: &Context, steps: &mut Steps) -> Result<(), CliError> {
         Err(error) => Err(error),
     };
     let user = user.map_err(|error| why_not(&error, sign_in, &url))?;
-    steps.good(&format!(
+    good(&format!(
         "The token is good: you are {}.",
         super::connect::described(&user)
     ));
@@ -143,11 +124,7 @@ async fn explain(context: &Context, steps: &mut Steps) -> Result<(), CliError> {
 }
 
 /// What can be seen of the credential without asking anyone. Gives what has to be exchanged, if it is no token.
-fn look_at_credential(
-    context: &Context,
-    steps: &mut Steps,
-    sign_in: &SignIn,
-) -> Result<Option<LoginRequest>, CliError> {
+fn look_at_credential(context: &Context, sign_in: &SignIn) -> Result<Option<LoginRequest>, CliError> {
     let from = match sign_in.origin {
         Origin::Files => "what is stored".to_owned(),
         Origin::Variable(name) => name.to_owned(),
@@ -158,7 +135,7 @@ fn look_at_credential(
             .device_id
             .map(|id| format!(" of the device {id}"))
             .unwrap_or_default();
-        steps.note(&format!("It is a token{device}, from {from}."));
+        note(&format!("It is a token{device}, from {from}."));
         match sign_in.ends {
             Some(ends) if sign_in.has_ended(context.now) => {
                 let when = clock::relative(ends, context.now);
@@ -171,12 +148,12 @@ fn look_at_credential(
                 ));
             }
             Some(ends) => {
-                steps.good(&format!(
+                good(&format!(
                     "By this machine's clock it ends {}.",
                     clock::relative(ends, context.now)
                 ));
             }
-            None => steps.note("It does not say when it ends."),
+            None => note("It does not say when it ends."),
         }
         return Ok(None);
     };
@@ -188,12 +165,12 @@ fn look_at_credential(
             )
             .next("Copy the whole key, from ZENKEY_ to its end.")
         })?;
-        steps.good(&format!(
+        good(&format!(
             "It is an API key, from {from}, whole, with the id {}.",
             read.id
         ));
     } else {
-        steps.note(&format!("It is a user name and a password, from {from}."));
+        note(&format!("It is a user name and a password, from {from}."));
     }
     Ok(Some(login.clone()))
 }
@@ -203,7 +180,7 @@ fn why_not(error: &ClientError, sign_in: &SignIn, url: &str) -> CliError {
     if !error.is_unauthenticated() {
         return CliError::from_client(error, url);
     }
-    let said = ui::clean(&error.to_string());
+    let said = reason_of(&error.to_string());
     let next = match sign_in.kind {
         Kind::ApiKey => {
             "A key is refused when it was rotated away, switched off, deleted or expired, when its service account was switched off, or \

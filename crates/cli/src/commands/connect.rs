@@ -18,7 +18,7 @@ use crate::clock;
 use crate::connection::Connection;
 use crate::context::Context;
 use crate::env::{STORE_API_KEY, STORE_URL};
-use crate::error::{CliError, Exit};
+use crate::error::{CliError, Exit, reason_of};
 use crate::qr;
 use crate::spinner::Spinner;
 use crate::store::{self, ServerDetails, StoredCredentials, StoredServer, StoredToken, VerifySsl};
@@ -27,6 +27,8 @@ use crate::ui;
 
 /// The type that ZenML Pro gives as its way to sign in.
 const EXTERNAL: &str = "EXTERNAL";
+/// The longest code that anyone would type.
+const LONGEST_TYPED_CODE: usize = 12;
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -332,8 +334,12 @@ impl Attempt<'_> {
         if !error.is_unauthenticated() {
             return self.explain(error);
         }
-        let reason = ui::clean(&error.to_string());
-        CliError::new(Exit::NotSignedIn, format!("{} does not accept {what} ({})", self.address, reason.trim_end_matches('.')))
+        let what = format!(
+            "{} does not accept {what} ({})",
+            self.address,
+            reason_of(&error.to_string())
+        );
+        CliError::new(Exit::NotSignedIn, what)
             .next("Check that it is whole and meant for this server, and that it was not changed, switched off or deleted.")
     }
 
@@ -392,13 +398,12 @@ impl Attempt<'_> {
     }
 
     fn not_let_in(&self, error: &DeviceFlowError) -> CliError {
-        let again = format!("Type: zenml connect --url {}", self.address);
+        let again = format!("zenml connect --url {}", self.address);
         match error {
             DeviceFlowError::Denied { .. } => CliError::new(Exit::Forbidden, "the connection was denied")
-                .next(format!("If that was a mistake: {again}")),
-            DeviceFlowError::Expired => {
-                CliError::new(Exit::NotSignedIn, "nobody confirmed the code in time").next(again)
-            }
+                .next(format!("If that was a mistake, type: {again}")),
+            DeviceFlowError::Expired => CliError::new(Exit::NotSignedIn, "nobody confirmed the code in time")
+                .next(format!("Type: {again}")),
             DeviceFlowError::Client(error) => self.explain(error),
         }
     }
@@ -421,15 +426,17 @@ fn show_link(env: &crate::env::Env, flow: &DeviceFlow, args: &ConnectArgs) {
     {
         ui::talk(&picture);
     }
-    ui::talk(&format!(
-        "and check that it shows the code {}",
-        ui::bold(&ui::clean(flow.user_code()))
-    ));
+    let code = ui::clean(flow.user_code());
+    ui::talk(&format!("and check that it shows the code {}.", ui::bold(&code)));
+    // ZenML's own codes are nothing to be typed.
+    if code.chars().count() <= LONGEST_TYPED_CODE {
+        ui::note(&format!("Or open {} and type the code.", flow.short_link()));
+    }
     ui::talk("");
 }
 
 async fn wait(flow: &mut DeviceFlow) -> Result<TokenResponse, DeviceFlowError> {
-    let total = flow.left();
+    let total = flow.lifetime();
     let started = tokio::time::Instant::now();
     let spinner = Spinner::start(&format!(
         "Waiting for you to confirm it, for up to {}…",

@@ -65,8 +65,8 @@ pub(crate) struct CreateArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Filters are compared as a whole, unless an operator comes before them: equals, notequals, contains, notcontains, startswith,
-endswith, oneof, notoneof, gt, gte, lt, lte, in, isnull, isnotnull.
+Filters are compared as a whole, unless an operator comes before them, as in contains:ci. Operators: equals,
+notequals, contains, notcontains, startswith, endswith, oneof, notoneof, gt, gte, lt, lte, in, isnull, isnotnull.
 
 Examples:
   Those whose names begin with ci:

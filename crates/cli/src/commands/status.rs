@@ -128,7 +128,11 @@ async fn ask(context: &Context, connection: Connection) -> Known {
         .with("device_id", device_id)
         .with("api_key_id", claims.as_ref().and_then(|claims| claims.api_key_id))
         .with("expires", ends)
-        .with("expires_in", ends.map(|ends| clock::relative(ends, now)))
+        .with(
+            "expires_in",
+            ends.filter(|ends| *ends > now)
+                .map(|ends| clock::shown_duration(ends.since(now))),
+        )
         .with("certificates", certificates)
         .with("config_dir", context.store.dir().display().to_string());
     Known { record, failure }

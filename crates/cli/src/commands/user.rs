@@ -9,7 +9,7 @@ use crate::ask;
 use crate::commands::one_name;
 use crate::commands::service_account::{name, text};
 use crate::context::{Context, Session};
-use crate::error::CliError;
+use crate::error::{CliError, Exit};
 use crate::list_args::ListArgs;
 use crate::output::{self, Format, Listed, OutputArgs, Record};
 use crate::ui;
@@ -35,8 +35,8 @@ pub(crate) enum UserCommand {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Filters are compared as a whole, unless an operator comes before them: equals, notequals, contains, notcontains, startswith,
-endswith, oneof, notoneof, gt, gte, lt, lte, in, isnull, isnotnull.
+Filters are compared as a whole, unless an operator comes before them, as in contains:ci. Operators: equals,
+notequals, contains, notcontains, startswith, endswith, oneof, notoneof, gt, gte, lt, lte, in, isnull, isnotnull.
 
 Examples:
   All users, the newest first:
@@ -408,9 +408,13 @@ async fn change_password(session: &Session<'_>, args: PasswordArgs) -> Result<()
         old_password: Some(old.into()),
         ..UserUpdate::default()
     };
-    session
+    let changed = session
         .finish(session.client.update_current_user(&update).await)
-        .await?;
+        .await;
+    changed.map_err(|error| match error.exit {
+        Exit::Forbidden => error.next("Nothing was changed; try again."),
+        _ => error,
+    })?;
     ui::talk("Changed your password.");
     if session
         .client

@@ -82,7 +82,7 @@ pub(crate) fn server(config: &Document) -> Result<Option<StoredServer>, StoreErr
 pub(crate) fn set_server(config: &mut Document, stored: &StoredServer) -> Result<(), StoreError> {
     let before = server(config)?;
     let same = before.is_some_and(|before| before.address == stored.address);
-    let mut store = match config.root.remove("store") {
+    let mut store = match config.root.shift_remove("store") {
         Some(Value::Mapping(store)) if same => store,
         _ => Mapping::new(),
     };
@@ -98,13 +98,13 @@ pub(crate) fn set_server(config: &mut Document, stored: &StoredServer) -> Result
 
 /// Is connected to no server.
 pub(crate) fn clear_server(config: &mut Document) {
-    config.root.remove("store");
+    config.root.shift_remove("store");
     forget_the_server_s(config);
 }
 
 fn forget_the_server_s(config: &mut Document) {
     for key in OF_THE_SERVER {
-        config.root.remove(*key);
+        config.root.shift_remove(*key);
     }
 }
 

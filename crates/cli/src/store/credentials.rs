@@ -136,7 +136,7 @@ pub(crate) fn set(
     credentials: &StoredCredentials,
     details: Option<&ServerDetails>,
 ) -> Result<(), StoreError> {
-    let before = key_of(document, server).and_then(|key| document.root.remove(key.as_str()));
+    let before = key_of(document, server).and_then(|key| document.root.shift_remove(key.as_str()));
     let mut entry = match before {
         Some(Value::Mapping(entry)) => entry,
         None => Mapping::new(),
@@ -194,7 +194,7 @@ pub(crate) fn set_token(
 
 /// Forgets a server's credentials; tells whether there were any.
 pub(crate) fn remove(document: &mut Document, server: &ServerAddress) -> bool {
-    key_of(document, server).is_some_and(|key| document.root.remove(key.as_str()).is_some())
+    key_of(document, server).is_some_and(|key| document.root.shift_remove(key.as_str()).is_some())
 }
 
 fn put(entry: &mut Mapping, field: &str, value: Option<Value>) {
@@ -203,7 +203,7 @@ fn put(entry: &mut Mapping, field: &str, value: Option<Value>) {
             entry.insert(field.into(), value);
         }
         None => {
-            entry.remove(field);
+            entry.shift_remove(field);
         }
     }
 }
