@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::TaskError;
-use crate::run::{cargo, exists, root, succeed, target_dir};
+use crate::run::{build_programs, exists, root, succeed, target_dir};
 
 /// The releases of the Python client that have to work.
 const RELEASES: &[&str] = &["0.98.0", "0.70.0", "0.58.2"];
@@ -23,8 +23,7 @@ pub(crate) fn run(only: &[String]) -> Result<(), TaskError> {
         return Err(format!("the releases are {}", RELEASES.join(", ")).into());
     }
     let python = python()?;
-    succeed(cargo().args(["build", "--package", "zenml-auth-server"]))?;
-    let server = target_dir().join("debug").join("zenml-auth-server");
+    let server = build_programs()?.join("zenml-auth-server");
     let scripts = root().join("xtask").join("conformance");
 
     println!("\nReplaying what ZenML's servers answered:");

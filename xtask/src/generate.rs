@@ -1,9 +1,10 @@
 //! `cargo xtask generate`: the files that are generated from the code.
 
 use std::fs;
+use std::process::Command;
 
 use crate::TaskError;
-use crate::run::{cargo, output, root};
+use crate::run::{build_programs, output, root};
 
 struct Generated {
     path: &'static str,

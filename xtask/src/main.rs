@@ -8,6 +8,7 @@
 
 mod ci;
 mod conformance;
+mod demo;
 mod generate;
 mod layers;
 mod run;
@@ -35,6 +36,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Play the whole mission with the real binaries, and show each step
+    Demo,
     /// Check that no crate imports what its layer must not
     Layers,
     /// Write the files that are generated from the code
@@ -60,6 +63,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Program::parse().task {
         Task::Test { arguments } => test::run(&arguments),
+        Task::Demo => demo::run(),
         Task::Layers => layers::run(),
         Task::Generate { check } => generate::run(check),
         Task::Conformance { releases } => conformance::run(&releases),

@@ -24,6 +24,12 @@ pub(crate) fn target_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
+/// Builds our programs, in the way that the tests have built them already, and gives the folder they are in.
+pub(crate) fn build_programs() -> Result<PathBuf, TaskError> {
+    succeed(cargo().args(["build", "--workspace", "--all-features", "--bins"]))?;
+    Ok(target_dir().join("debug"))
+}
+
 /// Runs a command, and fails when it does.
 pub(crate) fn succeed(command: &mut Command) -> Result<(), TaskError> {
     let shown = shown(command);
