@@ -38,12 +38,5 @@ pub(crate) fn run(check: bool) -> Result<(), TaskError> {
 }
 
 fn openapi() -> Result<String, TaskError> {
-    output(cargo().args([
-        "run",
-        "--quiet",
-        "--package",
-        "zenml-auth-server",
-        "--",
-        "openapi",
-    ]))
+    output(Command::new(build_programs()?.join("zenml-auth-server")).arg("openapi"))
 }
