@@ -73,7 +73,8 @@ fn install(python: &Path, release: &str) -> Result<PathBuf, TaskError> {
     succeed(
         Command::new(pip)
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
-            .arg(format!("zenml=={release}")),
+            // Newer releases need the extra to go back to their local store, which is what `zenml logout` does.
+            .arg(format!("zenml[local]=={release}")),
     )?;
     std::fs::write(complete, "")?;
     Ok(folder)

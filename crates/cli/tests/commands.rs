@@ -1,0 +1,540 @@
+//! Every command against a server that answers as ZenML's 0.98.0 was recorded: what it asks, what it shows, how it ends.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails should stop"
+)]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::{World, recorded};
+
+const DEVICE: &str = "2efa1441-60a3-462a-9644-ac74f84d8518";
+const ACCOUNT: &str = "4dd61a55-b8c9-4214-b613-292d167af1bc";
+const KEY: &str = "4b0a1264-e361-4edc-8705-1f0c3ff1f13b";
+const USER: &str = "69a3daa3-9dd1-4539-b832-e88ccd0393b7";
+
+fn page(items: &[Value]) -> (u16, Value) {
+    (
+        200,
+        json!({"index": 1, "max_size": 20, "total_pages": 1, "total": items.len(), "items": items}),
+    )
+}
+
+async fn with_devices() -> World {
+    let world = World::connected().await;
+    world.on("GET /api/v1/devices", recorded("devices, hydrated"));
+    world.on(&format!("GET /api/v1/devices/{DEVICE}"), recorded("device"));
+    world
+}
+
+async fn with_keys() -> World {
+    let world = World::connected().await;
+    let account = format!("/api/v1/service_accounts/{ACCOUNT}");
+    world.on(
+        "GET /api/v1/service_accounts",
+        recorded("service accounts by name"),
+    );
+    world.on(&format!("GET {account}"), recorded("service account by id"));
+    world.on(&format!("GET {account}/api_keys"), recorded("api keys, hydrated"));
+    world.on(
+        &format!("GET {account}/api_keys/{KEY}"),
+        recorded("api key by id"),
+    );
+    world
+}
+
+#[tokio::test]
+async fn devices_are_listed_in_every_form() {
+    let world = with_devices().await;
+    assert_run!("device-list", world.run("device list").await);
+    assert_run!("device-list-json", world.run("device list -o json").await);
+    assert_run!(
+        "device-list-yaml",
+        world.run("device list --output yaml --columns id,status").await
+    );
+    assert_run!(
+        "device-list-csv",
+        world.run("authorized-device list --output csv").await
+    );
+    assert_run!(
+        "device-list-tsv",
+        world.run("devices ls --output tsv -c id,hostname").await
+    );
+    assert_run!(
+        "device-list-unknown-column",
+        world.run("device list --columns id,colour").await
+    );
+}
+
+#[tokio::test]
+async fn filters_are_passed_on_as_they_are_typed() {
+    let world = with_devices().await;
+    let line = "device list --status active --hostname contains:lap --hostname endswith:top --trusted_device true --sort-by asc:hostname --page 2 --size 5 --logical-operator or";
+    world.run(line).await;
+    assert_eq!(
+        world.asked(),
+        [
+            "GET /api/v1/devices?status=active&hostname=contains%3Alap&hostname=endswith%3Atop&trusted_device=true&logical_operator=or&sort_by=asc%3Ahostname&page=2&size=5&hydrate=true"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn pages_are_counted() {
+    let world = World::connected().await;
+    let (_, mut body) = recorded("devices, hydrated");
+    body["total_pages"] = json!(3);
+    body["total"] = json!(45);
+    world.on("GET /api/v1/devices", (200, body));
+    assert_run!("device-list-pages", world.run("device list --columns id").await);
+    world
+        .forget("GET /api/v1/devices")
+        .on("GET /api/v1/devices", page(&[]));
+    assert_run!("device-list-empty", world.run("device list").await);
+    assert_run!("device-list-empty-json", world.run("device list -o json").await);
+    assert_run!(
+        "device-list-empty-csv",
+        world.run("device list -o csv --columns id,status").await
+    );
+}
+
+#[tokio::test]
+async fn a_device_is_described() {
+    let world = with_devices().await;
+    assert_run!("device-describe", world.run("device describe 2efa").await);
+    assert_run!(
+        "device-describe-json",
+        world.run(&format!("device describe {DEVICE} -o json")).await
+    );
+}
+
+#[tokio::test]
+async fn devices_are_locked_unlocked_and_deleted() {
+    let world = with_devices().await;
+    let route = format!("/api/v1/devices/{DEVICE}");
+    world
+        .on(&format!("PUT {route}"), recorded("lock device"))
+        .on(&format!("PUT {route}"), recorded("unlock device"));
+    world.on(&format!("DELETE {route}"), recorded("delete device"));
+    assert_run!("device-lock", world.run("device lock 2efa").await);
+    assert_run!("device-unlock", world.run("device unlock 2efa").await);
+    assert_run!("device-delete-unasked", world.run("device delete 2efa").await);
+    world.asked();
+    assert_run!("device-delete", world.run("device delete 2efa --yes").await);
+    assert_eq!(world.asked().pop().unwrap(), format!("DELETE {route}"));
+}
+
+#[tokio::test]
+async fn a_device_that_is_not_there() {
+    let world = World::connected().await;
+    world.on("GET /api/v1/devices", page(&[]));
+    assert_run!("device-unknown", world.run("device describe 77").await);
+    assert_run!("device-no-id", world.run("device describe laptop").await);
+    let (_, body) = recorded("devices, hydrated");
+    let item = body["items"][0].clone();
+    let mut other = item.clone();
+    other["id"] = json!("2efa1441-0000-462a-9644-ac74f84d8518");
+    world
+        .forget("GET /api/v1/devices")
+        .on("GET /api/v1/devices", page(&[item, other]));
+    assert_run!("device-ambiguous", world.run("device lock 2efa").await);
+}
+
+#[tokio::test]
+async fn what_a_device_says_of_itself_cannot_steer_the_terminal() {
+    let world = World::connected().await;
+    let (_, mut body) = recorded("devices, hydrated");
+    body["items"][0]["body"]["hostname"] = json!("\u{1b}[2J\u{1b}]0;owned\u{7}lap\u{9b}31m\u{202e}top\r\n");
+    world.on("GET /api/v1/devices", (200, body));
+    for form in ["table", "json", "yaml", "csv", "tsv"] {
+        let ended = world.run(&format!("device list -o {form}")).await;
+        let harmful = ended
+            .stdout
+            .chars()
+            .filter(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\r'))
+            .count();
+        assert_eq!(harmful, 0, "{form}: {:?}", ended.stdout);
+    }
+}
+
+#[tokio::test]
+async fn service_accounts_are_managed() {
+    let world = with_keys().await;
+    let route = format!("/api/v1/service_accounts/{ACCOUNT}");
+    world.on(
+        "POST /api/v1/service_accounts",
+        recorded("create service account"),
+    );
+    world.on(&format!("POST {route}/api_keys"), recorded("create api key"));
+    world.on(&format!("PUT {route}"), recorded("deactivate service account"));
+    world.on(&format!("DELETE {route}"), recorded("delete service account"));
+    assert_run!(
+        "service-account-create",
+        world
+            .run("service-account create ci-71c157 --description for-CI")
+            .await
+    );
+    assert_eq!(
+        world.asked(),
+        [
+            r#"POST /api/v1/service_accounts {"name":"ci-71c157","description":"for-CI","active":true}"#
+                .to_owned(),
+            format!(r#"POST {route}/api_keys {{"name":"default"}}"#),
+        ]
+    );
+    assert_run!(
+        "service-account-create-json",
+        world.run("service-account create --name ci-71c157 -o json").await
+    );
+    assert_run!(
+        "service-account-create-bare",
+        world
+            .run("service-account create ci-71c157 --create-api-key false")
+            .await
+    );
+    assert_run!("service-account-list", world.run("service-account list").await);
+    assert_run!(
+        "service-account-describe",
+        world.run("service-account describe ci-71c157").await
+    );
+    assert_run!(
+        "service-account-describe-json",
+        world
+            .run("service-account describe --name ci-71c157 -o json")
+            .await
+    );
+    world.asked();
+    assert_run!(
+        "service-account-update",
+        world.run("service-account update ci-71c157 --active false").await
+    );
+    assert_eq!(
+        world.asked().pop().unwrap(),
+        format!(r#"PUT {route} {{"active":false}}"#)
+    );
+    assert_run!(
+        "service-account-update-nothing",
+        world.run("service-account update ci-71c157").await
+    );
+    assert_run!(
+        "service-account-delete",
+        world.run("service-account delete ci-71c157 -y").await
+    );
+    assert_run!(
+        "service-account-no-name",
+        world.run("service-account describe").await
+    );
+    assert_run!(
+        "service-account-two-names",
+        world.run("service-account describe a --name b").await
+    );
+}
+
+#[tokio::test]
+async fn a_name_that_is_taken_or_none() {
+    let world = World::connected().await;
+    world.on(
+        "POST /api/v1/service_accounts",
+        recorded("create service account: same name"),
+    );
+    assert_run!(
+        "service-account-exists",
+        world.run("service-account create ci-71c157").await
+    );
+    world.asked();
+    let ended = world.run(&format!("service-account create {ACCOUNT}")).await;
+    assert_run!("service-account-bad-name", ended);
+    assert!(world.asked().is_empty());
+}
+
+#[tokio::test]
+async fn api_keys_are_managed() {
+    let world = with_keys().await;
+    let route = format!("/api/v1/service_accounts/{ACCOUNT}/api_keys");
+    world.on(&format!("POST {route}"), recorded("create api key"));
+    world.on(&format!("PUT {route}/{KEY}"), recorded("deactivate api key"));
+    world.on(
+        &format!("PUT {route}/{KEY}/rotate"),
+        recorded("rotate with retention"),
+    );
+    world.on(&format!("DELETE {route}/{KEY}"), recorded("delete api key"));
+    assert_run!(
+        "api-key-create",
+        world
+            .run("service-account api-key ci-71c157 create default")
+            .await
+    );
+    assert_run!(
+        "api-key-create-expiring",
+        world
+            .run("service-account api-key ci-71c157 create default --expires-in-days 1")
+            .await
+    );
+    let asked = world.asked().pop().unwrap();
+    assert!(
+        asked.ends_with(r#"{"name":"default","expires_in":86400}"#),
+        "{asked}"
+    );
+    assert_run!(
+        "api-key-list",
+        world.run("service-account api-key ci-71c157 list").await
+    );
+    assert_run!(
+        "api-key-list-json",
+        world.run("service-account api-key ci-71c157 list -o json").await
+    );
+    assert_run!(
+        "api-key-describe",
+        world
+            .run("service-account api-key ci-71c157 describe default")
+            .await
+    );
+    assert_run!(
+        "api-key-update",
+        world
+            .run("service-account api-key ci-71c157 update default --active no")
+            .await
+    );
+    world.asked();
+    let ended = world
+        .run("service-account api-key ci-71c157 rotate default")
+        .await;
+    assert_run!("api-key-rotate", ended);
+    assert_eq!(
+        world.asked().pop().unwrap(),
+        format!(r#"PUT {route}/{KEY}/rotate {{"retain_period_minutes":0}}"#)
+    );
+    let ended = world
+        .run("service-account api-key ci-71c157 rotate default --retain 60 -o json")
+        .await;
+    assert!(
+        ended.stderr.contains("still good for 1 hour, until 20"),
+        "{ended:?}"
+    );
+    assert!(ended.stdout.contains("\"key\": \"ZENKEY_"), "{ended:?}");
+    assert_run!(
+        "api-key-delete",
+        world
+            .run("service-account api-key ci-71c157 delete --name default --yes")
+            .await
+    );
+}
+
+#[tokio::test]
+async fn a_key_goes_where_it_is_sent() {
+    let world = with_keys().await;
+    let route = format!("/api/v1/service_accounts/{ACCOUNT}/api_keys");
+    world.on(&format!("POST {route}"), recorded("create api key"));
+    let ended = world
+        .run("service-account api-key ci-71c157 create default --output-file ci.key")
+        .await;
+    assert_run!("api-key-output-file", ended);
+    let path = world.home.path().join("ci.key");
+    assert!(std::fs::read_to_string(&path).unwrap().starts_with("ZENKEY_"));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(
+            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
+    }
+    world.asked();
+    let ended = world
+        .run("service-account api-key ci-71c157 create default --output-file no/such/folder/ci.key")
+        .await;
+    assert_eq!(ended.code, 1);
+    assert!(
+        !world.asked().iter().any(|asked| asked.starts_with("POST")),
+        "no key was made that would be lost"
+    );
+    let ended = world
+        .run("service-account api-key ci-71c157 create default --set-key")
+        .await;
+    assert_run!("api-key-set-key", ended);
+    let kept = world.file("credentials.yaml");
+    assert!(
+        kept.contains("api_key: ZENKEY_") && !kept.contains("access_token"),
+        "{kept}"
+    );
+}
+
+#[tokio::test]
+async fn users_are_managed() {
+    let world = World::connected().await;
+    let route = format!("/api/v1/users/{USER}");
+    world.on("GET /api/v1/users", recorded("users by name"));
+    world.on("POST /api/v1/users", recorded("create user with a password"));
+    world.on(&format!("PUT {route}"), recorded("make user admin"));
+    world.on(&format!("PUT {route}/deactivate"), recorded("deactivate user"));
+    world.on(&format!("DELETE {route}"), recorded("delete oneself"));
+    assert_run!("user-list", world.run("user list").await);
+    assert_run!("user-describe", world.run("user describe").await);
+    assert_run!(
+        "user-describe-json",
+        world.run("user describe default -o json").await
+    );
+    world.asked();
+    assert_run!(
+        "user-create",
+        world
+            .run_with("user create ann-612591 --full-name Ann", "First-Passw0rd\n")
+            .await
+    );
+    assert_eq!(
+        world.asked(),
+        [
+            r#"POST /api/v1/users {"name":"ann-612591","full_name":"Ann","password":"First-Passw0rd","is_admin":false,"active":true}"#
+        ]
+    );
+    assert_run!("user-update", world.run("user update default --admin").await);
+    assert_run!(
+        "user-update-unasked",
+        world.run("user update default --user").await
+    );
+    assert_run!("user-update-nothing", world.run("user update default").await);
+    assert_run!("user-deactivate", world.run("user deactivate default").await);
+    assert_run!(
+        "user-delete-oneself",
+        world.run("user delete default --yes").await
+    );
+}
+
+#[tokio::test]
+async fn a_user_is_invited() {
+    let world = World::connected().await;
+    world.on(
+        "POST /api/v1/users",
+        recorded("create user without a password (invitation)"),
+    );
+    assert_run!(
+        "user-invite",
+        world.run("user create ann-612591-inv --invite").await
+    );
+    assert_run!(
+        "user-invite-json",
+        world.run("user create ann-612591-inv -o json").await
+    );
+    for asked in world.asked() {
+        assert_eq!(
+            asked,
+            r#"POST /api/v1/users {"name":"ann-612591-inv","is_admin":false,"active":false}"#
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_password_is_changed() {
+    let world = World::connected().await;
+    world.on(
+        "PUT /api/v1/current-user",
+        recorded("change own password: wrong old one"),
+    );
+    world.on("PUT /api/v1/current-user", recorded("change own password"));
+    let refused = world
+        .run_with("user change-password", "nope\nSecond-Passw0rd\n")
+        .await;
+    assert_run!("user-change-password-wrong", refused);
+    assert_eq!(
+        world.asked(),
+        [r#"PUT /api/v1/current-user {"password":"Second-Passw0rd","old_password":"nope"}"#]
+    );
+    world.forget("GET /api/v1/current-user");
+    world.on(
+        "GET /api/v1/current-user",
+        recorded("request with a token from before the password change"),
+    );
+    let ended = world
+        .run_with("user change-password", "First-Passw0rd\nSecond-Passw0rd\n")
+        .await;
+    assert_run!("user-change-password", ended);
+}
+
+#[tokio::test]
+async fn what_is_not_allowed() {
+    let world = World::connected().await;
+    world.on("POST /api/v1/users", recorded("user may not create users"));
+    assert_run!("user-forbidden", world.run("user create bob --invite").await);
+}
+
+#[tokio::test]
+async fn a_server_that_fails() {
+    let world = World::connected().await;
+    let body = json!({"detail": ["RuntimeError", "disk full"], "request_id": "r-17"});
+    world.on("GET /api/v1/users", (500, body));
+    assert_run!("server-fails", world.run("user list").await);
+}
+
+#[tokio::test]
+async fn the_traffic_is_shown_without_secrets() {
+    let world = with_keys().await;
+    let route = format!("/api/v1/service_accounts/{ACCOUNT}/api_keys");
+    world.on(&format!("POST {route}"), recorded("create api key"));
+    let ended = world
+        .run("-v service-account api-key ci-71c157 create default --output-file k")
+        .await;
+    assert!(
+        ended.stderr.contains("> POST [url]/api/v1/service_accounts"),
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        ended.stderr.contains(r#""key":"[masked]""#) && !ended.stderr.contains("ZENKEY"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!ended.stderr.contains("h.eyJ"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn scripts_and_pages_are_made() {
+    let world = World::new().await;
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let ended = world.run(&format!("completions {shell}")).await;
+        assert!(ended.code == 0 && ended.stdout.contains("zenml"), "{shell}");
+    }
+    let ended = world.run("man").await;
+    assert!(ended.stdout.contains(".TH zenml 1"), "{}", &ended.stdout[..200]);
+    let ended = world.run("man --dir pages").await;
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let count = std::fs::read_dir(world.home.path().join("pages"))
+        .unwrap()
+        .count();
+    assert!(
+        ended.stderr.contains(&format!("Wrote {count} pages")) && count > 25,
+        "{}",
+        ended.stderr
+    );
+    assert!(
+        world
+            .home
+            .path()
+            .join("pages/zenml-service-account-api-key-rotate.1")
+            .exists()
+    );
+    assert_run!("version", world.run("--version").await);
+    assert_run!("version-command", world.run("version").await);
+}
+
+#[tokio::test]
+async fn colours_are_for_those_who_want_them() {
+    let world = with_devices().await;
+    assert!(!world.run("device list").await.stdout.contains('\u{1b}'));
+    assert!(
+        world
+            .run("device list --color always")
+            .await
+            .stdout
+            .contains("\u{1b}[32mactive")
+    );
+    assert!(
+        !world
+            .run("device list --color never")
+            .await
+            .stdout
+            .contains('\u{1b}')
+    );
+}

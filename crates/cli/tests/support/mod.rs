@@ -1,0 +1,231 @@
+//! A machine of one's own, with a home folder and a server that answers as it was recorded.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "shared by several tests, each of which uses a part; a test that fails should stop"
+)]
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+
+const RECORDING: &str = include_str!("../../../api/wire/zenml-0.98.0.jsonl");
+
+/// What ZenML's server 0.98.0 answered, by the recording's note.
+pub fn recorded(note: &str) -> (u16, Value) {
+    let line = RECORDING
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let exchange = line
+        .into_iter()
+        .find(|exchange| exchange["note"] == note)
+        .unwrap_or_else(|| panic!("no {note:?}"));
+    (
+        u16::try_from(exchange["status"].as_u64().unwrap()).unwrap(),
+        exchange["response"].clone(),
+    )
+}
+
+#[derive(Default)]
+struct Script {
+    /// The answers for a method and a path, in order; the last one stays.
+    routes: BTreeMap<String, VecDeque<(u16, Value)>>,
+    asked: Vec<String>,
+}
+
+/// A machine with a home folder, and a server.
+pub struct World {
+    pub home: tempfile::TempDir,
+    pub url: String,
+    script: Arc<Mutex<Script>>,
+    env: Vec<(String, String)>,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub line: String,
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl World {
+    /// A machine that is not connected, and a server that says what it is.
+    pub async fn new() -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let script = Arc::new(Mutex::new(Script::default()));
+        let app = Router::new().fallback(answer).with_state(Arc::clone(&script));
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        let world = Self {
+            home: tempfile::tempdir().unwrap(),
+            url,
+            script,
+            env: Vec::new(),
+        };
+        world.on("GET /api/v1/info", recorded("server info, unauthenticated"));
+        world.on("GET /api/v1/current-user", recorded("current user"));
+        world
+    }
+
+    /// A machine that is connected with a token.
+    pub async fn connected() -> Self {
+        let world = Self::new().await;
+        let dir = world.config_dir();
+        std::fs::create_dir_all(&dir).unwrap();
+        let url = &world.url;
+        let config =
+            format!("store:\n  type: rest\n  url: {url}\nuser_id: 77ec22a2-335b-4130-ba6c-1e1c371236a7\n");
+        std::fs::write(dir.join("config.yaml"), config).unwrap();
+        // {"device_id":"2efa1441-60a3-462a-9644-ac74f84d8518"}
+        let token = "h.eyJkZXZpY2VfaWQiOiIyZWZhMTQ0MS02MGEzLTQ2MmEtOTY0NC1hYzc0Zjg0ZDg1MTgifQ.s";
+        let credentials = format!("{url}:\n  url: {url}\n  api_token:\n    access_token: {token}\n");
+        std::fs::write(dir.join("credentials.yaml"), credentials).unwrap();
+        world
+    }
+
+    pub fn config_dir(&self) -> PathBuf {
+        self.home.path().join("zenml")
+    }
+
+    pub fn file(&self, name: &str) -> String {
+        std::fs::read_to_string(self.config_dir().join(name)).unwrap_or_default()
+    }
+
+    /// Adds an answer for `GET /path`, without the query.
+    pub fn on(&self, route: &str, reply: (u16, Value)) -> &Self {
+        self.script
+            .lock()
+            .unwrap()
+            .routes
+            .entry(route.to_owned())
+            .or_default()
+            .push_back(reply);
+        self
+    }
+
+    /// Forgets the answers for a route.
+    pub fn forget(&self, route: &str) -> &Self {
+        self.script.lock().unwrap().routes.remove(route);
+        self
+    }
+
+    pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
+        self.env.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// What was asked since this was last called: method, path, query and body.
+    pub fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.script.lock().unwrap().asked)
+    }
+
+    pub fn command(&self, args: &[&str]) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_zenml"));
+        command
+            .args(args)
+            .env_clear()
+            .env("HOME", self.home.path())
+            .env("ZENML_CONFIG_PATH", self.config_dir());
+        command.env("NO_PROXY", "*").current_dir(self.home.path());
+        for (name, value) in &self.env {
+            command.env(name, value);
+        }
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Runs a command; the words are separated by blanks.
+    pub async fn run(&self, line: &str) -> Ended {
+        self.run_with(line, "").await
+    }
+
+    /// Runs a command with something on its standard input.
+    pub async fn run_with(&self, line: &str, input: &str) -> Ended {
+        let line = line.replace("[url]", &self.url);
+        let args: Vec<&str> = line.split_ascii_whitespace().collect();
+        let mut child = self.command(&args).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        // A command that reads nothing may be gone already.
+        let _ = stdin.write_all(input.as_bytes()).await;
+        drop(stdin);
+        let output = child.wait_with_output().await.unwrap();
+        Ended {
+            line: self.masked(&line),
+            code: output.status.code().unwrap_or(-1),
+            stdout: self.masked(&String::from_utf8(output.stdout).unwrap()),
+            stderr: self.masked(&String::from_utf8(output.stderr).unwrap()),
+        }
+    }
+
+    /// Leaves out what differs from run to run.
+    pub fn masked(&self, text: &str) -> String {
+        text.replace(&self.url, "[url]")
+            .replace(&self.home.path().display().to_string(), "[home]")
+    }
+}
+
+impl Ended {
+    /// As a person at a terminal would see it, stream by stream.
+    pub fn shown(&self) -> String {
+        let mut text = format!("$ zenml {}\n", self.line);
+        for (name, stream) in [("out", &self.stdout), ("err", &self.stderr)] {
+            for line in stream.lines() {
+                let _ = writeln!(text, "{name}: {line}");
+            }
+        }
+        let _ = write!(text, "exit: {}", self.code);
+        text
+    }
+}
+
+async fn answer(State(script): State<Arc<Mutex<Script>>>, method: Method, uri: Uri, body: Bytes) -> Response {
+    let mut script = script.lock().unwrap();
+    let body = String::from_utf8_lossy(&body);
+    script
+        .asked
+        .push(format!("{method} {uri} {body}").trim_end().to_owned());
+    let route = format!("{method} {}", uri.path());
+    let reply = match script.routes.get_mut(&route) {
+        Some(replies) if replies.len() > 1 => replies.pop_front(),
+        Some(replies) => replies.front().cloned(),
+        None => None,
+    };
+    let (status, body) = reply.unwrap_or_else(|| {
+        (
+            404,
+            json!({"detail": ["KeyError", format!("\"nobody answers {route}\"")]}),
+        )
+    });
+    let headers = [(header::CONTENT_TYPE, "application/json")];
+    (StatusCode::from_u16(status).unwrap(), headers, body.to_string()).into_response()
+}
+
+/// Compares a run with its snapshot.
+#[macro_export]
+macro_rules! assert_run {
+    ($name:literal, $ended:expr) => {
+        let shown = $ended.shown();
+        insta::with_settings!({snapshot_path => "snapshots/runs", prepend_module_to_snapshot => false, omit_expression => true}, {
+            insta::assert_snapshot!($name, shown);
+        });
+    };
+}
