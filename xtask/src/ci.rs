@@ -10,7 +10,7 @@
 use std::time::{Duration, Instant};
 
 use crate::run::{cargo, exists, succeed};
-use crate::{TaskError, conformance, generate, layers, test};
+use crate::{TaskError, conformance, demo, generate, layers, test};
 
 struct Step {
     name: &'static str,
@@ -47,6 +47,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "generated files",
         run: || generate::run(true),
+    },
+    Step {
+        name: "demo",
+        run: demo::run,
     },
     Step {
         name: "conformance",

@@ -700,9 +700,7 @@ impl Model {
                 let latest = self.now() + asked;
                 let expires = match self.tokens[at].made {
                     Made::ApiKey { .. } => latest,
-                    Made::Device { .. } | Made::Password { .. } => {
-                        self.tokens[at].expires.min(latest)
-                    }
+                    Made::Device { .. } | Made::Password { .. } => self.tokens[at].expires.min(latest),
                 };
                 let from = self.tokens[at].made.clone();
                 self.keep(made.token, from, expires);

@@ -177,7 +177,7 @@ impl ApiKeys<'_> {
         };
         let changes = ChangeSet::new()
             .with(Change::InsertApiKey(key.clone()))
-            .with(self.entry(caller, Action::ApiKeyCreated, &account, &key, None));
+            .with(self.entry(caller, now, Action::ApiKeyCreated, (&account, &key), None));
         match engine.store().commit(changes).await {
             Ok(()) => Ok(IssuedApiKey { key, account, value }),
             Err(CommitError::Taken(Unique::ApiKeyName)) => Err(CreateApiKeyError::NameTaken {
@@ -248,12 +248,13 @@ impl ApiKeys<'_> {
         loop {
             tries.next().await?;
             let found = self.of(&account, which).await?;
+            let now = engine.now();
             let was_active = found.active;
             let changed = ApiKey {
                 name: changes.name.clone().unwrap_or(found.name),
                 description: changes.description.clone().unwrap_or(found.description),
                 active: changes.active.unwrap_or(found.active),
-                updated: engine.now(),
+                updated: now,
                 ..found
             };
             let action = match (was_active, changed.active) {
@@ -263,7 +264,7 @@ impl ApiKeys<'_> {
             };
             let set = ChangeSet::new()
                 .with(Change::UpdateApiKey(changed.clone()))
-                .with(self.entry(caller, action, &account, &changed, None));
+                .with(self.entry(caller, now, action, (&account, &changed), None));
             match engine.store().commit(set).await {
                 Ok(()) => {
                     return Ok((
@@ -319,7 +320,13 @@ impl ApiKeys<'_> {
             };
             let set = ChangeSet::new()
                 .with(Change::UpdateApiKey(rotated.clone()))
-                .with(self.entry(caller, Action::ApiKeyRotated, &account, &rotated, Some(details)));
+                .with(self.entry(
+                    caller,
+                    now,
+                    Action::ApiKeyRotated,
+                    (&account, &rotated),
+                    Some(details),
+                ));
             match engine.store().commit(set).await {
                 Ok(()) => {
                     let key = ApiKey {
@@ -349,10 +356,11 @@ impl ApiKeys<'_> {
         let mut tries = Tries::new();
         loop {
             tries.next().await?;
+            let now = engine.now();
             let found = self.of(&account, which).await?;
             let set = ChangeSet::new()
                 .with(Change::DeleteApiKey(found.id, found.version))
-                .with(self.entry(caller, Action::ApiKeyDeleted, &account, &found, None));
+                .with(self.entry(caller, now, Action::ApiKeyDeleted, (&account, &found), None));
             match engine.store().commit(set).await {
                 Ok(()) => return Ok(()),
                 Err(CommitError::Stale) => {}
@@ -391,13 +399,13 @@ impl ApiKeys<'_> {
     fn entry(
         self,
         caller: &Caller,
+        now: Timestamp,
         action: Action,
-        account: &ServiceAccount,
-        key: &ApiKey,
+        (account, key): (&ServiceAccount, &ApiKey),
         details: Option<String>,
     ) -> Change {
         let name = format!("{}/{}", account.name, key.name);
         let target = target(TargetKind::ApiKey, key.id.as_uuid(), name);
-        Scribe::of(caller).entry_with(self.0.entropy(), self.0.now(), action, target, details)
+        Scribe::of(caller).entry_with(self.0.entropy(), now, action, target, details)
     }
 }

@@ -1,7 +1,9 @@
 //! Accounts of workloads.
 
 use zenml_auth_model::query::{Page, Query, ServiceAccountField};
-use zenml_auth_model::{Action, Name, ServiceAccount, ServiceAccountId, TargetKind, Text, Version};
+use zenml_auth_model::{
+    Action, Name, ServiceAccount, ServiceAccountId, TargetKind, Text, Timestamp, Version,
+};
 
 use super::internal::Tries;
 use super::{Engine, Internal};
@@ -114,7 +116,7 @@ impl ServiceAccounts<'_> {
         };
         let changes = ChangeSet::new()
             .with(Change::InsertServiceAccount(account.clone()))
-            .with(self.entry(caller, Action::ServiceAccountCreated, &account));
+            .with(self.entry(caller, now, Action::ServiceAccountCreated, &account));
         match engine.store().commit(changes).await {
             Ok(()) => Ok(account),
             Err(CommitError::Taken(Unique::ServiceAccountName)) => {
@@ -186,6 +188,7 @@ impl ServiceAccounts<'_> {
         let mut tries = Tries::new();
         loop {
             tries.next().await?;
+            let now = self.0.now();
             let found = self.find(caller, which).await?;
             let was_active = found.active;
             let changed = ServiceAccount {
@@ -194,7 +197,7 @@ impl ServiceAccounts<'_> {
                 description: changes.description.clone().unwrap_or(found.description),
                 avatar_url: changes.avatar_url.clone().or(found.avatar_url),
                 active: changes.active.unwrap_or(found.active),
-                updated: self.0.now(),
+                updated: now,
                 ..found
             };
             let action = match (was_active, changed.active) {
@@ -204,7 +207,7 @@ impl ServiceAccounts<'_> {
             };
             let set = ChangeSet::new()
                 .with(Change::UpdateServiceAccount(changed.clone()))
-                .with(self.entry(caller, action, &changed));
+                .with(self.entry(caller, now, action, &changed));
             match self.0.store().commit(set).await {
                 Ok(()) => {
                     return Ok(ServiceAccount {
@@ -234,10 +237,11 @@ impl ServiceAccounts<'_> {
         let mut tries = Tries::new();
         loop {
             tries.next().await?;
+            let now = self.0.now();
             let found = self.find(caller, which).await?;
             let set = ChangeSet::new()
                 .with(Change::DeleteServiceAccount(found.id, found.version))
-                .with(self.entry(caller, Action::ServiceAccountDeleted, &found));
+                .with(self.entry(caller, now, Action::ServiceAccountDeleted, &found));
             match self.0.store().commit(set).await {
                 Ok(()) => return Ok(()),
                 Err(CommitError::Stale) => {}
@@ -246,12 +250,12 @@ impl ServiceAccounts<'_> {
         }
     }
 
-    fn entry(self, caller: &Caller, action: Action, account: &ServiceAccount) -> Change {
+    fn entry(self, caller: &Caller, now: Timestamp, action: Action, account: &ServiceAccount) -> Change {
         let target = target(
             TargetKind::ServiceAccount,
             account.id.as_uuid(),
             account.name.as_str(),
         );
-        Scribe::of(caller).entry(self.0.entropy(), self.0.now(), action, target)
+        Scribe::of(caller).entry(self.0.entropy(), now, action, target)
     }
 }

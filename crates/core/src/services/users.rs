@@ -3,8 +3,8 @@
 use uuid::Uuid;
 use zenml_auth_model::query::{Page, Query, UserField};
 use zenml_auth_model::{
-    Action, Name, Origin, Secret, ServiceAccount, ServiceAccountId, TargetKind, Text, Timestamp, User,
-    UserId, Version,
+    Action, Name, Origin, Secret, SecretHash, ServiceAccount, ServiceAccountId, TargetKind, Text, Timestamp,
+    User, UserId, Version,
 };
 
 use super::internal::Tries;
@@ -492,30 +492,19 @@ impl Users<'_> {
             .throttle
             .sign_in(&which.to_string(), origin.address, engine.now())?;
         let presented = secrets::hash(token);
+        // The token is checked before the password is hashed: strangers can't make the server work.
+        self.redeemable(which, &presented).await?;
+        engine.throttle.give_back(attempt);
         Passwords::check_strength(&password)?;
         let hash = engine
             .passwords
             .hash(password, engine.entropy())
             .await
             .map_err(Internal::from)?;
-        let mut attempt = Some(attempt);
         let mut tries = Tries::new();
         loop {
             tries.next().await?;
-            let found = match which {
-                By::Id(id) => engine.store().user(*id).await,
-                By::Name(name) => engine.store().user_by_name(name).await,
-            };
-            let found = found
-                .map_err(Internal::from)?
-                .filter(|user| {
-                    user.activation
-                        .is_some_and(|kept| secrets::same(&kept, &presented))
-                })
-                .ok_or(ActivateUserError::Invalid)?;
-            if let Some(attempt) = attempt.take() {
-                engine.throttle.give_back(attempt);
-            }
+            let found = self.redeemable(which, &presented).await?;
             let now = engine.now();
             let activated = rules::activate(found, hash.clone(), now);
             let activated = User {
@@ -537,6 +526,21 @@ impl Users<'_> {
                 Err(error) => return Err(Internal::from(error).into()),
             }
         }
+    }
+
+    /// The user, if this is the hash of the activation token that is out for them.
+    async fn redeemable(self, which: &By<UserId>, presented: &SecretHash) -> Result<User, ActivateUserError> {
+        let found = match which {
+            By::Id(id) => self.0.store().user(*id).await,
+            By::Name(name) => self.0.store().user_by_name(name).await,
+        };
+        found
+            .map_err(Internal::from)?
+            .filter(|user| {
+                user.activation
+                    .is_some_and(|kept| secrets::same(&kept, presented))
+            })
+            .ok_or(ActivateUserError::Invalid)
     }
 
     /// Deletes a user with their devices and sign-ins.

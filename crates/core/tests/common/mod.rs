@@ -1,6 +1,10 @@
 //! An engine on a store in memory, with a clock that is moved by hand.
 
-#![allow(dead_code, clippy::unwrap_used, reason = "test code, of which not every file needs all")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "test code, of which not every file needs all"
+)]
 
 use std::sync::Arc;
 
