@@ -1,7 +1,7 @@
 //! What people see: plain HTML that works without JavaScript.
 //!
 //! Pages have their own credentials, a cookie that the API does not take, and every form carries a token that only
-//! this server could have put there (see [`csrf`]).
+//! this server could have put there (see `csrf.rs`).
 
 use axum::Router;
 use axum::extract::State;
