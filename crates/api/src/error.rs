@@ -183,6 +183,14 @@ impl ErrorBody {
         }
     }
 
+    /// What went wrong, in plain words: like [`Self::message`], but with validation errors as a person would put them
+    /// (`name: is required`) and not as the structures that servers print.
+    #[must_use]
+    pub fn plain_words(&self) -> String {
+        let message = self.message();
+        readable_validation(message).unwrap_or_else(|| message.to_owned())
+    }
+
     /// Under which id the server logged the request, if it says so.
     #[must_use]
     pub fn request_id(&self) -> Option<&str> {
@@ -200,6 +208,63 @@ fn unquoted(message: &str) -> &str {
             .and_then(|rest| rest.strip_suffix(quote))
     };
     inner('\'').or_else(|| inner('"')).unwrap_or(message)
+}
+
+/// Finds field and message in what the releases print for a value that can't be used: structures with `loc` and `msg`, or
+/// `1 validation error for …`, then the field, then `  …, message [type=…]`. `None` when the text is nothing like that.
+fn readable_validation(text: &str) -> Option<String> {
+    let structures: Vec<_> = text
+        .split("'loc': ")
+        .skip(1)
+        .filter_map(readable_structure)
+        .collect();
+    if !structures.is_empty() {
+        return Some(structures.join("; "));
+    }
+    let mut lines = text.lines();
+    lines.next().filter(|first| first.contains("validation error"))?;
+    let mut found = Vec::new();
+    let mut field = "";
+    for line in lines {
+        match line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')) {
+            Some(problem) => {
+                let problem = problem.split(" [type=").next().unwrap_or(problem);
+                found.push(format!(
+                    "{field}: {}",
+                    problem.strip_prefix("Value error, ").unwrap_or(problem)
+                ));
+            }
+            None if !line.starts_with(' ') => field = line,
+            None => {}
+        }
+    }
+    (!found.is_empty()).then(|| found.join("; "))
+}
+
+/// `('body', 'name'), 'msg': 'Field required', …` is `name: Field required`.
+fn readable_structure(text: &str) -> Option<String> {
+    let (place, rest) = text.split_once(')')?;
+    let field = place.rsplit('\'').nth(1)?;
+    // Some releases print the message before the place; it is then not for this one.
+    let (_, message) = rest.split_once("'msg': ")?;
+    Some(format!("{field}: {}", python_string(message)?))
+}
+
+/// The value of a string as Python prints it, up to its closing quote.
+fn python_string(text: &str) -> Option<String> {
+    let mut chars = text.chars();
+    let quote = chars.next().filter(|c| matches!(c, '\'' | '"'))?;
+    let mut value = String::new();
+    loop {
+        match chars.next()? {
+            '\\' => value.push(match chars.next()? {
+                'n' | 't' | 'r' => ' ',
+                other => other,
+            }),
+            c if c == quote => return Some(value),
+            c => value.push(c),
+        }
+    }
 }
 
 impl Serialize for ErrorBody {
@@ -602,6 +667,46 @@ mod tests {
         assert_eq!(message(r#"{"error":"slow_down"}"#).as_deref(), Some("slow_down"));
         for other in ["", "<html>", "[]", "{}", "42", "null", r#"{"detail":{}}"#] {
             assert_eq!(message(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn validation_errors_are_told_in_plain_words() {
+        let mut ours = ValidationErrors::one(Place::Body, "name", Problem::Missing);
+        ours.push(
+            Place::Query,
+            "size",
+            Problem::Unsuitable {
+                reason: "it's \"odd\"".to_owned(),
+            },
+        );
+        assert_eq!(
+            ours.to_body().plain_words(),
+            "name: is required; size: it's \"odd\""
+        );
+        let words = |text: &str| ErrorBody::classed(ErrorClass::ValueError, text).plain_words();
+        assert_eq!(
+            words(
+                "[{'loc': ('query', 'size'), 'msg': 'ensure this value is greater than or equal to 1', 'type': 'x'}]"
+            ),
+            "size: ensure this value is greater than or equal to 1"
+        );
+        assert_eq!(
+            words(
+                "1 validation error for ServiceAccountFilter\nsort_by\n  Value error, You can only sort by valid fields \
+                   of this resource [type=value_error, input_value='x', input_type=str]\n    For further information visit y"
+            ),
+            "sort_by: You can only sort by valid fields of this resource"
+        );
+        for other in [
+            "Invalid page 99.",
+            "",
+            "1 validation error",
+            "'loc': ",
+            "'loc': (''), 'msg': 'x",
+            "{'msg': 'x'}",
+        ] {
+            assert_eq!(words(other), other);
         }
     }
 

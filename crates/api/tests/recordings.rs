@@ -110,6 +110,11 @@ fn every_answer_is_read_and_loses_nothing() {
         if exchange.status >= 400 {
             let body: ErrorBody = read(label, value);
             assert!(!body.message().is_empty(), "{label}");
+            let words = body.plain_words();
+            assert!(
+                !words.is_empty() && !words.contains("'loc'") && !words.contains("[type="),
+                "{label}: {words}"
+            );
             seen += 1;
             continue;
         }

@@ -32,8 +32,9 @@ pub(crate) fn shown_duration(duration: Duration) -> String {
     };
     match seconds {
         0..60 => in_units(1, "second"),
-        60..3_600 => in_units(60, "minute"),
-        3_600..172_800 => in_units(3_600, "hour"),
+        // Half a minute short of an hour is an hour, not sixty minutes.
+        60..3_570 => in_units(60, "minute"),
+        3_570..172_800 => in_units(3_600, "hour"),
         _ => in_units(86_400, "day"),
     }
 }
@@ -65,6 +66,8 @@ mod tests {
             "1 hour ago"
         );
         assert_eq!(relative(moment, moment + Duration::from_secs(61)), "1 minute ago");
+        assert_eq!(shown_duration(Duration::from_secs(3_599)), "1 hour");
+        assert_eq!(shown_duration(Duration::from_secs(30 * 86_400 - 1)), "30 days");
     }
 
     #[test]

@@ -72,13 +72,47 @@ async fn devices_are_listed_in_every_form() {
 #[tokio::test]
 async fn filters_are_passed_on_as_they_are_typed() {
     let world = with_devices().await;
-    let line = "device list --status active --hostname contains:lap --hostname endswith:top --trusted_device true --sort-by asc:hostname --page 2 --size 5 --logical-operator or";
-    world.run(line).await;
+    let filters = "--status active --status notequals:locked --trusted_device true";
+    world
+        .run(&format!(
+            "device list {filters} --sort-by asc:expires --page 2 --size 5 --logical-operator or"
+        ))
+        .await;
     assert_eq!(
         world.asked(),
         [
-            "GET /api/v1/devices?status=active&hostname=contains%3Alap&hostname=endswith%3Atop&trusted_device=true&logical_operator=or&sort_by=asc%3Ahostname&page=2&size=5&hydrate=true"
+            "GET /api/v1/devices?status=active&status=notequals%3Alocked&trusted_device=true&logical_operator=or&sort_by=asc%3Aexpires&page=2&size=5&hydrate=true"
         ]
+    );
+}
+
+#[tokio::test]
+async fn a_filter_that_the_server_would_ignore_is_refused() {
+    let world = with_devices().await;
+    assert_run!(
+        "device-list-by-hostname-zenml",
+        world.run("device list --hostname startswith:lap").await
+    );
+    assert!(!world.asked().iter().any(|asked| asked.contains("/devices")));
+    let (_, mut info) = recorded("server info, unauthenticated");
+    info["metadata"] = json!({"implementation": "zenml-auth 0.1.0"});
+    world
+        .forget("GET /api/v1/info")
+        .on("GET /api/v1/info", (200, info));
+    assert_eq!(world.run("device list --hostname startswith:lap").await.code, 0);
+    assert!(world.asked().pop().unwrap().contains("hostname=startswith%3Alap"));
+}
+
+#[tokio::test]
+async fn a_filter_that_makes_no_sense() {
+    let world = World::connected().await;
+    world.on(
+        "GET /api/v1/service_accounts",
+        recorded("service accounts: bad sort"),
+    );
+    assert_run!(
+        "list-bad-sort",
+        world.run("service-account list --sort-by desc:colour").await
     );
 }
 

@@ -344,7 +344,7 @@ impl Client {
             Some(body) => Err(ClientError::Api {
                 status,
                 class: body.class().cloned(),
-                message: body.message().to_owned(),
+                message: body.plain_words(),
                 request_id: body.request_id().or(header_id).map(str::to_owned),
                 retry_after,
             }),

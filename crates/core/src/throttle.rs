@@ -213,12 +213,23 @@ fn emission(rate: Rate) -> Duration {
     rate.per / rate.burst.max(1)
 }
 
-/// Keeps a map from growing without end: forgets what has no effect any more, and everything if that is not enough.
-fn make_room<K, V>(map: &mut HashMap<K, V>, matters: impl Fn(&V) -> bool) {
+/// Keeps a map from growing without end: forgets what has no effect any more, and if that is not enough, the half
+/// that has the least.
+fn make_room<K, V: Ord + Copy>(map: &mut HashMap<K, V>, matters: impl Fn(&V) -> bool) {
     if map.len() >= MAX_COUNTERS {
         map.retain(|_, value| matters(value));
         if map.len() >= MAX_COUNTERS {
-            map.clear();
+            let mut values: Vec<V> = map.values().copied().collect();
+            let middle = values.len() / 2;
+            let (_, median, _) = values.select_nth_unstable(middle);
+            let median = *median;
+            let mut places = middle;
+            map.retain(|_, value| {
+                // Of many alike, only so many can stay.
+                let stays = *value > median || (*value == median && places > 0);
+                places = places.saturating_sub(usize::from(stays));
+                stays
+            });
         }
     }
 }
@@ -303,6 +314,16 @@ mod tests {
             let _failed = throttle.sign_in(&number.to_string(), None, NOW).unwrap();
         }
         assert!(throttle.state.lock().unwrap().used_until.len() <= MAX_COUNTERS);
+    }
+
+    #[test]
+    fn a_flood_does_not_wash_a_full_counter_away() {
+        let throttle = throttle();
+        while throttle.sign_in("ann", None, NOW).is_ok() {}
+        for number in 0..(2 * MAX_COUNTERS) {
+            let _failed = throttle.sign_in(&number.to_string(), None, NOW).unwrap();
+        }
+        assert!(throttle.sign_in("ann", None, NOW).is_err());
     }
 
     #[test]

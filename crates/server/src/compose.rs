@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zenml_auth_core::ports::{SystemClock, SystemEntropy};
-use zenml_auth_core::services::{Engine, FirstAdministrator, Internal, OpenError, Ports, SetUp, set_up};
+use zenml_auth_core::services::{Engine, FirstAdministrator, OpenError, Ports, SetUp, SetUpError, set_up};
 use zenml_auth_storage::{ConnectOptions, SchemaError, SqlStore};
 
 use crate::config::{Config, Storage};
@@ -30,6 +30,9 @@ pub enum ComposeError {
         "another zenml-auth server runs on the data folder {0}; stop it first, or use another --data-dir"
     )]
     FolderInUse(PathBuf),
+    /// There is no database where there should be one.
+    #[error("there is no database at {0}; start the server first, or check --data-dir")]
+    NoDatabase(PathBuf),
     /// The database can't be opened.
     #[error("can't open the database: {0}")]
     Store(#[from] zenml_auth_core::ports::StoreError),
@@ -41,7 +44,7 @@ pub enum ComposeError {
     Open(#[from] OpenError),
     /// The store can't be set up.
     #[error("can't set the database up: {0}")]
-    SetUp(#[from] Internal),
+    SetUp(#[from] SetUpError),
 }
 
 /// Keeps other servers off the data folder for as long as it lives.
@@ -90,18 +93,33 @@ pub fn lock_folder(storage: &Storage) -> Result<Option<FolderLock>, ComposeError
     }
 }
 
+/// What to do when there is no embedded database yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfMissing {
+    /// Make one.
+    Create,
+    /// Refuse: a folder that was mistyped must not become a new database.
+    Refuse,
+}
+
 /// Connects to the database. The schema is not looked at yet.
 ///
 /// # Errors
 /// [`ComposeError`] when it can't be reached.
-pub async fn connect(storage: &Storage) -> Result<SqlStore, ComposeError> {
-    let options = match &storage.database_url {
+pub async fn connect(storage: &Storage, if_missing: IfMissing) -> Result<SqlStore, ComposeError> {
+    let mut options = match &storage.database_url {
         Some(url) => ConnectOptions::url(url.expose()),
         None => {
-            make_folder(&storage.data_dir)?;
-            ConnectOptions::sqlite_file(storage.data_dir.join(DATABASE_FILE))
+            let file = storage.data_dir.join(DATABASE_FILE);
+            match if_missing {
+                IfMissing::Create => make_folder(&storage.data_dir)?,
+                IfMissing::Refuse if !file.exists() => return Err(ComposeError::NoDatabase(file)),
+                IfMissing::Refuse => {}
+            }
+            ConnectOptions::sqlite_file(file)
         }
     };
+    options.create_if_missing = if_missing == IfMissing::Create;
     Ok(SqlStore::connect(&options).await?)
 }
 

@@ -127,6 +127,17 @@ impl ApiError {
             .logging(internal)
     }
 
+    /// 503: the request took too long.
+    #[must_use]
+    pub fn too_slow() -> Self {
+        let message = "The request took too long. Try again in a few seconds.";
+        Self::unavailable(
+            StatusCode::SERVICE_UNAVAILABLE,
+            message,
+            "a request took too long".to_owned(),
+        )
+    }
+
     /// 500: all there is to know is in the log, under the request's id.
     #[must_use]
     pub fn internal(internal: String) -> Self {
@@ -555,6 +566,9 @@ impl From<ChangeUserError> for ApiError {
                 Self::forbidden("Nobody activates or deactivates their own account.")
             }
             ChangeUserError::LastAdministrator => Self::forbidden(LAST_ADMINISTRATOR),
+            ChangeUserError::NeverActivated => Self::bad_request(
+                "This user has not set a password yet. Deactivate the account for a new activation token.",
+            ),
             ChangeUserError::EmailMissing => {
                 ValidationErrors::body_field("email", "is needed to share it").into()
             }

@@ -1,5 +1,7 @@
 //! What happens to every request and every answer.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -91,6 +93,17 @@ fn new_id() -> String {
     let mut bytes = [0; 8];
     SystemEntropy.fill(&mut bytes);
     format!("{:016x}", u64::from_be_bytes(bytes))
+}
+
+/// How long a request may take as a whole.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Gives up on a request that takes too long.
+pub async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::too_slow().into_response(),
+    }
 }
 
 /// What a panic looks like from outside. It is a defect, and it takes one request with it, not the server.

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::middleware::from_fn_with_state;
-use http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -16,7 +15,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::timeout::TimeoutLayer;
 
 use crate::extract::Peer;
 use crate::state::App;
@@ -24,8 +22,6 @@ use crate::{middleware, pages, routes};
 
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long a request may take as a whole.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long requests that are under way may take once the server was told to stop.
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -34,10 +30,7 @@ pub fn router(app: App) -> Router {
     routes::router()
         .merge(pages::router(&app))
         .layer(CatchPanicLayer::custom(middleware::panicked))
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            REQUEST_TIMEOUT,
-        ))
+        .layer(from_fn(middleware::in_time))
         .layer(from_fn_with_state(app.clone(), middleware::identify))
         .with_state(app)
 }

@@ -3,11 +3,12 @@
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 use zenml_auth_api::device::{DeviceResponse, DeviceUpdate};
+use zenml_auth_api::info::InfoResponse;
 
 use crate::ask;
 use crate::commands::status::{note_own_device, own_device};
 use crate::context::{Context, Session};
-use crate::error::CliError;
+use crate::error::{CliError, Exit};
 use crate::list_args::ListArgs;
 use crate::output::{self, Listed, OutputArgs, Record};
 use crate::ui;
@@ -44,13 +45,13 @@ pub(crate) struct DeviceListArgs {
     /// active or locked
     #[arg(long, value_name = "FILTER", help_heading = "Filters")]
     status: Vec<String>,
-    /// By the machine's name
+    /// By the machine's name (zenml-auth-server only)
     #[arg(long, value_name = "FILTER", help_heading = "Filters")]
     hostname: Vec<String>,
-    /// By the operating system
+    /// By the operating system (zenml-auth-server only)
     #[arg(long, value_name = "FILTER", help_heading = "Filters")]
     os: Vec<String>,
-    /// By the network address
+    /// By the network address (zenml-auth-server only)
     #[arg(long, alias = "ip_address", value_name = "FILTER", help_heading = "Filters")]
     ip_address: Vec<String>,
     /// true or false
@@ -242,10 +243,33 @@ async fn list(session: &Session<'_>, args: &DeviceListArgs) -> Result<(), CliErr
         ("expires", &args.expires),
         ("last_login", &args.last_login),
     ]);
+    check_filters(session, args).await?;
     let page = session.finish(session.client.devices(&request).await).await?;
     let own = own_device(session);
     let page = page.map(|device| ListedDevice(Shown { device: &device, own }.record()));
     output::list(&page, &args.list.output)
+}
+
+/// ZenML's own server ignores filters that it does not know, and would list all devices: not what anyone who filters
+/// can go on with.
+async fn check_filters(session: &Session<'_>, args: &DeviceListArgs) -> Result<(), CliError> {
+    let beyond_zenml = [
+        ("hostname", &args.hostname),
+        ("os", &args.os),
+        ("ip-address", &args.ip_address),
+    ];
+    let Some((flag, _)) = beyond_zenml.into_iter().find(|(_, values)| !values.is_empty()) else {
+        return Ok(());
+    };
+    let info = session.finish(session.client.info().await).await?;
+    if info.metadata.contains_key(InfoResponse::IMPLEMENTATION) {
+        return Ok(());
+    }
+    Err(CliError::new(
+        Exit::Failed,
+        format!("{} can't filter devices by --{flag}", session.url()),
+    )
+    .next("Leave the filter out, and look through the list: zenml device list --output json"))
 }
 
 async fn find(session: &Session<'_>, id: &str) -> Result<DeviceResponse, CliError> {

@@ -1,6 +1,7 @@
 //! `zenml status`: who, where, by what, until when, and what to do.
 
 use clap::Args;
+use zenml_auth_api::info::InfoResponse;
 
 use crate::clock;
 use crate::connection::{Connection, Kind, Origin, SignIn};
@@ -122,6 +123,11 @@ async fn ask(context: &Context, connection: Connection) -> Known {
         .with("server_from", address_origin)
         .with("server_name", info.as_ref().and_then(|info| info.name.clone()))
         .with("server_version", info.as_ref().map(|info| info.version.clone()))
+        .with(
+            "server_software",
+            info.as_ref()
+                .and_then(|info| info.metadata.get(InfoResponse::IMPLEMENTATION)),
+        )
         .with("user", user.as_ref().map(|user| user.name.clone()))
         .with("account", account)
         .with("signed_in_with", sign_in_words)
@@ -146,16 +152,19 @@ fn origin_words(origin: Origin) -> String {
 }
 
 fn words(sign_in: &SignIn) -> String {
+    let of_a_device = sign_in
+        .token
+        .as_ref()
+        .is_some_and(|token| Claims::of(token).device_id.is_some());
     let what = match sign_in.kind {
         Kind::ApiKey => "an API key",
         Kind::Password => "a password",
-        Kind::Token => "a token of this device",
+        Kind::Token if of_a_device => "the token of this device",
+        Kind::Token => "a token",
     };
     match sign_in.origin {
         Origin::Files => what.to_owned(),
-        Origin::Variable(name) => {
-            format!("{what} from the variable {name}").replace("a token of this device", "a token")
-        }
+        Origin::Variable(name) => format!("{what} from the variable {name}"),
     }
 }
 

@@ -134,17 +134,28 @@ impl World {
         std::mem::take(&mut self.script.lock().unwrap().asked)
     }
 
+    /// The variables that a command sees, and no others.
+    pub fn variables(&self) -> Vec<(String, String)> {
+        let home = self.home.path().display().to_string();
+        let config = self.config_dir().display().to_string();
+        let own = [
+            ("HOME", home),
+            ("ZENML_CONFIG_PATH", config),
+            ("NO_PROXY", "*".to_owned()),
+        ];
+        own.into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .chain(self.env.iter().cloned())
+            .collect()
+    }
+
     pub fn command(&self, args: &[&str]) -> tokio::process::Command {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_zenml"));
         command
             .args(args)
             .env_clear()
-            .env("HOME", self.home.path())
-            .env("ZENML_CONFIG_PATH", self.config_dir());
-        command.env("NO_PROXY", "*").current_dir(self.home.path());
-        for (name, value) in &self.env {
-            command.env(name, value);
-        }
+            .envs(self.variables())
+            .current_dir(self.home.path());
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

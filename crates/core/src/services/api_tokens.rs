@@ -58,7 +58,8 @@ impl ApiTokens<'_> {
         }
         let provenance = caller.credential.ok_or(ApiTokenError::NoCredential)?;
         let now = engine.now();
-        // A sign-in ends at its own time, and a token from an API key may not outlive what made it.
+        // A sign-in and a device end at their own time. A token from an API key is good as long as the key is, which every
+        // request with it asks about.
         let latest = match provenance {
             Provenance::Session { .. } | Provenance::Device { .. } => caller.expires,
             Provenance::ApiKey { .. } => None,

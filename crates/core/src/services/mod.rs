@@ -37,7 +37,7 @@ pub use service_accounts::{
     ChangeServiceAccountError, CreateServiceAccountError, FindServiceAccountError, NewServiceAccount,
     ServiceAccountChanges, ServiceAccounts,
 };
-pub use setup::{FirstAdministrator, SetUp, set_up};
+pub use setup::{FirstAdministrator, SetUp, SetUpError, set_up};
 pub use sign_in::{AccessToken, ApiKeySignInError, BrowserSignIn, PasswordSignInError, SignIn};
 pub use users::{
     Account, ActivateUserError, ChangePasswordError, ChangeUserError, CreateUserError, DeactivateUserError,

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::{Internal, Ports};
 use crate::caller::{Scribe, target};
-use crate::password::{HashingCost, Passwords};
+use crate::password::{HashingCost, Passwords, WeakPassword};
 use crate::ports::{Change, ChangeSet, CommitError, Entropy, Unique, id_bytes};
 
 /// The administrator of a new server.
@@ -19,6 +19,17 @@ pub struct FirstAdministrator {
     pub name: Name,
     /// Their password; one is made when none is given.
     pub password: Option<Secret>,
+}
+
+/// Why a server can't be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SetUpError {
+    /// The administrator's password can't be set.
+    #[error("the administrator's password: {0}")]
+    WeakPassword(#[from] WeakPassword),
+    /// Anything else.
+    #[error(transparent)]
+    Internal(#[from] Internal),
 }
 
 /// What came of setting up.
@@ -39,24 +50,28 @@ pub enum SetUp {
 /// Of several replicas that start on one empty store, one does it.
 ///
 /// # Errors
-/// [`Internal`] when the store does not answer or the password can't be hashed.
+/// [`SetUpError`] when the password is too weak or the store does not answer.
 pub async fn set_up(
     ports: &Ports,
     administrator: FirstAdministrator,
     cost: HashingCost,
-) -> Result<SetUp, Internal> {
-    if ports.store.server().await?.is_some() {
+) -> Result<SetUp, SetUpError> {
+    if ports.store.server().await.map_err(Internal::from)?.is_some() {
         return Ok(SetUp::Already);
     }
     let entropy = ports.entropy.as_ref();
     let (password, made_password) = match administrator.password {
-        Some(given) => (given, None),
+        Some(given) => {
+            Passwords::check_strength(&given)?;
+            (given, None)
+        }
         None => {
             let made = readable_password(entropy);
             (made.clone(), Some(made))
         }
     };
-    let hash = Passwords::new(cost, entropy)?.hash(password, entropy).await?;
+    let hasher = Passwords::new(cost, entropy).map_err(Internal::from)?;
+    let hash = hasher.hash(password, entropy).await.map_err(Internal::from)?;
     let now = ports.clock.now();
     let server = ServerIdentity {
         id: ServerId::from_random(id_bytes(entropy)),
@@ -110,7 +125,7 @@ pub async fn set_up(
         }),
         // Another replica was faster.
         Err(CommitError::Taken(Unique::Server)) => Ok(SetUp::Already),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(Internal::from(error).into()),
     }
 }
 

@@ -150,6 +150,9 @@ pub enum ChangeUserError {
     /// There has to be an administrator.
     #[error("this is the last administrator; make somebody else one first")]
     LastAdministrator,
+    /// Without a password there is nothing to sign in with.
+    #[error("the user has no password yet; deactivate them for a new activation token")]
+    NeverActivated,
     /// Sharing an address needs an address.
     #[error("sharing an e-mail address needs an address")]
     EmailMissing,
@@ -388,6 +391,9 @@ impl Users<'_> {
                 Some(false) if found.active => {
                     changed = rules::deactivate(changed, None, now);
                     action = Action::UserDeactivated;
+                }
+                Some(true) if !found.active && found.password.is_none() => {
+                    return Err(ChangeUserError::NeverActivated);
                 }
                 Some(true) if !found.active => {
                     changed = rules::reactivate(changed, now);

@@ -11,7 +11,7 @@ use zenml_auth_model::{Name, Secret, Text};
 
 use super::CommandError;
 use super::print::line;
-use crate::compose::{connect, ports};
+use crate::compose::{IfMissing, connect, ports};
 use crate::config::Config;
 
 #[derive(Debug, Args)]
@@ -46,7 +46,7 @@ enum Task {
 }
 
 pub(super) async fn run(args: AdminArgs, config: &Config) -> Result<(), CommandError> {
-    let store = Arc::new(connect(&config.storage).await?);
+    let store = Arc::new(connect(&config.storage, IfMissing::Refuse).await?);
     store.check_schema().await?;
     let engine = Engine::open(ports(store.clone()), config.settings, config.hashing).await?;
     let done = task(args.task, &engine).await;

@@ -11,7 +11,7 @@ use zenml_auth_model::{Actor, AuditEvent, CredentialRef, Timestamp};
 
 use super::CommandError;
 use super::print::line;
-use crate::compose::{connect, ports};
+use crate::compose::{IfMissing, connect, ports};
 use crate::config::Config;
 
 #[derive(Debug, Args)]
@@ -48,7 +48,7 @@ enum Output {
 }
 
 pub(super) async fn run(args: &AuditArgs, config: &Config) -> Result<(), CommandError> {
-    let store = Arc::new(connect(&config.storage).await?);
+    let store = Arc::new(connect(&config.storage, IfMissing::Refuse).await?);
     store.check_schema().await?;
     let engine = Engine::open(ports(store.clone()), config.settings, config.hashing).await?;
     let page = engine.audit().list(&Caller::operator(), &query(args)?).await?;

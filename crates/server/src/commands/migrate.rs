@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::CommandError;
 use super::print::line;
-use crate::compose::{connect, lock_folder};
+use crate::compose::{IfMissing, connect, lock_folder};
 use crate::config::Config;
 
 #[derive(Debug, Args)]
@@ -33,7 +33,11 @@ pub(super) async fn run(args: &MigrateArgs, config: &Config) -> Result<(), Comma
         Direction::Up | Direction::Down { .. } => lock_folder(&config.storage)?,
         Direction::Status => None,
     };
-    let store = connect(&config.storage).await?;
+    let if_missing = match args.direction {
+        Direction::Up => IfMissing::Create,
+        Direction::Down { .. } | Direction::Status => IfMissing::Refuse,
+    };
+    let store = connect(&config.storage, if_missing).await?;
     match args.direction {
         Direction::Up => report("applied", &store.migrate_up().await?),
         Direction::Down { steps } => report("taken back", &store.migrate_down(steps).await?),

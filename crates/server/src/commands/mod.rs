@@ -9,7 +9,7 @@ mod serve;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use utoipa::OpenApi as _;
 
 use crate::config::{self, Options};
@@ -54,8 +54,31 @@ enum Command {
     Openapi,
 }
 
-/// Does what the command line says.
-pub fn run(program: Program) -> ExitCode {
+/// The command line without the variables that are set to nothing, which are as good as not set: compose files leave
+/// such behind.
+fn command_line() -> clap::Command {
+    fn forget_empty_variables(command: clap::Command) -> clap::Command {
+        command
+            .mut_args(|argument| {
+                let is_empty = argument
+                    .get_env()
+                    .and_then(std::env::var_os)
+                    .is_some_and(|value| value.is_empty());
+                if is_empty {
+                    argument.env(None::<&'static str>)
+                } else {
+                    argument
+                }
+            })
+            .mut_subcommands(forget_empty_variables)
+    }
+    forget_empty_variables(Program::command())
+}
+
+/// Reads the command line and does what it says.
+pub fn run() -> ExitCode {
+    let matches = command_line().get_matches();
+    let program = Program::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let done = match program.command.unwrap_or_default() {
         Command::Openapi => openapi(),
         command => with_runtime(command, program.options),
@@ -100,8 +123,6 @@ fn openapi() -> Result<(), CommandError> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

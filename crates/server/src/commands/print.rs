@@ -33,14 +33,16 @@ pub(super) fn error(error: &(dyn std::error::Error + 'static)) {
 /// A variable that is spelled wrong would be silently without effect. It is no error, because Kubernetes sets
 /// variables of its own that may begin alike.
 pub(super) fn warn_of_unknown_variables() {
-    let command = super::Program::command();
-    let known: Vec<_> = command
-        .get_arguments()
-        .filter_map(|argument| argument.get_env())
-        .collect();
+    fn variables(command: &clap::Command) -> Vec<std::ffi::OsString> {
+        let own = command
+            .get_arguments()
+            .filter_map(|argument| argument.get_env().map(ToOwned::to_owned));
+        own.chain(command.get_subcommands().flat_map(variables)).collect()
+    }
+    let known = variables(&super::Program::command());
     for (name, _) in std::env::vars_os() {
         let is_ours = name.to_str().is_some_and(|name| name.starts_with("ZENML_AUTH_"));
-        if is_ours && !known.contains(&name.as_os_str()) {
+        if is_ours && !known.contains(&name) {
             tracing::warn!(variable = %name.display(), "this variable is no setting and has no effect");
         }
     }

@@ -10,7 +10,7 @@ use zenml_auth_core::services::SetUp;
 
 use super::CommandError;
 use super::print::line;
-use crate::compose::{connect, lock_folder, open, ports};
+use crate::compose::{IfMissing, connect, lock_folder, open, ports};
 use crate::config::Config;
 use crate::extract::proxies::TrustedProxies;
 use crate::state::{App, Facts};
@@ -19,7 +19,7 @@ use crate::{jobs, serve};
 #[derive(Debug, Args, Default)]
 pub(super) struct ServeArgs {
     /// Refuse to start on a database whose schema is not up to date, instead of bringing it up to date
-    #[arg(long, env = "ZENML_AUTH_NO_MIGRATE")]
+    #[arg(long, env = "ZENML_AUTH_NO_MIGRATE", value_parser = clap::builder::FalseyValueParser::new())]
     no_migrate: bool,
 }
 
@@ -30,7 +30,7 @@ pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandE
         .map_err(|error| format!("can't listen on {}: {error}", config.server.bind))?;
     let address = listener.local_addr()?;
     let lock = lock_folder(&config.storage)?;
-    let store = Arc::new(connect(&config.storage).await?);
+    let store = Arc::new(connect(&config.storage, IfMissing::Create).await?);
     if args.no_migrate {
         store.check_schema().await?;
     } else {

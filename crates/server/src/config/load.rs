@@ -14,6 +14,9 @@ use super::{Admin, Config, Log, Server, Storage};
 /// Where to listen unless told otherwise: ZenML's own port, on this machine only.
 const DEFAULT_BIND: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8237);
 
+const USER_CODE_ATTEMPTS: (u32, u32) = (1, 100);
+const PARALLEL_PASSWORD_CHECKS: (u32, u32) = (1, 256);
+
 /// What to log unless told otherwise; what migrations do is said in our own words.
 const DEFAULT_FILTER: &str = "info,sea_orm_migration=warn";
 
@@ -48,6 +51,18 @@ pub enum ConfigError {
     /// There is no folder for application data.
     #[error("there is no home folder to keep data in; use --data-dir")]
     NoDataDir,
+    /// A number is out of range.
+    #[error("{setting} is {least} to {most}, not {given}")]
+    Range {
+        /// Which setting.
+        setting: &'static str,
+        /// The least it can be.
+        least: u32,
+        /// The most it can be.
+        most: u32,
+        /// What was given.
+        given: u32,
+    },
     /// A lifetime does not go with another one.
     #[error("{0}")]
     Lifetimes(&'static str),
@@ -65,6 +80,16 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
     let server = options.server.over(file.server);
     let limits = options.limits.over(file.limits);
     let log = options.log.over(file.log);
+    check_range(
+        "user_code_attempts",
+        limits.user_code_attempts,
+        USER_CODE_ATTEMPTS,
+    )?;
+    check_range(
+        "parallel_password_checks",
+        limits.parallel_password_checks,
+        PARALLEL_PASSWORD_CHECKS,
+    )?;
     let hashing = HashingCost::default();
     let parallel = limits
         .parallel_password_checks
@@ -90,6 +115,20 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
             filter: log.filter.unwrap_or_else(|| DEFAULT_FILTER.to_owned()),
         },
     })
+}
+
+/// Flags are checked where they are read; this is for what the file says.
+fn check_range(setting: &'static str, given: Option<u32>, range: (u32, u32)) -> Result<(), ConfigError> {
+    let (least, most) = range;
+    match given {
+        Some(given) if given < least || given > most => Err(ConfigError::Range {
+            setting,
+            least,
+            most,
+            given,
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn read_file(path: &Path) -> Result<File, ConfigError> {
@@ -269,6 +308,16 @@ mod tests {
         ] {
             let error = load_with(toml, &[]).unwrap_err();
             assert!(error.contains("unknown field"), "{toml}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_file_is_checked_like_the_flags() {
+        for toml in [
+            "[limits]\nuser_code_attempts = 0",
+            "[limits]\nparallel_password_checks = 1000",
+        ] {
+            assert!(load_with(toml, &[]).unwrap_err().contains(" to "), "{toml}");
         }
     }
 

@@ -3,7 +3,10 @@
 //! The same types are read from the command line, where clap adds the environment, and from the TOML file; a layer
 //! that says nothing about a setting leaves it to the next.
 
-#![allow(rustdoc::bare_urls, reason = "these texts are shown by --help, where markup would be in the way")]
+#![allow(
+    rustdoc::bare_urls,
+    reason = "these texts are shown by --help, where markup would be in the way"
+)]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,0 +1,430 @@
+//! Connecting machines, from the request to the end of the token.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "all of this is test code"
+)]
+
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use zenml_auth_testkit::server::{PASSWORD, TestOptions, TestServer, device_id, text};
+
+const LAPTOP: &str = "77ec22a2-335b-4130-ba6c-1e1c371236a7";
+const PHONE: &str = "1312a7a1-f68c-4e79-a01c-1f2fdf454f8e";
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// A poll's error, after a look at what every one of them has in common.
+async fn poll_error(server: &TestServer, client: &str, code: &str) -> String {
+    let answer = server.poll(client, code).await;
+    answer.expect(StatusCode::BAD_REQUEST);
+    assert!(answer.header("cache-control").contains("no-store"));
+    text(&answer.json()["error"])
+}
+
+async fn verify(server: &TestServer, token: &str, asked: &Value, body: Value) -> StatusCode {
+    let path = format!("/api/v1/devices/{}/verify", device_id(asked));
+    server.put(&path).bearer(token).json(&body).send().await.status
+}
+
+async fn good(server: &TestServer, token: &str) -> bool {
+    server.current_user(token).await.status == StatusCode::OK
+}
+
+#[tokio::test]
+async fn every_answer_to_a_poll() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    assert_eq!(poll_error(&server, LAPTOP, "00ff").await, "invalid_client");
+
+    let asked = server.request_device(LAPTOP).await;
+    let code = text(&asked["device_code"]);
+    assert_eq!(
+        (asked["expires_in"].clone(), asked["interval"].clone()),
+        (json!(300), json!(5))
+    );
+    assert_eq!(poll_error(&server, LAPTOP, "00ff").await, "invalid_grant");
+    assert_eq!(
+        poll_error(&server, PHONE, &code).await,
+        "invalid_client",
+        "a code is its client's alone"
+    );
+    assert_eq!(poll_error(&server, LAPTOP, &code).await, "authorization_pending");
+    // Each poll that comes too early adds five seconds.
+    for wait in [5, 10, 15] {
+        server.clock.advance(SECOND * wait - Duration::from_micros(1));
+        assert_eq!(poll_error(&server, LAPTOP, &code).await, "slow_down");
+    }
+    server.clock.advance(SECOND * 20);
+    assert_eq!(poll_error(&server, LAPTOP, &code).await, "authorization_pending");
+
+    assert_eq!(
+        verify(&server, &admin, &asked, json!({"user_code": asked["user_code"]})).await,
+        StatusCode::OK
+    );
+    assert_eq!(
+        poll_error(&server, LAPTOP, "00ff").await,
+        "invalid_grant",
+        "the code comes before the state"
+    );
+    let granted = server.poll(LAPTOP, &code).await.expect(StatusCode::OK).json();
+    assert_eq!(granted["token_type"], "bearer");
+    assert_eq!(granted["expires_in"], 86_400);
+    assert_eq!(poll_error(&server, LAPTOP, &code).await, "expired_token");
+}
+
+#[tokio::test]
+async fn a_request_expires_at_every_step() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let pending = server.request_device(LAPTOP).await;
+    let approved = server.request_device(PHONE).await;
+    assert_eq!(
+        verify(
+            &server,
+            &admin,
+            &approved,
+            json!({"user_code": approved["user_code"]})
+        )
+        .await,
+        StatusCode::OK
+    );
+    server.clock.advance(SECOND * 300);
+    assert_eq!(
+        poll_error(&server, LAPTOP, pending["device_code"].as_str().unwrap()).await,
+        "expired_token"
+    );
+    assert_eq!(
+        poll_error(&server, PHONE, approved["device_code"].as_str().unwrap()).await,
+        "expired_token"
+    );
+    let late = verify(
+        &server,
+        &admin,
+        &pending,
+        json!({"user_code": pending["user_code"]}),
+    )
+    .await;
+    assert_eq!(late, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn wrong_codes_are_counted_wherever_they_are_tried() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let asked = server.request_device(LAPTOP).await;
+    let look = format!("/api/v1/devices/{}?user_code=BBBB-BBBB", device_id(&asked));
+    server
+        .get(&look)
+        .bearer(&admin)
+        .send()
+        .await
+        .expect(StatusCode::NOT_FOUND);
+    assert_eq!(
+        verify(&server, &admin, &asked, json!({"user_code": "wrong"})).await,
+        StatusCode::BAD_REQUEST
+    );
+    server
+        .get(&look)
+        .bearer(&admin)
+        .send()
+        .await
+        .expect(StatusCode::NOT_FOUND);
+    let right = json!({"user_code": asked["user_code"]});
+    assert_eq!(
+        verify(&server, &admin, &asked, right).await,
+        StatusCode::BAD_REQUEST,
+        "three were enough"
+    );
+    assert_eq!(
+        poll_error(&server, LAPTOP, asked["device_code"].as_str().unwrap()).await,
+        "access_denied"
+    );
+}
+
+#[tokio::test]
+async fn trusted_for_thirty_days_and_others_for_one() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let (trusted, _) = server.connect_device(&admin, LAPTOP, true).await;
+    let (untrusted, _) = server.connect_device(&admin, PHONE, false).await;
+    server.clock.advance(DAY - SECOND * 2);
+    assert!(good(&server, &untrusted).await);
+    server.clock.advance(SECOND * 2);
+    assert!(!good(&server, &untrusted).await);
+    server.clock.advance(29 * DAY - SECOND * 2);
+    assert!(good(&server, &trusted).await);
+    server.clock.advance(SECOND * 2);
+    assert!(!good(&server, &trusted).await);
+}
+
+#[tokio::test]
+async fn lock_unlock_and_delete_take_effect_on_the_next_request() {
+    let server = TestServer::start_with(TestOptions::sqlite()).await;
+    let admin = server.admin().await;
+    let (token, id) = server.connect_device(&admin, LAPTOP, true).await;
+    let path = format!("/api/v1/devices/{id}");
+    for _ in 0..3 {
+        let locked = server
+            .put(&path)
+            .bearer(&admin)
+            .json(&json!({"locked": true}))
+            .send()
+            .await;
+        assert_eq!(locked.expect(StatusCode::OK).json()["body"]["status"], "locked");
+        let refused = server.current_user(&token).await;
+        assert_eq!(
+            refused.expect(StatusCode::UNAUTHORIZED).class(),
+            "CredentialsNotValid"
+        );
+        let active = server
+            .put(&path)
+            .bearer(&admin)
+            .json(&json!({"locked": false}))
+            .send()
+            .await;
+        assert_eq!(active.expect(StatusCode::OK).json()["body"]["status"], "active");
+        assert!(good(&server, &token).await);
+    }
+    server
+        .delete(&path)
+        .bearer(&admin)
+        .send()
+        .await
+        .expect(StatusCode::OK);
+    assert!(!good(&server, &token).await);
+    server
+        .get(&path)
+        .bearer(&admin)
+        .send()
+        .await
+        .expect(StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn connecting_again_keeps_the_id_and_ends_the_token_before() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let (first, id) = server.connect_device(&admin, LAPTOP, true).await;
+    let (second, same) = server.connect_device(&admin, LAPTOP, false).await;
+    assert_eq!(id, same);
+    assert!(!good(&server, &first).await);
+    assert!(good(&server, &second).await);
+    let device = server
+        .get(&format!("/api/v1/devices/{id}"))
+        .bearer(&admin)
+        .send()
+        .await
+        .json();
+    assert_eq!(device["body"]["trusted_device"], false);
+}
+
+#[tokio::test]
+async fn two_people_share_a_machine() {
+    let server = TestServer::start().await;
+    let (admin, ann) = (server.admin().await, server.user("ann").await);
+    let (admins, first) = server.connect_device(&admin, LAPTOP, true).await;
+    let (anns, second) = server.connect_device(&ann, LAPTOP, true).await;
+    assert_ne!(first, second);
+    let hers = format!("/api/v1/devices/{second}");
+    // What is somebody else's looks like nothing at all.
+    for answer in [
+        server.get(&hers).bearer(&admin).send().await,
+        server
+            .put(&hers)
+            .bearer(&admin)
+            .json(&json!({"locked": true}))
+            .send()
+            .await,
+        server.delete(&hers).bearer(&admin).send().await,
+    ] {
+        assert_eq!(answer.expect(StatusCode::NOT_FOUND).class(), "KeyError");
+    }
+    server
+        .put(&hers)
+        .bearer(&ann)
+        .json(&json!({"locked": true}))
+        .send()
+        .await
+        .expect(StatusCode::OK);
+    assert!(good(&server, &admins).await && !good(&server, &anns).await);
+    let listed = server.get("/api/v1/devices").bearer(&admin).send().await.json();
+    assert_eq!(
+        (listed["total"].clone(), listed["items"][0]["id"].clone()),
+        (json!(1), json!(first))
+    );
+}
+
+#[tokio::test]
+async fn a_lock_stays_until_it_is_lifted() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let (token, id) = server.connect_device(&admin, LAPTOP, true).await;
+    let path = format!("/api/v1/devices/{id}");
+    server
+        .put(&path)
+        .bearer(&admin)
+        .json(&json!({"locked": true}))
+        .send()
+        .await
+        .expect(StatusCode::OK);
+    let asked = server.request_device(LAPTOP).await;
+    let body = json!({"user_code": asked["user_code"]});
+    assert_eq!(
+        verify(&server, &admin, &asked, body.clone()).await,
+        StatusCode::BAD_REQUEST
+    );
+    assert!(!good(&server, &token).await);
+    server
+        .put(&path)
+        .bearer(&admin)
+        .json(&json!({"locked": false}))
+        .send()
+        .await
+        .expect(StatusCode::OK);
+    assert_eq!(verify(&server, &admin, &asked, body).await, StatusCode::OK);
+
+    // Locked between the approval and the poll: no token, and the lock is still there.
+    server
+        .put(&path)
+        .bearer(&admin)
+        .json(&json!({"locked": true}))
+        .send()
+        .await
+        .expect(StatusCode::OK);
+    assert_eq!(
+        poll_error(&server, LAPTOP, asked["device_code"].as_str().unwrap()).await,
+        "access_denied"
+    );
+    let device = server.get(&path).bearer(&admin).send().await.json();
+    assert_eq!(device["body"]["status"], "locked");
+}
+
+#[tokio::test]
+async fn strangers_change_nothing() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let (token, id) = server.connect_device(&admin, LAPTOP, true).await;
+    let path = format!("/api/v1/devices/{id}");
+    let before = server.get(&path).bearer(&admin).send().await.json();
+    for _ in 0..20 {
+        let asked = server.request_device(LAPTOP).await;
+        poll_error(&server, LAPTOP, asked["device_code"].as_str().unwrap()).await;
+        poll_error(&server, LAPTOP, "00ff").await;
+        server
+            .put(&path)
+            .json(&json!({"locked": true}))
+            .send()
+            .await
+            .expect(StatusCode::UNAUTHORIZED);
+        server.delete(&path).send().await.expect(StatusCode::UNAUTHORIZED);
+    }
+    assert_eq!(server.get(&path).bearer(&admin).send().await.json(), before);
+    assert!(good(&server, &token).await);
+}
+
+#[tokio::test]
+async fn an_approval_falls_with_the_person() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    for ends in ["password", "deactivate", "delete"] {
+        let name = format!("ann-{ends}");
+        let ann = server.user(&name).await;
+        let asked = server.request_device(LAPTOP).await;
+        assert_eq!(
+            verify(&server, &ann, &asked, json!({"user_code": asked["user_code"]})).await,
+            StatusCode::OK
+        );
+        let path = format!("/api/v1/users/{name}");
+        let done = match ends {
+            "password" => {
+                let body = json!({"password": "Second-Passw0rd", "old_password": PASSWORD});
+                server
+                    .put("/api/v1/current-user")
+                    .bearer(&ann)
+                    .json(&body)
+                    .send()
+                    .await
+            }
+            "deactivate" => {
+                server
+                    .put(&format!("{path}/deactivate"))
+                    .bearer(&admin)
+                    .send()
+                    .await
+            }
+            _ => server.delete(&path).bearer(&admin).send().await,
+        };
+        done.expect(StatusCode::OK);
+        let code = text(&asked["device_code"]);
+        assert_eq!(
+            server.poll(LAPTOP, &code).await.status,
+            StatusCode::BAD_REQUEST,
+            "{ends}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn signing_out_ends_the_token() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let (device, id) = server.connect_device(&admin, LAPTOP, true).await;
+    server
+        .get("/api/v1/logout")
+        .bearer(&device)
+        .send()
+        .await
+        .expect(StatusCode::OK);
+    assert!(!good(&server, &device).await);
+    let listed = server.get("/api/v1/devices").bearer(&admin).send().await.json();
+    assert_eq!(listed["items"][0]["id"], json!(id), "the device itself stays");
+    server
+        .get("/api/v1/logout")
+        .bearer(&admin)
+        .send()
+        .await
+        .expect(StatusCode::OK);
+    assert!(!good(&server, &admin).await);
+    assert!(good(&server, &server.admin().await).await);
+}
+
+#[tokio::test]
+async fn workloads_have_no_devices() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let key = server.api_key(&admin, "ci", "default").await;
+    let asked = server.request_device(LAPTOP).await;
+    let refused = verify(&server, &key, &asked, json!({"user_code": asked["user_code"]})).await;
+    assert_eq!(refused, StatusCode::FORBIDDEN);
+    let listed = server.get("/api/v1/devices").bearer(&key).send().await.json();
+    assert_eq!(listed["total"], 0);
+}
+
+#[tokio::test]
+async fn the_machine_is_shown_as_it_describes_itself() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let asked = server.request_device(LAPTOP).await;
+    let look = format!(
+        "/api/v1/devices/{}?user_code={}",
+        device_id(&asked),
+        text(&asked["user_code"])
+    );
+    let shown = server
+        .get(&look)
+        .bearer(&admin)
+        .send()
+        .await
+        .expect(StatusCode::OK)
+        .json();
+    assert_eq!(shown["body"]["status"], "pending");
+    assert_eq!(shown["body"]["hostname"], "laptop");
+    assert_eq!(shown["body"]["os"], "Linux");
+    assert_eq!(shown["body"]["ip_address"], "127.0.0.1");
+    assert_eq!(shown["metadata"]["python_version"], "3.11.7");
+}
