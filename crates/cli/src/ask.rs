@@ -17,6 +17,10 @@ async fn blocking<T: Send + 'static>(
     let outcome = tokio::task::spawn_blocking(read).await;
     match outcome {
         Ok(Ok(value)) => Ok(value),
+        // While a password is typed, Ctrl-C comes as a character and not as a signal.
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::Interrupted => {
+            Err(CliError::new(Exit::Interrupted, "interrupted"))
+        }
         Ok(Err(error)) => Err(CliError::new(
             Exit::Failed,
             format!("nothing can be read: {error}"),

@@ -198,6 +198,28 @@ async fn ctrl_c_at_a_password_leaves_the_terminal_as_it_was() {
 }
 
 #[tokio::test]
+async fn a_signal_at_a_password_leaves_the_terminal_as_it_was() {
+    let world = World::new().await;
+    let mut terminal = Terminal::run(&world, "connect --url [url] --username ann");
+    terminal.until("Password of ann: ").await.until_hidden().await;
+    let pid = terminal.child.id().unwrap().to_string();
+    assert!(
+        tokio::process::Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .await
+            .unwrap()
+            .success()
+    );
+    let status = tokio::time::timeout(Duration::from_secs(20), terminal.child.wait())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(status.code(), Some(130));
+    assert!(terminal.echoes(), "the terminal no longer shows what is typed");
+}
+
+#[tokio::test]
 async fn a_new_password_is_asked_for_twice() {
     let world = World::connected().await;
     let mut terminal = Terminal::run(&world, "user create ann");
