@@ -1,6 +1,7 @@
 //! `cargo xtask generate`: the files that are generated from the code.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use crate::TaskError;
@@ -11,10 +12,16 @@ struct Generated {
     make: fn() -> Result<String, TaskError>,
 }
 
-const FILES: &[Generated] = &[Generated {
-    path: "docs/openapi.json",
-    make: openapi,
-}];
+const FILES: &[Generated] = &[
+    Generated {
+        path: "docs/openapi.json",
+        make: openapi,
+    },
+    Generated {
+        path: "docs/cli.md",
+        make: command_line,
+    },
+];
 
 pub(crate) fn run(check: bool) -> Result<(), TaskError> {
     let mut outdated = Vec::new();
@@ -39,4 +46,58 @@ pub(crate) fn run(check: bool) -> Result<(), TaskError> {
 
 fn openapi() -> Result<String, TaskError> {
     output(Command::new(build_programs()?.join("zenml-auth-server")).arg("openapi"))
+}
+
+const COMMAND_LINE_HEAD: &str = "# The command line
+
+This is what `zenml --help` says, and the help of each of its commands. Made by `cargo xtask generate`.
+";
+
+fn command_line() -> Result<String, TaskError> {
+    let zenml = build_programs()?.join("zenml");
+    let mut text = COMMAND_LINE_HEAD.to_owned();
+    describe(&zenml, &[], &mut text)?;
+    Ok(text)
+}
+
+/// The help of a command, and of those below it.
+fn describe(zenml: &Path, command: &[&str], text: &mut String) -> Result<(), TaskError> {
+    let mut help = Command::new(zenml);
+    help.args(command)
+        .arg("--help")
+        .env("COLUMNS", "100")
+        .env("NO_COLOR", "1");
+    let help = output(&mut help)?;
+    // What stands for an argument is needed to get at the commands behind it.
+    let name = ["zenml"]
+        .iter()
+        .chain(command)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(" ");
+    let depth = "#".repeat((command.len() + 2).min(4));
+    text.push_str(&format!(
+        "\n{depth} `{name}`\n\n```text\n{}\n```\n",
+        help.trim_end()
+    ));
+    for below in subcommands(&help) {
+        let mut path = command.to_vec();
+        if command.last() == Some(&"api-key") {
+            path.push("ACCOUNT");
+        }
+        path.push(below);
+        describe(zenml, &path, text)?;
+    }
+    Ok(())
+}
+
+/// The names under `Commands:`.
+fn subcommands(help: &str) -> Vec<&str> {
+    let after = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    after
+        .take_while(|line| !line.is_empty())
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect()
 }
