@@ -24,7 +24,26 @@ pub(crate) struct StatusArgs {
     output: OutputArgs,
 }
 
-/// What is known before the server is asked.
+/// All that is told, in this order; programs get all of it, whatever is known.
+const COLUMNS: &[&str] = &[
+    "status",
+    "server",
+    "server_from",
+    "server_name",
+    "server_version",
+    "server_software",
+    "user",
+    "account",
+    "signed_in_with",
+    "device_id",
+    "api_key_id",
+    "expires",
+    "expires_in",
+    "certificates",
+    "config_dir",
+];
+
+/// What was found out, and what is wrong, if anything is.
 struct Known {
     record: Record,
     failure: Option<CliError>,
@@ -36,7 +55,6 @@ pub(crate) async fn run(context: &Context, args: StatusArgs) -> Result<(), CliEr
         None => Known {
             record: Record::new()
                 .with("status", "not connected")
-                .with("server", Cell::Nothing)
                 .with("config_dir", context.store.dir().display().to_string()),
             failure: Some(
                 CliError::new(Exit::NotSignedIn, "not connected to a ZenML server")
@@ -44,6 +62,7 @@ pub(crate) async fn run(context: &Context, args: StatusArgs) -> Result<(), CliEr
             ),
         },
     };
+    let record = record.only(COLUMNS);
     let record = if args.output.output == Format::Table {
         without_nothing(&record)
     } else {
