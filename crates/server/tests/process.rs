@@ -1,0 +1,452 @@
+//! The real program, as an operator runs it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "all of this is test code, and waits for real processes"
+)]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const PASSWORD: &str = "zenml-Passw0rd";
+const DEADLINE: Duration = Duration::from_secs(30);
+
+fn program(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zenml-auth-server"));
+    command
+        .arg("--data-dir")
+        .arg(folder)
+        .args(arguments)
+        .env("ZENML_AUTH_ADMIN_PASSWORD", PASSWORD);
+    command
+}
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    program(folder, arguments).output().unwrap()
+}
+
+/// What a command says when it fails, which it has to.
+fn failure(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A running server; it is killed when dropped.
+struct Server {
+    process: Child,
+    address: String,
+    greeting: String,
+}
+
+impl Server {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let address = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .to_string();
+        let mut command = program(folder, &["--bind", &address]);
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(folder.join("test.log"))
+            .unwrap();
+        let mut process = command
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut greeting = String::new();
+        for line in BufReader::new(process.stdout.take().unwrap()).lines() {
+            let line = line.unwrap();
+            greeting.push_str(&line);
+            greeting.push('\n');
+            if line.starts_with("Connect with") {
+                break;
+            }
+        }
+        assert!(greeting.contains("Listening on"), "{greeting}");
+        Self {
+            process,
+            address,
+            greeting,
+        }
+    }
+
+    /// Sends a request and gives status and body; `None` when the server is gone.
+    fn try_send(&self, method: &str, path: &str, token: &str, body: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(&self.address).ok()?;
+        let length = body.len();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        )
+        .ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let status = answer.split(' ').nth(1)?.parse().ok()?;
+        Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
+    }
+
+    fn send(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
+        self.try_send(method, path, token, body).unwrap()
+    }
+
+    fn sign_in(&self, password: &str) -> Option<String> {
+        let (status, body) = self.send(
+            "POST",
+            "/api/v1/login",
+            "",
+            &format!("username=default&password={password}"),
+        );
+        let body: Value = serde_json::from_str(&body).unwrap();
+        (status == 200).then(|| body["access_token"].as_str().unwrap().to_owned())
+    }
+
+    fn terminate(mut self) -> (Option<i32>, Duration) {
+        let begun = Instant::now();
+        let killed = Command::new("kill")
+            .arg(self.process.id().to_string())
+            .status()
+            .unwrap();
+        assert!(killed.success());
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return (status.code(), begun.elapsed());
+            }
+            assert!(begun.elapsed() < DEADLINE, "it does not end");
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn the_first_start_makes_an_administrator_and_the_second_does_not() {
+    let folder = TempDir::new().unwrap();
+    let first = Server::start(folder.path(), &[]);
+    assert!(first.greeting.contains("This is a new server."));
+    assert!(
+        !first.greeting.contains(PASSWORD),
+        "a password that was given is not shown"
+    );
+    assert!(
+        first
+            .greeting
+            .contains(&format!("zenml connect --url http://{}", first.address))
+    );
+    assert!(first.sign_in(PASSWORD).is_some());
+    assert_eq!(first.terminate().0, Some(0));
+    let second = Server::start(folder.path(), &[]);
+    assert!(!second.greeting.contains("new server"));
+    assert!(second.sign_in(PASSWORD).is_some());
+}
+
+#[test]
+fn a_password_is_made_and_shown_once_when_none_is_given() {
+    let folder = TempDir::new().unwrap();
+    let password_of = |greeting: &str| {
+        let line = greeting
+            .lines()
+            .find(|line| line.trim().starts_with("Password"))?;
+        line.split_whitespace().nth(1).map(str::to_owned)
+    };
+    // A variable that is set to nothing is as good as none.
+    let empty = folder.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    let address = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string();
+    let mut process = program(&empty, &["--bind", &address])
+        .env("ZENML_AUTH_ADMIN_PASSWORD", "")
+        .env("ZENML_AUTH_PUBLIC_URL", "")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut greeting = String::new();
+    for line in BufReader::new(process.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        greeting.push_str(&format!("{line}\n"));
+        if line.starts_with("Connect with") {
+            break;
+        }
+    }
+    let server = Server {
+        process,
+        address,
+        greeting,
+    };
+    let made = password_of(&server.greeting).unwrap();
+    assert!(server.sign_in(&made).is_some());
+    drop(server);
+    assert_eq!(password_of(&Server::start(&empty, &[]).greeting), None);
+}
+
+#[test]
+fn a_weak_password_is_refused_before_anything_is_made() {
+    let folder = TempDir::new().unwrap();
+    let output = program(folder.path(), &["--bind", "127.0.0.1:0"])
+        .env("ZENML_AUTH_ADMIN_PASSWORD", "x")
+        .output();
+    assert!(failure(&output.unwrap()).contains("at least 8 characters"));
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_kill() {
+    let folder = TempDir::new().unwrap();
+    let mut acknowledged = Vec::new();
+    for round in 0..5 {
+        let server = Server::start(folder.path(), &[]);
+        let token = server.sign_in(PASSWORD).unwrap();
+        for number in 0..5 {
+            let name = format!("account-{round}-{number}");
+            let body = json!({"name": name, "active": true}).to_string();
+            let (status, _) = server.send("POST", "/api/v1/service_accounts", &token, &body);
+            assert_eq!(status, 200);
+            acknowledged.push(name);
+        }
+        // Dropped: killed at once, with the last answer hardly sent.
+    }
+    let server = Server::start(folder.path(), &[]);
+    let token = server.sign_in(PASSWORD).unwrap();
+    let (_, body) = server.send("GET", "/api/v1/service_accounts?size=1000", &token, "");
+    for name in acknowledged {
+        assert!(body.contains(&format!("\"{name}\"")), "{name} is lost");
+    }
+}
+
+#[test]
+fn a_second_server_on_the_folder_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let first = Server::start(folder.path(), &[]);
+    let said = failure(&run(folder.path(), &["--bind", "127.0.0.1:0"]));
+    assert!(
+        said.contains("another zenml-auth server runs on the data folder"),
+        "{said}"
+    );
+    assert!(first.sign_in(PASSWORD).is_some());
+    let said = failure(&run(folder.path(), &["migrate", "down"]));
+    assert!(said.contains("another zenml-auth server runs"), "{said}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let folder = TempDir::new().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let said = failure(&run(folder.path(), &["--bind", &address]));
+    assert!(said.contains(&address), "{said}");
+    assert!(!folder.path().join("zenml-auth.db").exists(), "nothing was made");
+}
+
+#[test]
+fn a_schema_that_is_not_up_to_date_is_refused_on_request() {
+    let folder = TempDir::new().unwrap();
+    let said = failure(&run(
+        folder.path(),
+        &["--bind", "127.0.0.1:0", "serve", "--no-migrate"],
+    ));
+    assert!(said.contains("migrate"), "{said}");
+    assert!(run(folder.path(), &["migrate", "up"]).status.success());
+    let status = String::from_utf8(run(folder.path(), &["migrate", "status"]).stdout).unwrap();
+    assert!(
+        status.contains("applied") && !status.contains("pending"),
+        "{status}"
+    );
+    Server::start(folder.path(), &["serve", "--no-migrate"]);
+    assert!(run(folder.path(), &["migrate", "down"]).status.success());
+    let status = String::from_utf8(run(folder.path(), &["migrate", "status"]).stdout).unwrap();
+    assert!(status.contains("pending"), "{status}");
+}
+
+#[test]
+fn looking_does_not_make_a_database() {
+    let folder = TempDir::new().unwrap();
+    let mistyped = folder.path().join("mistyped");
+    for arguments in [&["audit"][..], &["admin", "list-users"], &["migrate", "status"]] {
+        let said = failure(&run(&mistyped, arguments));
+        assert!(said.contains("there is no database at"), "{said}");
+    }
+    assert!(!mistyped.exists());
+}
+
+#[test]
+fn settings_that_make_no_sense_are_refused() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("zenml-auth.toml");
+    fs::write(&file, "[server]\nport = 1\n").unwrap();
+    let said = failure(&run(
+        folder.path(),
+        &["--config", file.to_str().unwrap(), "check-config"],
+    ));
+    assert!(said.contains("unknown field `port`"), "{said}");
+    let good = run(folder.path(), &["check-config"]);
+    assert!(good.status.success());
+    assert!(String::from_utf8(good.stdout).unwrap().contains("127.0.0.1:8237"));
+    let document = run(folder.path(), &["openapi"]).stdout;
+    let document: Value = serde_json::from_slice(&document).unwrap();
+    assert!(document["paths"]["/api/v1/login"].is_object());
+}
+
+#[test]
+fn operators_manage_users_while_the_server_runs() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    let token = server.sign_in(PASSWORD).unwrap();
+    let reset = run(folder.path(), &["admin", "reset-password", "default"]);
+    let said = String::from_utf8(reset.stdout).unwrap();
+    let made = said
+        .lines()
+        .find_map(|line| line.strip_prefix("Their password, shown this once: "))
+        .unwrap();
+    assert_eq!(
+        server.send("GET", "/api/v1/current-user", &token, "").0,
+        401,
+        "signed out on the next request"
+    );
+    assert!(server.sign_in(PASSWORD).is_none());
+    assert!(server.sign_in(made).is_some());
+    assert!(
+        run(folder.path(), &["admin", "create-user", "ann", "--admin"])
+            .status
+            .success()
+    );
+    let listed = String::from_utf8(run(folder.path(), &["admin", "list-users"]).stdout).unwrap();
+    assert!(
+        listed.contains("ann") && listed.contains("administrator"),
+        "{listed}"
+    );
+    let trail = String::from_utf8(run(folder.path(), &["audit"]).stdout).unwrap();
+    for part in [
+        "user.password_reset",
+        "operator",
+        "user.created",
+        "session.started",
+        "from 127.0.0.1",
+    ] {
+        assert!(trail.contains(part), "{part} is not in\n{trail}");
+    }
+    let json =
+        String::from_utf8(run(folder.path(), &["audit", "--output", "json", "--limit", "1"]).stdout).unwrap();
+    let event: Value = serde_json::from_str(json.trim()).unwrap();
+    assert_eq!(event["action"], "user.created");
+}
+
+#[test]
+fn a_stop_lets_requests_finish() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start(folder.path(), &[]);
+    // A request whose body is still on its way.
+    let body = format!("username=default&password={PASSWORD}");
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    let head = format!(
+        "POST /api/v1/login HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let (first, rest) = body.split_at(10);
+    stream.write_all(first.as_bytes()).unwrap();
+    // The server has read the head once it answers somebody who came later.
+    assert_eq!(server.send("GET", "/health", "", "").0, 200);
+    let (address, stopping) = (
+        server.address.clone(),
+        std::thread::spawn(move || server.terminate()),
+    );
+    let begun = Instant::now();
+    while TcpStream::connect(&address).is_ok() {
+        assert!(begun.elapsed() < DEADLINE, "it still accepts connections");
+    }
+    stream.write_all(rest.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let (code, took) = stopping.join().unwrap();
+    assert_eq!(code, Some(0));
+    assert!(took < Duration::from_secs(15), "{took:?}");
+}
+
+#[test]
+fn nothing_secret_is_logged() {
+    let folder = TempDir::new().unwrap();
+    let mut secrets = vec![PASSWORD.to_owned()];
+    for format in ["text", "json"] {
+        let server = Server::start(folder.path(), &["--log-filter", "trace", "--log-format", format]);
+        let token = server.sign_in(PASSWORD).unwrap();
+        let account = format!("ci-{format}");
+        server.send(
+            "POST",
+            "/api/v1/service_accounts",
+            &token,
+            &json!({"name": account}).to_string(),
+        );
+        let path = format!("/api/v1/service_accounts/{account}/api_keys");
+        let (_, made) = server.send("POST", &path, &token, &json!({"name": "default"}).to_string());
+        let made: Value = serde_json::from_str(&made).unwrap();
+        let key = made["body"]["key"].as_str().unwrap().to_owned();
+        assert_eq!(server.send("GET", "/api/v1/current-user", &key, "").0, 200);
+        let client = "client_id=77ec22a2-335b-4130-ba6c-1e1c371236a7";
+        let (_, asked) = server.send("POST", "/api/v1/device_authorization", "", client);
+        let asked: Value = serde_json::from_str(&asked).unwrap();
+        let (code, device_code) = (
+            asked["user_code"].as_str().unwrap(),
+            asked["device_code"].as_str().unwrap(),
+        );
+        server.send(
+            "GET",
+            asked["verification_uri_complete"].as_str().unwrap(),
+            "",
+            "",
+        );
+        server.send(
+            "GET",
+            "/activate-user?token=0123456789abcdef0123456789abcdef",
+            "",
+            "",
+        );
+        secrets.extend([token, key, code.to_owned(), device_code.to_owned()]);
+        secrets.push("0123456789abcdef0123456789abcdef".to_owned());
+        assert_eq!(server.terminate().0, Some(0));
+    }
+    let log = fs::read_to_string(folder.path().join("test.log")).unwrap();
+    assert!(
+        log.contains("/api/v1/login") && log.contains("\"status\":200"),
+        "{log}"
+    );
+    for secret in secrets {
+        assert!(!log.contains(&secret), "{secret} is in the log");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn the_database_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let parent = TempDir::new().unwrap();
+    let folder = parent.path().join("new").join("folder");
+    assert!(run(&folder, &["migrate", "up"]).status.success());
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    assert_eq!(mode(&folder.join("zenml-auth.db")), 0o600);
+}
