@@ -1,0 +1,349 @@
+//! Service accounts and their keys, from the only time a key is shown to its end.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "all of this is test code"
+)]
+
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+use zenml_auth_testkit::server::{TestOptions, TestServer, text};
+
+const KEY: &str = "/api/v1/service_accounts/ci/api_keys/default";
+const MICRO: Duration = Duration::from_micros(1);
+
+async fn good(server: &TestServer, credential: &str) -> bool {
+    server.current_user(credential).await.status == StatusCode::OK
+}
+
+/// Exchanges a key for a token.
+async fn token(server: &TestServer, key: &str) -> Option<String> {
+    let answer = server
+        .post("/api/v1/login")
+        .form(&[("password", key)])
+        .send()
+        .await;
+    (answer.status == StatusCode::OK).then(|| text(&answer.json()["access_token"]))
+}
+
+async fn rotate(server: &TestServer, admin: &str, minutes: u32) -> String {
+    let body = json!({"retain_period_minutes": minutes});
+    let answer = server
+        .put(&format!("{KEY}/rotate"))
+        .bearer(admin)
+        .json(&body)
+        .send()
+        .await;
+    text(&answer.expect(StatusCode::OK).json()["body"]["key"])
+}
+
+async fn change(server: &TestServer, admin: &str, path: &str, body: Value) {
+    server
+        .put(path)
+        .bearer(admin)
+        .json(&body)
+        .send()
+        .await
+        .expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_key_is_shown_once() {
+    let server = TestServer::start_with(TestOptions::sqlite()).await;
+    let admin = server.admin().await;
+    let key = server.api_key(&admin, "ci", "default").await;
+    assert!(key.starts_with("ZENKEY_"));
+    for path in [KEY, "/api/v1/service_accounts/ci/api_keys?hydrate=true"] {
+        let shown = server.get(path).bearer(&admin).send().await;
+        assert!(!shown.expect(StatusCode::OK).text().contains("ZENKEY_"), "{path}");
+    }
+    let me = server.current_user(&key).await.json();
+    assert_eq!(
+        (me["name"].clone(), me["body"]["is_service_account"].clone()),
+        (json!("ci"), json!(true))
+    );
+}
+
+#[tokio::test]
+async fn a_rotation_keeps_the_old_value_exactly_as_long_as_asked() {
+    let server = TestServer::start_with(TestOptions::sqlite()).await;
+    let admin = server.admin().await;
+    let first = server.api_key(&admin, "ci", "default").await;
+    let from_first = token(&server, &first).await.unwrap();
+    let second = rotate(&server, &admin, 30).await;
+    assert!(good(&server, &first).await && good(&server, &from_first).await && good(&server, &second).await);
+    server.clock.advance(Duration::from_secs(30 * 60) - MICRO);
+    assert!(good(&server, &first).await && good(&server, &from_first).await);
+    assert!(token(&server, &first).await.is_some());
+    server.clock.advance(MICRO);
+    assert!(!good(&server, &first).await && !good(&server, &from_first).await);
+    assert!(token(&server, &first).await.is_none());
+    assert!(good(&server, &second).await);
+}
+
+#[tokio::test]
+async fn a_token_of_a_retained_value_never_outlives_it() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let first = server.api_key(&admin, "ci", "default").await;
+    rotate(&server, &admin, 1).await;
+    let answer = server
+        .post("/api/v1/login")
+        .form(&[("password", first.as_str())])
+        .send()
+        .await;
+    assert_eq!(answer.expect(StatusCode::OK).json()["expires_in"], 60);
+}
+
+#[tokio::test]
+async fn a_second_rotation_ends_the_retained_value_and_zero_ends_it_now() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let first = server.api_key(&admin, "ci", "default").await;
+    let second = rotate(&server, &admin, 60).await;
+    let from_second = token(&server, &second).await.unwrap();
+    let third = rotate(&server, &admin, 60).await;
+    assert!(!good(&server, &first).await);
+    assert!(good(&server, &second).await && good(&server, &from_second).await && good(&server, &third).await);
+    let fourth = rotate(&server, &admin, 0).await;
+    assert!(
+        !good(&server, &second).await && !good(&server, &from_second).await && !good(&server, &third).await
+    );
+    assert!(good(&server, &fourth).await);
+    let shown = server.get(KEY).bearer(&admin).send().await.json();
+    assert_eq!(shown["metadata"]["retain_period_minutes"], 0);
+}
+
+#[tokio::test]
+async fn switches_work_at_once_on_keys_and_tokens() {
+    let server = TestServer::start_with(TestOptions::sqlite()).await;
+    let admin = server.admin().await;
+    let key = server.api_key(&admin, "ci", "default").await;
+    let token_of_key = token(&server, &key).await.unwrap();
+    for path in [KEY, "/api/v1/service_accounts/ci"] {
+        change(&server, &admin, path, json!({"active": false})).await;
+        for credential in [&key, &token_of_key] {
+            let refused = server.current_user(credential).await;
+            assert_eq!(
+                refused.expect(StatusCode::UNAUTHORIZED).class(),
+                "CredentialsNotValid",
+                "{path}"
+            );
+        }
+        assert!(token(&server, &key).await.is_none(), "{path}");
+        change(&server, &admin, path, json!({"active": true})).await;
+        assert!(
+            good(&server, &key).await && good(&server, &token_of_key).await,
+            "{path}"
+        );
+    }
+    server
+        .delete(KEY)
+        .bearer(&admin)
+        .send()
+        .await
+        .expect(StatusCode::OK);
+    assert!(!good(&server, &key).await && !good(&server, &token_of_key).await);
+}
+
+#[tokio::test]
+async fn keys_go_with_their_account() {
+    let server = TestServer::start_with(TestOptions::sqlite()).await;
+    let admin = server.admin().await;
+    let key = server.api_key(&admin, "ci", "default").await;
+    let token_of_key = token(&server, &key).await.unwrap();
+    server
+        .delete("/api/v1/service_accounts/ci")
+        .bearer(&admin)
+        .send()
+        .await
+        .expect(StatusCode::OK);
+    assert!(!good(&server, &key).await && !good(&server, &token_of_key).await);
+    // A new account of the same name is another one.
+    server.api_key(&admin, "ci", "default").await;
+    assert!(!good(&server, &key).await && !good(&server, &token_of_key).await);
+}
+
+#[tokio::test]
+async fn keys_expire_when_told_to() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let forever = server.api_key(&admin, "ci", "default").await;
+    let body = json!({"name": "short", "expires_in": 3600});
+    let made = server
+        .post("/api/v1/service_accounts/ci/api_keys")
+        .bearer(&admin)
+        .json(&body)
+        .send()
+        .await;
+    let short = text(&made.expect(StatusCode::OK).json()["body"]["key"]);
+    server.clock.advance(Duration::from_secs(3600) - MICRO);
+    assert!(good(&server, &short).await);
+    server.clock.advance(MICRO);
+    assert!(!good(&server, &short).await);
+    let path = "/api/v1/service_accounts/ci/api_keys/short/rotate";
+    server
+        .put(path)
+        .bearer(&server.admin().await)
+        .json(&json!({}))
+        .send()
+        .await
+        .expect(StatusCode::BAD_REQUEST);
+    server.clock.advance(Duration::from_secs(50 * 365 * 86_400));
+    assert!(good(&server, &forever).await, "keys don't expire unless told to");
+}
+
+#[tokio::test]
+async fn renaming_changes_nothing_else() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let key = server.api_key(&admin, "ci", "default").await;
+    change(
+        &server,
+        &admin,
+        KEY,
+        json!({"name": "main", "description": "🚀 nightly"}),
+    )
+    .await;
+    let path = "/api/v1/service_accounts/ci/api_keys/main";
+    let shown = server
+        .get(path)
+        .bearer(&admin)
+        .send()
+        .await
+        .expect(StatusCode::OK)
+        .json();
+    assert_eq!(shown["metadata"]["description"], "🚀 nightly");
+    server
+        .get(KEY)
+        .bearer(&admin)
+        .send()
+        .await
+        .expect(StatusCode::NOT_FOUND);
+    assert!(good(&server, &key).await);
+}
+
+#[tokio::test]
+async fn the_latest_use_is_shown() {
+    let server = TestServer::start_with(TestOptions::sqlite()).await;
+    let admin = server.admin().await;
+    let key = server.api_key(&admin, "ci", "default").await;
+    let last_login =
+        async || server.get(KEY).bearer(&admin).send().await.json()["metadata"]["last_login"].clone();
+    assert_eq!(last_login().await, Value::Null);
+    server.clock.advance(Duration::from_secs(7));
+    let now = server.engine.now().to_string();
+    assert!(good(&server, &key).await);
+    assert_eq!(last_login().await, json!(now));
+}
+
+#[tokio::test]
+async fn accounts_and_keys_are_for_administrators() {
+    let server = TestServer::start().await;
+    let (admin, ann) = (server.admin().await, server.user("ann").await);
+    let key = server.api_key(&admin, "ci", "default").await;
+    for caller in [&ann, &key] {
+        for answer in [
+            server
+                .post("/api/v1/service_accounts")
+                .bearer(caller)
+                .json(&json!({"name": "x"}))
+                .send()
+                .await,
+            server.get("/api/v1/service_accounts").bearer(caller).send().await,
+            server
+                .put("/api/v1/service_accounts/ci")
+                .bearer(caller)
+                .json(&json!({"active": false}))
+                .send()
+                .await,
+            server
+                .delete("/api/v1/service_accounts/ci")
+                .bearer(caller)
+                .send()
+                .await,
+            server
+                .get("/api/v1/service_accounts/ci/api_keys")
+                .bearer(caller)
+                .send()
+                .await,
+            server.get(KEY).bearer(caller).send().await,
+            server
+                .put(&format!("{KEY}/rotate"))
+                .bearer(caller)
+                .json(&json!({}))
+                .send()
+                .await,
+            server.delete(KEY).bearer(caller).send().await,
+            // Whether there is such a thing is nobody's business either.
+            server
+                .get("/api/v1/service_accounts/nobody/api_keys")
+                .bearer(caller)
+                .send()
+                .await,
+        ] {
+            assert_eq!(
+                answer.expect(StatusCode::FORBIDDEN).class(),
+                "IllegalOperationError"
+            );
+        }
+    }
+    server
+        .get("/api/v1/service_accounts/ci")
+        .bearer(&key)
+        .send()
+        .await
+        .expect(StatusCode::OK);
+    server
+        .get("/api/v1/service_accounts/ci")
+        .bearer(&ann)
+        .send()
+        .await
+        .expect(StatusCode::FORBIDDEN);
+    assert!(good(&server, &key).await);
+}
+
+#[tokio::test]
+async fn tokens_for_use_by_hand_stand_and_fall_with_what_they_were_made_from() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let key = server.api_key(&admin, "ci", "default").await;
+    let (device, id) = server
+        .connect_device(&admin, "77ec22a2-335b-4130-ba6c-1e1c371236a7", true)
+        .await;
+    let issue = async |from: &str, query: &str| {
+        let path = format!("/api/v1/api_token?token_type=generic{query}");
+        server.get(&path).bearer(from).send().await
+    };
+    let by_key = text(
+        &issue(&key, "&expires_in=604800")
+            .await
+            .expect(StatusCode::OK)
+            .json(),
+    );
+    let by_device = text(&issue(&device, "").await.expect(StatusCode::OK).json());
+    assert!(good(&server, &by_key).await && good(&server, &by_device).await);
+    issue(&admin, "&expires_in=604801")
+        .await
+        .expect(StatusCode::BAD_REQUEST);
+    rotate(&server, &admin, 0).await;
+    assert!(!good(&server, &by_key).await);
+    change(
+        &server,
+        &admin,
+        &format!("/api/v1/devices/{id}"),
+        json!({"locked": true}),
+    )
+    .await;
+    assert!(!good(&server, &by_device).await);
+    let workload = server
+        .get("/api/v1/api_token?token_type=workload")
+        .bearer(&admin)
+        .send()
+        .await;
+    workload.expect(StatusCode::NOT_IMPLEMENTED);
+}
