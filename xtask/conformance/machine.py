@@ -82,9 +82,12 @@ class Machine:
         )
         return Outcome(done.returncode, plain(done.stdout))
 
-    def connect(self, url: str, approve: Callable[[str], None]) -> Outcome:
+    def connect(self, url: str, approve: Callable[[str], None], again: bool = False) -> Outcome:
         """Connects through the browser; `approve` gets the link."""
         arguments = ["login", url] if self.logs_in else ["connect", "--url", url]
+        if again and self.logs_in:
+            # Some releases keep a token that was refused, and take it for a good one until it expires.
+            arguments.append("--refresh")
         output = os.path.join(self.folder, "connect.out")
         with open(output, "wb") as out:
             process = subprocess.Popen(
