@@ -36,6 +36,8 @@
 //! ```
 
 pub mod caller;
+pub mod epoch_log;
+mod identities;
 pub mod lookup;
 #[cfg(feature = "memory")]
 pub mod memory;

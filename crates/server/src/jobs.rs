@@ -36,7 +36,7 @@ pub fn start(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) -> JoinHandle
                 tracing::warn!(%error, "could not {what}; trying again later");
             }
         }
-        if let Err(error) = engine.maintenance().flush_uses().await {
+        if let Err(error) = engine.maintenance().flush_all_uses().await {
             tracing::warn!(%error, "the last uses of keys and devices could not be written down");
         }
     })

@@ -1,5 +1,7 @@
 //! The store itself.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use sea_orm::sea_query::SimpleExpr;
 use sea_orm::{
@@ -7,8 +9,9 @@ use sea_orm::{
     QueryOrder, QuerySelect, Select, TransactionTrait,
 };
 use uuid::Uuid;
+use zenml_auth_core::epoch_log::EpochLog;
 use zenml_auth_core::ports::{
-    ApiKeyUse, ChangeSet, CommitError, DeviceUse, Guard, PurgeBefore, Store, StoreError,
+    ApiKeyUse, ChangeSet, CommitError, DeviceUse, Epoch, Guard, PurgeBefore, Revocations, Store, StoreError,
 };
 use zenml_auth_model::query::{
     ApiKeyField, AuditField, DeviceField, Page, Query, ServiceAccountField, UserField,
@@ -34,6 +37,8 @@ pub struct SqlStore {
     dialect: Dialect,
     writer: DatabaseConnection,
     reader: DatabaseConnection,
+    /// Whoever serves from a SQLite file is the only one who commits to it.
+    epochs: Arc<EpochLog>,
 }
 
 impl std::fmt::Debug for SqlStore {
@@ -58,6 +63,7 @@ impl SqlStore {
             dialect,
             writer,
             reader,
+            epochs: Arc::default(),
         })
     }
 
@@ -164,10 +170,22 @@ impl Store for SqlStore {
                 return Err(error);
             }
         }
-        transaction
-            .commit()
-            .await
-            .map_err(|error| error::of_change(self.dialect, &error))
+        let committed = transaction.commit().await;
+        // Also when it failed: nobody can be sure then whether it was made.
+        self.epochs.revoke(changes.revoked());
+        committed.map_err(|error| error::of_change(self.dialect, &error))
+    }
+
+    async fn epoch(&self) -> Result<Epoch, StoreError> {
+        Ok(self.epochs.epoch())
+    }
+
+    fn own_epoch(&self) -> Option<Epoch> {
+        Some(self.epochs.epoch())
+    }
+
+    async fn revoked_since(&self, since: Epoch) -> Result<Revocations, StoreError> {
+        Ok(self.epochs.since(since))
     }
 
     async fn guard(&self, guard: Guard) -> Result<Version, StoreError> {

@@ -21,7 +21,10 @@ use zenml_auth_model::{
 
 use self::data::Data;
 use self::table::Key;
-use crate::ports::{ApiKeyUse, ChangeSet, CommitError, DeviceUse, Guard, PurgeBefore, Store, StoreError};
+use crate::epoch_log::EpochLog;
+use crate::ports::{
+    ApiKeyUse, ChangeSet, CommitError, DeviceUse, Epoch, Guard, PurgeBefore, Revocations, Store, StoreError,
+};
 
 /// Keeps everything in memory.
 ///
@@ -40,6 +43,7 @@ use crate::ports::{ApiKeyUse, ChangeSet, CommitError, DeviceUse, Guard, PurgeBef
 #[derive(Default)]
 pub struct MemoryStore {
     data: Mutex<Data>,
+    epochs: EpochLog,
 }
 
 impl MemoryStore {
@@ -63,7 +67,22 @@ impl Store for MemoryStore {
     }
 
     async fn commit(&self, changes: ChangeSet) -> Result<(), CommitError> {
-        self.data.lock().commit(&changes)
+        let mut data = self.data.lock();
+        data.commit(&changes)?;
+        self.epochs.revoke(changes.revoked());
+        Ok(())
+    }
+
+    async fn epoch(&self) -> Result<Epoch, StoreError> {
+        Ok(self.epochs.epoch())
+    }
+
+    fn own_epoch(&self) -> Option<Epoch> {
+        Some(self.epochs.epoch())
+    }
+
+    async fn revoked_since(&self, since: Epoch) -> Result<Revocations, StoreError> {
+        Ok(self.epochs.since(since))
     }
 
     async fn guard(&self, guard: Guard) -> Result<Version, StoreError> {

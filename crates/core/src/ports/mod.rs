@@ -3,6 +3,7 @@
 mod change;
 mod clock;
 mod entropy;
+mod epoch;
 mod store;
 
 pub use change::{Change, ChangeSet, CommitError, Guard, Unique};
@@ -13,4 +14,5 @@ pub use entropy::Entropy;
 #[cfg(feature = "system")]
 pub use entropy::SystemEntropy;
 pub(crate) use entropy::id_bytes;
+pub use epoch::{Epoch, IdentityRef, Revocations, Revoked};
 pub use store::{ApiKeyUse, DeviceUse, PurgeBefore, Store, StoreError};

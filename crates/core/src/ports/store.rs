@@ -10,10 +10,10 @@ use zenml_auth_model::{
     UserId, Version,
 };
 
-use super::{ChangeSet, CommitError, Guard};
+use super::{ChangeSet, CommitError, Epoch, Guard, Revocations};
 
 /// Why a store could not answer.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// It can't be reached, or is too busy. Asking again later may help.
     #[error("the database is not available: {0}")]
@@ -75,6 +75,18 @@ pub trait Store: Send + Sync + 'static {
     /// When it returns `Ok`, everything is safe from a crash. Updates and deletions name the version they were
     /// decided on and fail as [`CommitError::Stale`] when the row has another one or is gone.
     async fn commit(&self, changes: ChangeSet) -> Result<(), CommitError>;
+
+    /// The epoch: it moves on with every commit that has [revoked](ChangeSet::revoked) anything, before that commit
+    /// returns and not after.
+    async fn epoch(&self) -> Result<Epoch, StoreError>;
+
+    /// The same without asking anybody, if every commit goes through this very store.
+    fn own_epoch(&self) -> Option<Epoch> {
+        None
+    }
+
+    /// What was revoked by the commits after an epoch.
+    async fn revoked_since(&self, since: Epoch) -> Result<Revocations, StoreError>;
 
     /// The version of a guard.
     async fn guard(&self, guard: Guard) -> Result<Version, StoreError>;

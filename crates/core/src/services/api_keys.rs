@@ -218,13 +218,13 @@ impl ApiKeys<'_> {
         query: &Query<ApiKeyField>,
     ) -> Result<(ServiceAccount, Page<ApiKey>), FindServiceAccountError> {
         let account = self.account(caller, account, "list API keys").await?;
-        self.0.uses.flush(self.0.store()).await.map_err(Internal::from)?;
-        let page = self
+        let mut page = self
             .0
             .store()
             .list_api_keys(query, account.id)
             .await
             .map_err(Internal::from)?;
+        page.items.iter_mut().for_each(|key| self.0.uses.show_key(key));
         Ok((account, page))
     }
 
@@ -382,18 +382,19 @@ impl ApiKeys<'_> {
     }
 
     async fn of(self, account: &ServiceAccount, which: &By<ApiKeyId>) -> Result<ApiKey, FindApiKeyError> {
-        self.0.uses.flush(self.0.store()).await.map_err(Internal::from)?;
         let found = match which {
             By::Id(id) => self.0.store().api_key(*id).await,
             By::Name(name) => self.0.store().api_key_by_name(account.id, name).await,
         };
-        found
+        let mut key = found
             .map_err(Internal::from)?
             .filter(|key| key.service_account_id == account.id)
             .ok_or_else(|| FindApiKeyError::NotFound {
                 which: which.clone(),
                 account: account.name.clone(),
-            })
+            })?;
+        self.0.uses.show_key(&mut key);
+        Ok(key)
     }
 
     fn entry(

@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use zenml_auth_model::{
-    ApiKey, ApiKeyId, Device, DeviceId, Name, Origin, Secret, ServiceAccount, ServiceAccountId, SessionId,
-    User, UserId,
+    ApiKey, ApiKeyId, DeviceId, Name, Origin, Secret, ServiceAccount, ServiceAccountId, SessionId, User,
+    UserId,
 };
 
 use super::{Engine, Internal};
 use crate::caller::{Caller, Identity};
+use crate::identities::Current;
 use crate::rules::{api_key, device};
 use crate::secrets;
 use crate::token::{Provenance, Token, TokenError};
@@ -110,7 +111,7 @@ impl Authenticator<'_> {
                     generation,
                 });
                 Caller {
-                    identity: Identity::ServiceAccount(Arc::new(account)),
+                    identity: Identity::ServiceAccount(account),
                     credential,
                     expires,
                     origin,
@@ -151,6 +152,7 @@ impl Authenticator<'_> {
 
     async fn admit(self, token: Token, origin: Origin) -> Result<Caller, AuthenticateError> {
         let now = self.0.now();
+        let current = self.0.identities.catch_up().await.map_err(Internal::from)?;
         let identity = match token.provenance {
             Provenance::Device {
                 user,
@@ -158,8 +160,9 @@ impl Authenticator<'_> {
                 device,
                 token_gen,
             } => {
-                let device = self.device(device).await?;
-                let user = self.user(user, credentials_gen).await?;
+                let found = current.device(device).await.map_err(Internal::from)?;
+                let device = found.ok_or(AuthenticateError::DeviceGone(device))?;
+                let user = good_user(current, user, credentials_gen).await?;
                 // A device changes hands only by being deleted, so this holds; it costs nothing to make sure.
                 if device.user_id != user.id {
                     return Err(AuthenticateError::DeviceGone(device.id));
@@ -168,41 +171,36 @@ impl Authenticator<'_> {
                     id: device.id,
                     refusal,
                 })?;
-                self.0.uses.device(device.id, device.last_login, now);
-                Identity::User(Arc::new(user))
+                self.0.uses.device(device.id, now);
+                Identity::User(user)
             }
             Provenance::ApiKey {
                 account,
                 key,
                 generation,
             } => {
-                let key = self
-                    .0
-                    .store()
-                    .api_key(key)
-                    .await
-                    .map_err(Internal::from)?
-                    .ok_or(AuthenticateError::ApiKeyGone(key))?;
-                let account = self.service_account(account).await?;
+                let found = current.api_key(key).await.map_err(Internal::from)?;
+                let key = found.ok_or(AuthenticateError::ApiKeyGone(key))?;
+                let account = service_account(current, account).await?;
                 if key.service_account_id != account.id {
                     return Err(AuthenticateError::ApiKeyGone(key.id));
                 }
                 admit_key(&account, &key, api_key::admit(&key, generation, now))?;
-                self.0.uses.key(key.id, key.last_login, now);
-                Identity::ServiceAccount(Arc::new(account))
+                self.0.uses.key(key.id, now);
+                Identity::ServiceAccount(account)
             }
             Provenance::Session {
                 user,
                 credentials_gen,
                 session,
             } => {
-                let user = self.user(user, credentials_gen).await?;
-                let found = self.0.store().session(session).await.map_err(Internal::from)?;
+                let user = good_user(current, user, credentials_gen).await?;
+                let found = current.session(session).await.map_err(Internal::from)?;
                 let alive = found.is_some_and(|found| found.user_id == user.id && now < found.expires);
                 if !alive {
                     return Err(AuthenticateError::SessionEnded(session));
                 }
-                Identity::User(Arc::new(user))
+                Identity::User(user)
             }
         };
         Ok(Caller {
@@ -213,47 +211,51 @@ impl Authenticator<'_> {
         })
     }
 
-    async fn device(self, id: DeviceId) -> Result<Device, AuthenticateError> {
-        let found = self.0.store().device(id).await.map_err(Internal::from)?;
-        found.ok_or(AuthenticateError::DeviceGone(id))
-    }
-
-    async fn user(self, id: UserId, credentials_gen: u32) -> Result<User, AuthenticateError> {
-        let found = self.0.store().user(id).await.map_err(Internal::from)?;
-        let user = found.ok_or(AuthenticateError::AccountGone)?;
-        if !user.active {
-            return Err(AuthenticateError::AccountInactive(user.name));
-        }
-        if user.credentials_gen != credentials_gen {
-            return Err(AuthenticateError::CredentialsChanged(user.name));
-        }
-        Ok(user)
-    }
-
-    async fn service_account(self, id: ServiceAccountId) -> Result<ServiceAccount, AuthenticateError> {
-        let found = self.0.store().service_account(id).await.map_err(Internal::from)?;
-        found.ok_or(AuthenticateError::AccountGone)
-    }
-
     /// The key and its account, when the value is right and both are good.
     pub(super) async fn api_key(
         self,
         id: ApiKeyId,
         value: &Secret,
-    ) -> Result<(ServiceAccount, ApiKey, u32), AuthenticateError> {
+    ) -> Result<(Arc<ServiceAccount>, Arc<ApiKey>, u32), AuthenticateError> {
         let now = self.0.now();
         let value = secrets::hash(value);
-        let key = self.0.store().api_key(id).await.map_err(Internal::from)?;
+        let current = self.0.identities.catch_up().await.map_err(Internal::from)?;
+        let key = current.api_key(id).await.map_err(Internal::from)?;
         let key = key.ok_or(AuthenticateError::ApiKeyUnknown)?;
         let presented = api_key::present(&key, &value, now);
         if presented == Err(api_key::Refusal::WrongValue) {
             return Err(AuthenticateError::ApiKeyUnknown);
         }
-        let account = self.service_account(key.service_account_id).await?;
+        let account = service_account(current, key.service_account_id).await?;
         let generation = admit_key(&account, &key, presented)?;
-        self.0.uses.key(key.id, key.last_login, now);
+        self.0.uses.key(key.id, now);
         Ok((account, key, generation))
     }
+}
+
+/// The user, when they are good and nothing has ended the credentials made at this count.
+pub(super) async fn good_user(
+    current: Current<'_>,
+    id: UserId,
+    credentials_gen: u32,
+) -> Result<Arc<User>, AuthenticateError> {
+    let found = current.user(id).await.map_err(Internal::from)?;
+    let user = found.ok_or(AuthenticateError::AccountGone)?;
+    if !user.active {
+        return Err(AuthenticateError::AccountInactive(user.name.clone()));
+    }
+    if user.credentials_gen != credentials_gen {
+        return Err(AuthenticateError::CredentialsChanged(user.name.clone()));
+    }
+    Ok(user)
+}
+
+async fn service_account(
+    current: Current<'_>,
+    id: ServiceAccountId,
+) -> Result<Arc<ServiceAccount>, AuthenticateError> {
+    let found = current.service_account(id).await.map_err(Internal::from)?;
+    found.ok_or(AuthenticateError::AccountGone)
 }
 
 /// The service account's own switch rules over its keys.

@@ -10,6 +10,7 @@ use super::{
     ApiKeys, ApiTokens, Audit, Authenticator, DeviceFlow, Devices, Internal, Maintenance, ServiceAccounts,
     SignIn, Users,
 };
+use crate::identities::Identities;
 use crate::password::{HashingCost, Passwords};
 use crate::ports::{Clock, Entropy, Store, StoreError};
 use crate::settings::Settings;
@@ -41,6 +42,7 @@ pub enum OpenError {
 /// All operations, on one store.
 pub struct Engine {
     pub(super) ports: Ports,
+    pub(super) identities: Identities,
     pub(super) settings: Settings,
     pub(super) server: ServerIdentity,
     pub(super) keyring: Keyring,
@@ -63,6 +65,7 @@ impl Engine {
             .map_err(Internal::from)?
             .ok_or(OpenError::NotSetUp)?;
         let engine = Self {
+            identities: Identities::new(Arc::clone(&ports.store)),
             keyring: Keyring::new(server.id),
             passwords: Passwords::new(cost, ports.entropy.as_ref()).map_err(Internal::from)?,
             throttle: Throttle::new(settings.limits),

@@ -44,9 +44,14 @@ impl Devices<'_> {
     /// # Errors
     /// [`Internal`] when the store does not answer.
     pub async fn list(self, caller: &Caller, query: &Query<DeviceField>) -> Result<Page<Device>, Internal> {
-        self.0.uses.flush(self.0.store()).await?;
         match caller.user_id() {
-            Some(owner) => Ok(self.0.store().list_devices(query, owner).await?),
+            Some(owner) => {
+                let mut page = self.0.store().list_devices(query, owner).await?;
+                page.items
+                    .iter_mut()
+                    .for_each(|device| self.0.uses.show_device(device));
+                Ok(page)
+            }
             None => Ok(Page {
                 items: Vec::new(),
                 total: 0,
@@ -152,11 +157,12 @@ impl Devices<'_> {
     }
 
     async fn own(self, caller: &Caller, id: DeviceId) -> Result<Device, FindDeviceError> {
-        self.0.uses.flush(self.0.store()).await.map_err(Internal::from)?;
         let owner = caller.user_id().ok_or(FindDeviceError::NotFound)?;
         let found = self.0.store().device(id).await.map_err(Internal::from)?;
-        found
+        let mut device = found
             .filter(|device| device.user_id == owner)
-            .ok_or(FindDeviceError::NotFound)
+            .ok_or(FindDeviceError::NotFound)?;
+        self.0.uses.show_device(&mut device);
+        Ok(device)
     }
 }

@@ -75,12 +75,20 @@ impl Maintenance<'_> {
         }
     }
 
-    /// Writes down when keys and devices were last used.
+    /// Writes down when keys and devices were last used, those that were written a moment ago excepted.
     ///
     /// # Errors
     /// [`Internal`] when the store does not answer; nothing is forgotten then.
     pub async fn flush_uses(self) -> Result<(), Internal> {
-        Ok(self.0.uses.flush(self.0.store()).await?)
+        Ok(self.0.uses.flush(self.0.store(), self.0.now(), false).await?)
+    }
+
+    /// Writes down all uses that are not written yet, before the program ends.
+    ///
+    /// # Errors
+    /// As [`Maintenance::flush_uses`].
+    pub async fn flush_all_uses(self) -> Result<(), Internal> {
+        Ok(self.0.uses.flush(self.0.store(), self.0.now(), true).await?)
     }
 
     /// Cleans away a small batch of what has ended.

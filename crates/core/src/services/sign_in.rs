@@ -7,7 +7,7 @@ use zenml_auth_model::{
     Timestamp, User, Version,
 };
 
-use super::authenticator::AuthenticateError;
+use super::authenticator::{AuthenticateError, good_user};
 use super::internal::Tries;
 use super::{Engine, Internal};
 use crate::caller::{Caller, Identity, Scribe, target};
@@ -142,26 +142,15 @@ impl SignIn<'_> {
         if now >= session.expires {
             return Err(AuthenticateError::SessionEnded(session.id));
         }
-        let user = self
-            .0
-            .store()
-            .user(session.user_id)
-            .await
-            .map_err(Internal::from)?;
-        let user = user.ok_or(AuthenticateError::AccountGone)?;
-        if !user.active {
-            return Err(AuthenticateError::AccountInactive(user.name));
-        }
-        if user.credentials_gen != session.credentials_gen {
-            return Err(AuthenticateError::CredentialsChanged(user.name));
-        }
+        let current = self.0.identities.catch_up().await.map_err(Internal::from)?;
+        let user = good_user(current, session.user_id, session.credentials_gen).await?;
         let credential = Provenance::Session {
             user: user.id,
             credentials_gen: session.credentials_gen,
             session: session.id,
         };
         let caller = Caller {
-            identity: Identity::User(user.into()),
+            identity: Identity::User(user),
             credential: Some(credential),
             expires: Some(session.expires),
             origin,

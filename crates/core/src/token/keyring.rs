@@ -1,10 +1,13 @@
 //! The keys that sign access tokens and that once did.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use parking_lot::RwLock;
+use quick_cache::sync::Cache;
+use sha2::{Digest as _, Sha256};
 use zenml_auth_model::{Secret, ServerId, SigningKey, SigningKeyId, Timestamp};
 
 use super::claims::{Claims, Token};
@@ -46,12 +49,31 @@ struct Signer {
     since: Timestamp,
 }
 
-#[derive(Default)]
+/// How many tokens are remembered; a workload uses one for an hour.
+const REMEMBERED: usize = 16_384;
+
+/// Tokens whose signature was verified, by the SHA-256 of their text: the cost is paid once.
+type Verified = Cache<[u8; 32], Token>;
+
 struct Loaded {
     signer: Option<Signer>,
     verifiers: HashMap<String, DecodingKey>,
     public: Vec<PublicKey>,
     at: Option<Timestamp>,
+    /// Good as long as the keys are the same: what a key verified that is gone has to be refused.
+    verified: Arc<Verified>,
+}
+
+impl Loaded {
+    fn nothing() -> Self {
+        Self {
+            signer: None,
+            verifiers: HashMap::new(),
+            public: Vec::new(),
+            at: None,
+            verified: Arc::new(Cache::new(REMEMBERED)),
+        }
+    }
 }
 
 /// Signs and verifies tokens with the keys that were last loaded.
@@ -74,12 +96,12 @@ impl Keyring {
         Self {
             server,
             validation,
-            loaded: RwLock::new(Arc::new(Loaded::default())),
+            loaded: RwLock::new(Arc::new(Loaded::nothing())),
         }
     }
 
     fn loaded(&self) -> Arc<Loaded> {
-        self.loaded.read().unwrap_or_else(PoisonError::into_inner).clone()
+        Arc::clone(&self.loaded.read())
     }
 
     /// Takes these keys in place of the ones before. The newest that is not retired signs.
@@ -89,7 +111,7 @@ impl Keyring {
     pub fn load(&self, keys: &[SigningKey], now: Timestamp) -> Result<(), TokenError> {
         let mut loaded = Loaded {
             at: Some(now),
-            ..Loaded::default()
+            ..Loaded::nothing()
         };
         for key in keys {
             let encoding = encoding_key(key);
@@ -122,7 +144,11 @@ impl Keyring {
                 });
             }
         }
-        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(loaded);
+        let mut current = self.loaded.write();
+        if current.public == loaded.public {
+            loaded.verified = Arc::clone(&current.verified);
+        }
+        *current = Arc::new(loaded);
         Ok(())
     }
 
@@ -159,19 +185,33 @@ impl Keyring {
     /// # Errors
     /// [`TokenError`] says why it is refused.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Token, TokenError> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
         let loaded = self.loaded();
-        let kid = header.kid.ok_or(TokenError::Invalid)?;
-        let key = loaded.verifiers.get(&kid).ok_or(TokenError::UnknownKey)?;
-        let claims = jsonwebtoken::decode::<Claims>(token, key, &self.validation)
-            .map_err(|_| TokenError::Invalid)?
-            .claims;
-        let token = claims.into_token().ok_or(TokenError::Invalid)?;
+        let digest = Sha256::digest(token.as_bytes()).into();
+        let token = match loaded.verified.get(&digest) {
+            Some(remembered) => remembered,
+            None => {
+                let verified = self.verify_signature(&loaded, token)?;
+                if now < verified.expires {
+                    loaded.verified.insert(digest, verified);
+                }
+                verified
+            }
+        };
         if now >= token.expires {
             Err(TokenError::Expired)
         } else {
             Ok(token)
         }
+    }
+
+    fn verify_signature(&self, loaded: &Loaded, token: &str) -> Result<Token, TokenError> {
+        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
+        let kid = header.kid.ok_or(TokenError::Invalid)?;
+        let key = loaded.verifiers.get(&kid).ok_or(TokenError::UnknownKey)?;
+        let claims = jsonwebtoken::decode::<Claims>(token, key, &self.validation)
+            .map_err(|_| TokenError::Invalid)?
+            .claims;
+        claims.into_token().ok_or(TokenError::Invalid)
     }
 }
 
@@ -334,6 +374,23 @@ mod tests {
             Some(key(2).id.to_string())
         );
         assert_eq!(rotated.public_keys().len(), 2);
+    }
+
+    #[test]
+    fn a_token_is_forgotten_with_the_key_that_verified_it() {
+        let keyring = keyring(&[key(1)]);
+        let signed = keyring.sign(&token(provenances()[0])).unwrap();
+        assert!(keyring.verify(signed.expose(), NOW).is_ok());
+        keyring.load(&[key(1)], NOW).unwrap();
+        assert_eq!(
+            keyring.loaded().verified.len(),
+            1,
+            "the same keys verify the same"
+        );
+        keyring.load(&[key(1), key(2)], NOW).unwrap();
+        assert!(keyring.verify(signed.expose(), NOW).is_ok());
+        keyring.load(&[key(2)], NOW).unwrap();
+        assert_eq!(keyring.verify(signed.expose(), NOW), Err(TokenError::UnknownKey));
     }
 
     #[test]
