@@ -6,7 +6,7 @@ use sea_orm::{
     QueryFilter,
 };
 use uuid::Uuid;
-use zenml_auth_core::ports::{Change, CommitError, Guard};
+use zenml_auth_core::ports::{Change, ChangeSet, CommitError, Guard};
 use zenml_auth_model::Version;
 
 use crate::dialect::Dialect;
@@ -23,8 +23,16 @@ pub(crate) struct Writer<'t> {
 }
 
 impl Writer<'_> {
+    /// Makes all changes of a set, in their order, up to the first that can't be made.
+    pub(crate) async fn apply_all(&self, changes: &ChangeSet) -> Result<(), CommitError> {
+        for change in changes.as_slice() {
+            self.apply(change).await?;
+        }
+        Ok(())
+    }
+
     /// Makes one change. Rows that go with a deleted one are deleted by the foreign keys.
-    pub(crate) async fn apply(&self, change: &Change) -> Result<(), CommitError> {
+    async fn apply(&self, change: &Change) -> Result<(), CommitError> {
         match change {
             Change::InsertServer(row) => self.insert::<server::Entity>(row.into()).await,
             Change::InsertSigningKey(row) => self.insert::<signing_key::Entity>(row.into()).await,

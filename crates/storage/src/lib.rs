@@ -22,6 +22,7 @@
 //! | `store.rs` | [`SqlStore`]: connections, and the port's methods |
 //! | `schema.rs` | migrating, and refusing a database that is too old or too new |
 //! | `commit.rs` | how each change is written |
+//! | `group_commit.rs` | how changes that wait at the same time share a transaction on SQLite |
 //! | `queries/` | look-ups, listings, and the upkeep in the background |
 //! | `entities/` | one file per table: its columns, and how a row becomes a model and back |
 //! | `dialect/` | all that differs between databases: connecting, functions, errors |
@@ -50,6 +51,7 @@ mod commit;
 mod dialect;
 mod entities;
 mod error;
+mod group_commit;
 mod options;
 mod queries;
 mod schema;

@@ -21,13 +21,13 @@ use zenml_auth_model::{
     ServerIdentity, ServiceAccount, ServiceAccountId, Session, SessionId, SigningKey, User, UserId, Version,
 };
 
-use crate::commit::Writer;
 use crate::dialect::{Connections, Dialect};
 use crate::entities::{
     Listed, SecretBytes, WithId, api_key, audit_event, device, device_grant, guard, server, service_account,
     session, signing_key, user,
 };
 use crate::error;
+use crate::group_commit::GroupCommit;
 use crate::options::ConnectOptions;
 use crate::queries::{listing, upkeep};
 
@@ -39,6 +39,7 @@ pub struct SqlStore {
     reader: DatabaseConnection,
     /// Whoever serves from a SQLite file is the only one who commits to it.
     epochs: Arc<EpochLog>,
+    commits: Arc<GroupCommit>,
 }
 
 impl std::fmt::Debug for SqlStore {
@@ -59,11 +60,14 @@ impl SqlStore {
     pub async fn connect(options: &ConnectOptions) -> Result<Self, StoreError> {
         let dialect = Dialect::of(options)?;
         let Connections { writer, reader } = dialect.connect(options).await?;
+        let epochs = Arc::<EpochLog>::default();
+        let commits = GroupCommit::start(dialect, writer.clone(), Arc::clone(&epochs));
         Ok(Self {
             dialect,
             writer,
             reader,
-            epochs: Arc::default(),
+            epochs,
+            commits: Arc::new(commits),
         })
     }
 
@@ -80,6 +84,7 @@ impl SqlStore {
     /// [`StoreError`] when the last state could not be written to its final place.
     pub async fn close(&self) -> Result<(), StoreError> {
         let error = |error| error::of_read(self.dialect, &error);
+        self.commits.close().await;
         self.reader.close_by_ref().await.map_err(error)?;
         let tidied = self.dialect.before_close(&self.writer).await.map_err(error);
         self.writer.close_by_ref().await.map_err(error)?;
@@ -156,24 +161,7 @@ impl Store for SqlStore {
     }
 
     async fn commit(&self, changes: ChangeSet) -> Result<(), CommitError> {
-        let transaction = self.begin().await?;
-        let writer = Writer {
-            dialect: self.dialect,
-            transaction: &transaction,
-        };
-        for change in changes.as_slice() {
-            if let Err(error) = writer.apply(change).await {
-                // Dropping the transaction would take it back as well, but only before the next use of its connection.
-                if let Err(rollback) = transaction.rollback().await {
-                    tracing::warn!(error = %rollback, "a transaction could not be rolled back cleanly");
-                }
-                return Err(error);
-            }
-        }
-        let committed = transaction.commit().await;
-        // Also when it failed: nobody can be sure then whether it was made.
-        self.epochs.revoke(changes.revoked());
-        committed.map_err(|error| error::of_change(self.dialect, &error))
+        self.commits.commit(changes).await
     }
 
     async fn epoch(&self) -> Result<Epoch, StoreError> {

@@ -1,0 +1,184 @@
+//! Commits to SQLite, in groups: what waits at the same time shares one transaction, and so one sync of the disk.
+//!
+//! SQLite takes one writer at a time, and a commit is safe only when the disk says so, which takes far longer than
+//! writing the rows. While one group is on its way to the disk, the next one gathers.
+//!
+//! A task of its own makes them. What was handed to it is carried to its end, and the epoch moved on, even when
+//! whoever waits for it goes away in the middle: a revocation in the database that the epoch does not tell of would
+//! leave a revoked identity in somebody's memory.
+
+use std::sync::Arc;
+
+use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
+use tokio::sync::{mpsc, oneshot};
+use zenml_auth_core::epoch_log::EpochLog;
+use zenml_auth_core::ports::{ChangeSet, CommitError, StoreError};
+
+use crate::commit::Writer;
+use crate::dialect::Dialect;
+use crate::error;
+
+/// How many sets of changes share a transaction at most, so that the first one is not kept waiting by the last.
+const LARGEST_GROUP: usize = 256;
+/// How many sets of changes may wait; whoever comes then waits for a place.
+const QUEUE: usize = 1024;
+
+/// What one set of changes came to.
+type Outcome = Result<(), CommitError>;
+
+/// A set of changes, and who wants to know what came of it.
+struct Waiting {
+    changes: ChangeSet,
+    outcome: oneshot::Sender<Outcome>,
+}
+
+enum Message {
+    Commit(Waiting),
+    /// No more after those that are in the queue already.
+    Close(oneshot::Sender<()>),
+}
+
+/// Hands changes to the task that commits them.
+pub(crate) struct GroupCommit {
+    queue: mpsc::Sender<Message>,
+}
+
+impl GroupCommit {
+    /// Starts the task. It ends when this is dropped.
+    pub(crate) fn start(dialect: Dialect, writer: DatabaseConnection, epochs: Arc<EpochLog>) -> Self {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let committer = Committer {
+            dialect,
+            writer,
+            epochs,
+        };
+        tokio::spawn(committer.run(waiting));
+        Self { queue }
+    }
+
+    /// Makes all of the changes, durably, or none of them.
+    pub(crate) async fn commit(&self, changes: ChangeSet) -> Outcome {
+        let (outcome, made) = oneshot::channel();
+        let waiting = Waiting { changes, outcome };
+        self.queue
+            .send(Message::Commit(waiting))
+            .await
+            .map_err(|_| closed())?;
+        made.await.unwrap_or_else(|_| Err(closed().into()))
+    }
+
+    /// Waits until everything that was handed over is made, and takes nothing more.
+    pub(crate) async fn close(&self) {
+        let (closed, is_closed) = oneshot::channel();
+        if self.queue.send(Message::Close(closed)).await.is_ok() {
+            // Where nobody answers any more, nothing is left to be made.
+            let _ = is_closed.await;
+        }
+    }
+}
+
+fn closed() -> StoreError {
+    StoreError::Unavailable("the database was closed".to_owned())
+}
+
+struct Committer {
+    dialect: Dialect,
+    writer: DatabaseConnection,
+    epochs: Arc<EpochLog>,
+}
+
+impl Committer {
+    async fn run(self, mut queue: mpsc::Receiver<Message>) {
+        while let Some(message) = queue.recv().await {
+            let mut group = Vec::new();
+            let mut closing = None;
+            let mut next = Some(message);
+            while let Some(message) = next.take() {
+                match message {
+                    Message::Commit(waiting) => group.push(waiting),
+                    Message::Close(closed) => {
+                        closing = Some(closed);
+                        break;
+                    }
+                }
+                if group.len() < LARGEST_GROUP {
+                    next = queue.try_recv().ok();
+                }
+            }
+            self.commit(group).await;
+            if let Some(closed) = closing {
+                queue.close();
+                let _ = closed.send(());
+                return;
+            }
+        }
+    }
+
+    async fn commit(&self, group: Vec<Waiting>) {
+        let made = self.make(&group).await;
+        let outcomes: Vec<Outcome> = match made {
+            Ok(outcomes) => outcomes,
+            Err(error) => group.iter().map(|_| Err(error.clone().into())).collect(),
+        };
+        // Before anybody is told. Also of what failed in the database: nobody can be sure then whether it was made.
+        let revoked = group
+            .iter()
+            .zip(&outcomes)
+            .filter(|(_, outcome)| may_be_made(outcome));
+        self.epochs.revoke(
+            revoked
+                .flat_map(|(waiting, _)| waiting.changes.revoked())
+                .collect(),
+        );
+        for (waiting, outcome) in group.into_iter().zip(outcomes) {
+            // Whoever went away does not need to know.
+            let _ = waiting.outcome.send(outcome);
+        }
+    }
+
+    /// What came of each set; or why none of them was made.
+    async fn make(&self, group: &[Waiting]) -> Result<Vec<Outcome>, StoreError> {
+        let error = |error| error::of_read(self.dialect, &error);
+        let options = self.dialect.write_transaction();
+        let transaction = self.writer.begin_with_options(options).await.map_err(error)?;
+        let mut outcomes = Vec::with_capacity(group.len());
+        for waiting in group {
+            outcomes.push(self.make_one(&transaction, &waiting.changes).await?);
+        }
+        transaction.commit().await.map_err(error)?;
+        Ok(outcomes)
+    }
+
+    /// Makes one set within the transaction of its group, or takes it back alone. Fails when the whole transaction
+    /// can't go on.
+    async fn make_one(
+        &self,
+        transaction: &DatabaseTransaction,
+        changes: &ChangeSet,
+    ) -> Result<Outcome, StoreError> {
+        let error = |error| error::of_read(self.dialect, &error);
+        let savepoint = transaction.begin().await.map_err(error)?;
+        let writer = Writer {
+            dialect: self.dialect,
+            transaction: &savepoint,
+        };
+        match writer.apply_all(changes).await {
+            Ok(()) => {
+                savepoint.commit().await.map_err(error)?;
+                Ok(Ok(()))
+            }
+            Err(CommitError::Store(broken)) => Err(broken),
+            Err(refused) => {
+                savepoint.rollback().await.map_err(error)?;
+                Ok(Err(refused))
+            }
+        }
+    }
+}
+
+fn may_be_made(outcome: &Outcome) -> bool {
+    match outcome {
+        Ok(()) | Err(CommitError::Store(_)) => true,
+        Err(CommitError::Stale | CommitError::Taken(_) | CommitError::ParentMissing) => false,
+    }
+}
