@@ -6,10 +6,12 @@
     reason = "tasks speak to whoever runs them"
 )]
 
+mod bench;
 mod ci;
 mod conformance;
 mod demo;
 mod generate;
+mod http;
 mod layers;
 mod run;
 mod test;
@@ -52,6 +54,8 @@ enum Task {
         #[arg(long = "release", value_name = "VERSION")]
         releases: Vec<String>,
     },
+    /// Measure the server beside a floor, in one run
+    Bench(bench::Options),
     /// Run everything that has to pass before a change lands
     Ci {
         /// Leave the tests out, because they were just run
@@ -67,6 +71,7 @@ fn main() -> ExitCode {
         Task::Layers => layers::run(),
         Task::Generate { check } => generate::run(check),
         Task::Conformance { releases } => conformance::run(&releases),
+        Task::Bench(options) => bench::run(&options),
         Task::Ci { skip_tests } => ci::run(skip_tests),
     };
     match done {

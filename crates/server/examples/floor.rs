@@ -3,10 +3,7 @@
 //!
 //! `floor ADDRESS` serves, after it has printed a token that it takes.
 
-#![allow(
-    clippy::print_stdout,
-    reason = "it hands its token to whoever started it"
-)]
+#![allow(clippy::print_stdout, reason = "it hands its token to whoever started it")]
 
 use std::sync::Arc;
 

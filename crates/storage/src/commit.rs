@@ -92,6 +92,19 @@ impl Writer<'_> {
         result.map(|_| ()).map_err(|error| self.error(&error))
     }
 
+    /// Adds rows with one statement.
+    pub(crate) async fn insert_many<E>(&self, rows: Vec<E::Model>) -> Result<(), CommitError>
+    where
+        E: EntityTrait,
+        E::Model: IntoActiveModel<E::ActiveModel>,
+    {
+        let rows = rows.into_iter().map(IntoActiveModel::into_active_model);
+        let result = E::insert_many(rows)
+            .exec_without_returning(self.transaction)
+            .await;
+        result.map(|_| ()).map_err(|error| self.error(&error))
+    }
+
     /// Writes the row with its next version over the one with this id and version.
     async fn update<E>(&self, mut row: E::Model, id: Uuid, version: Version) -> Result<(), CommitError>
     where

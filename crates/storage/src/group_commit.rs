@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use sea_orm::{DatabaseConnection, DatabaseTransaction, TransactionTrait};
+use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
 use tokio::sync::{mpsc, oneshot};
 use zenml_auth_core::epoch_log::EpochLog;
 use zenml_auth_core::ports::{ChangeSet, CommitError, StoreError};
@@ -17,6 +17,7 @@ use zenml_auth_core::ports::{ChangeSet, CommitError, StoreError};
 use crate::commit::Writer;
 use crate::dialect::Dialect;
 use crate::error;
+use crate::new_rows::NewRows;
 
 /// How many sets of changes share a transaction at most, so that the first one is not kept waiting by the last.
 const LARGEST_GROUP: usize = 256;
@@ -138,15 +139,35 @@ impl Committer {
 
     /// What came of each set; or why none of them was made.
     async fn make(&self, group: &[Waiting]) -> Result<Vec<Outcome>, StoreError> {
-        let error = |error| error::of_read(self.dialect, &error);
-        let options = self.dialect.write_transaction();
-        let transaction = self.writer.begin_with_options(options).await.map_err(error)?;
+        if let Some(rows) = NewRows::of(group.iter().map(|waiting| &waiting.changes))
+            && self.make_at_once(rows).await?
+        {
+            return Ok(group.iter().map(|_| Ok(())).collect());
+        }
+        let transaction = self.begin().await?;
         let mut outcomes = Vec::with_capacity(group.len());
         for waiting in group {
             outcomes.push(self.make_one(&transaction, &waiting.changes).await?);
         }
-        transaction.commit().await.map_err(error)?;
+        transaction.commit().await.map_err(|error| self.error(&error))?;
         Ok(outcomes)
+    }
+
+    /// Writes new rows with few statements. When one of them is refused, none is made, and it takes a look at each
+    /// set to tell whose it was.
+    async fn make_at_once(&self, rows: NewRows) -> Result<bool, StoreError> {
+        let transaction = self.begin().await?;
+        match rows.write(&self.writer_in(&transaction)).await {
+            Ok(()) => {
+                transaction.commit().await.map_err(|error| self.error(&error))?;
+                Ok(true)
+            }
+            Err(CommitError::Store(broken)) => Err(broken),
+            Err(_) => {
+                transaction.rollback().await.map_err(|error| self.error(&error))?;
+                Ok(false)
+            }
+        }
     }
 
     /// Makes one set within the transaction of its group, or takes it back alone. Fails when the whole transaction
@@ -156,23 +177,35 @@ impl Committer {
         transaction: &DatabaseTransaction,
         changes: &ChangeSet,
     ) -> Result<Outcome, StoreError> {
-        let error = |error| error::of_read(self.dialect, &error);
-        let savepoint = transaction.begin().await.map_err(error)?;
-        let writer = Writer {
-            dialect: self.dialect,
-            transaction: &savepoint,
-        };
-        match writer.apply_all(changes).await {
+        let savepoint = transaction.begin().await.map_err(|error| self.error(&error))?;
+        match self.writer_in(&savepoint).apply_all(changes).await {
             Ok(()) => {
-                savepoint.commit().await.map_err(error)?;
+                savepoint.commit().await.map_err(|error| self.error(&error))?;
                 Ok(Ok(()))
             }
             Err(CommitError::Store(broken)) => Err(broken),
             Err(refused) => {
-                savepoint.rollback().await.map_err(error)?;
+                savepoint.rollback().await.map_err(|error| self.error(&error))?;
                 Ok(Err(refused))
             }
         }
+    }
+
+    async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
+        let options = self.dialect.write_transaction();
+        let begun = self.writer.begin_with_options(options).await;
+        begun.map_err(|error| self.error(&error))
+    }
+
+    const fn writer_in<'t>(&self, transaction: &'t DatabaseTransaction) -> Writer<'t> {
+        Writer {
+            dialect: self.dialect,
+            transaction,
+        }
+    }
+
+    fn error(&self, error: &DbErr) -> StoreError {
+        error::of_read(self.dialect, error)
     }
 }
 

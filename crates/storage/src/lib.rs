@@ -23,6 +23,7 @@
 //! | `schema.rs` | migrating, and refusing a database that is too old or too new |
 //! | `commit.rs` | how each change is written |
 //! | `group_commit.rs` | how changes that wait at the same time share a transaction on SQLite |
+//! | `new_rows.rs` | how rows that are only added are written, many at a time |
 //! | `queries/` | look-ups, listings, and the upkeep in the background |
 //! | `entities/` | one file per table: its columns, and how a row becomes a model and back |
 //! | `dialect/` | all that differs between databases: connecting, functions, errors |
@@ -52,6 +53,7 @@ mod dialect;
 mod entities;
 mod error;
 mod group_commit;
+mod new_rows;
 mod options;
 mod queries;
 mod schema;

@@ -1,11 +1,10 @@
 //! A browser without windows: it follows links, fills in forms and keeps cookies, on this machine only.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 
 use super::PASSWORD;
 use crate::TaskError;
+use crate::http::{Answer, Request, request};
 
 pub(super) struct Browser {
     address: String,
@@ -27,7 +26,7 @@ impl Browser {
 
     /// Opens the link of a machine, signs in if asked to, and lets the machine in.
     pub(super) fn decide(&mut self, link: &str, trust: bool) -> Result<(), TaskError> {
-        let mut page = self.open("GET", link, "")?;
+        let mut page = self.open("GET", link, &[])?;
         if page.path.starts_with("/login") {
             say(&page);
             println!("  │ [default] [••••••••]  ‹Sign in›");
@@ -35,9 +34,9 @@ impl Browser {
                 ("csrf", page.hidden("csrf")?),
                 ("next", page.hidden("next")?),
                 ("username", "default".to_owned()),
+                ("password", PASSWORD.to_owned()),
             ];
-            let form = form(&fields) + "&password=" + PASSWORD;
-            page = self.open("POST", "/login", &form)?;
+            page = self.open("POST", "/login", &borrowed(&fields))?;
         }
         say(&page);
         println!(
@@ -53,7 +52,7 @@ impl Browser {
         if trust {
             fields.push(("trusted", "yes".to_owned()));
         }
-        let done = self.open("POST", "/devices/verify/decision", &form(&fields))?;
+        let done = self.open("POST", "/devices/verify/decision", &borrowed(&fields))?;
         say(&done);
         if done.html.contains("Device approved") {
             Ok(())
@@ -62,57 +61,37 @@ impl Browser {
         }
     }
 
-    fn open(&mut self, method: &str, path: &str, body: &str) -> Result<Page, TaskError> {
-        let (mut method, mut path, mut body) = (method.to_owned(), path.to_owned(), body.to_owned());
+    fn open(&mut self, method: &str, path: &str, body: &[(&str, &str)]) -> Result<Page, TaskError> {
+        let address = self.address.clone();
+        let mut answer = self.send(request(&address, method, path).form(body))?;
+        let mut path = path.to_owned();
         for _ in 0..5 {
-            let answer = self.send(&method, &path, &body)?;
-            let (head, html) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
-            for line in head.lines() {
-                let Some((name, value)) = line.split_once(':') else {
-                    continue;
-                };
-                if name.eq_ignore_ascii_case("set-cookie") {
-                    let pair = value.trim().split(';').next().unwrap_or_default();
-                    if let Some((name, value)) = pair.split_once('=') {
-                        self.cookies.insert(name.to_owned(), value.to_owned());
-                    }
-                }
-            }
-            let location = head.lines().find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                name.eq_ignore_ascii_case("location")
-                    .then(|| value.trim().to_owned())
-            });
-            match location {
-                Some(next) => (method, path, body) = ("GET".to_owned(), next, String::new()),
-                None => {
-                    return Ok(Page {
-                        path,
-                        html: html.to_owned(),
-                    });
-                }
-            }
+            let Some(next) = answer.headers("location").next().map(str::to_owned) else {
+                return Ok(Page {
+                    path,
+                    html: answer.body,
+                });
+            };
+            answer = self.send(request(&address, "GET", &next))?;
+            path = next;
         }
         Err("too many redirections".into())
     }
 
-    fn send(&self, method: &str, path: &str, body: &str) -> Result<String, TaskError> {
-        let cookies: Vec<_> = self
+    /// With the cookies, and keeping those that come back.
+    fn send(&mut self, request: Request<'_>) -> Result<Answer, TaskError> {
+        let sent: Vec<_> = self
             .cookies
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        let mut stream = TcpStream::connect(&self.address)?;
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nCookie: {}\r\n\
-             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
-            self.address,
-            cookies.join("; "),
-            body.len()
-        )?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer)?;
+        let answer = request.header("Cookie", &sent.join("; ")).send()?;
+        for cookie in answer.headers("set-cookie") {
+            let pair = cookie.split(';').next().unwrap_or_default();
+            if let Some((name, value)) = pair.split_once('=') {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
         Ok(answer)
     }
 }
@@ -136,20 +115,11 @@ impl Page {
     }
 }
 
-fn form(fields: &[(&str, String)]) -> String {
-    let encode = |text: &str| {
-        text.bytes()
-            .map(|byte| match byte {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
-                other => format!("%{other:02X}"),
-            })
-            .collect::<String>()
-    };
+fn borrowed<'a>(fields: &'a [(&'a str, String)]) -> Vec<(&'a str, &'a str)> {
     fields
         .iter()
-        .map(|(name, value)| format!("{name}={}", encode(value)))
-        .collect::<Vec<_>>()
-        .join("&")
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect()
 }
 
 /// Shows a page's text, as far as a terminal can.

@@ -1,0 +1,78 @@
+//! Fills a SQLite database that a server has set up with many devices and API keys, for benchmarks.
+//!
+//! `fill FILE NUMBER` adds that many of each: a hundred for each of many users and service accounts, and a hundred
+//! devices for the first user. Nobody can get in with any of them.
+
+use std::env::args;
+use std::path::PathBuf;
+
+use zenml_auth_storage::sea_orm::ConnectionTrait as _;
+use zenml_auth_storage::{ConnectOptions, SqlStore};
+
+/// How many devices a user has, and how many keys a service account.
+const EACH: u32 = 100;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    const USAGE: &str = "usage: fill FILE NUMBER";
+    let file: PathBuf = args().nth(1).ok_or(USAGE)?.into();
+    let number: u32 = args().nth(2).ok_or(USAGE)?.parse()?;
+    let owners = (number / EACH).max(1);
+
+    let mut options = ConnectOptions::sqlite_file(file);
+    options.create_if_missing = false;
+    let store = SqlStore::connect(&options).await?;
+    store.check_schema().await?;
+    for statement in statements(number, owners) {
+        store.connection().execute_unprepared(&statement).await?;
+    }
+    store.close().await?;
+    Ok(())
+}
+
+/// The numbers from 0 to one less than this, as the table `n` with the column `i`.
+fn numbers(count: u32) -> String {
+    format!("WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {count})")
+}
+
+/// Sixteen bytes for the `i`th owner; the first one is whoever was there first.
+fn owner(kind: &str, table: &str, i: &str) -> String {
+    format!(
+        "CASE {i} WHEN 0 THEN (SELECT id FROM {table} ORDER BY created LIMIT 1) \
+         ELSE CAST(printf('{kind}%012d', {i}) AS BLOB) END"
+    )
+}
+
+fn statements(number: u32, owners: u32) -> [String; 5] {
+    let (numbers, owner_numbers) = (numbers(number), numbers(owners));
+    let (user, account) = (
+        owner("user", "users", &format!("i % {owners}")),
+        // There is no account yet, so that none comes before the first.
+        format!("CAST(printf('work%012d', i % {owners}) AS BLOB)"),
+    );
+    [
+        format!(
+            "{owner_numbers} INSERT INTO users (id, name, full_name, active, is_admin, credentials_gen, created, \
+             updated, version) SELECT CAST(printf('user%012d', i) AS BLOB), printf('person-%d', i), '', 1, 0, 1, \
+             1700000000000000 + i, 1700000000000000 + i, 1 FROM n WHERE i > 0"
+        ),
+        format!(
+            "{numbers} INSERT INTO devices (id, user_id, client_id, state, trusted, expires, hostname, os, token_gen, \
+             created, updated, version) SELECT randomblob(16), {user}, randomblob(16), \
+             iif(i % 3 = 0, 'locked', 'active'), 0, 1900000000000000, printf('host-%d', i), 'Linux', 1, \
+             1700000000000000 + i, 1700000000000000 + i, 1 FROM n"
+        ),
+        format!(
+            "{owner_numbers} INSERT INTO service_accounts (id, name, full_name, description, active, created, updated, \
+             version) SELECT CAST(printf('work%012d', i) AS BLOB), printf('workload-%d', i), '', '', 1, \
+             1700000000000000 + i, 1700000000000000 + i, 1 FROM n"
+        ),
+        format!(
+            "{numbers} INSERT INTO api_keys (id, service_account_id, name, description, active, generation, hash, \
+             retain_period_minutes, created, updated, version) SELECT randomblob(16), {account}, \
+             printf('key-%d', i), '', i % 3 > 0, 1, randomblob(32), 0, 1700000000000000 + i, 1700000000000000 + i, 1 \
+             FROM n"
+        ),
+        "ANALYZE".to_owned(),
+    ]
+}

@@ -1,0 +1,240 @@
+//! `cargo xtask bench`: how fast the server is, beside a floor in the same run.
+//!
+//! The floor (`crates/server/examples/floor.rs`) is a bare axum handler that verifies an HS256 token and writes the
+//! same JSON. All programs run side by side, and take turns under the same load, so that whatever else the machine
+//! does weighs on all of them. `docs/performance.md` says what came of it, and how to read it.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "measuring time is what this is for; it decides nothing"
+)]
+
+mod disk;
+mod load;
+mod program;
+mod servers;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread::sleep;
+use std::time::Duration;
+
+use clap::Args;
+
+use self::load::{Load, Target};
+use self::program::Program;
+use self::servers::{Credentials, Floor, Server};
+use self::table::{Measured, Row};
+use crate::TaskError;
+use crate::run::{cargo, succeed, target_dir};
+
+/// How many devices and how many API keys the large database holds.
+const MANY: u32 = 1_000_000;
+/// How long a server is left alone before its memory counts as that of an idle one.
+const SETTLE: Duration = Duration::from_secs(3);
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// For how long each kind of load goes on in a round
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=600))]
+    seconds: u32,
+    /// How many rounds; what is shown is the one in the middle
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Leave out the database with a million devices and a million API keys
+    #[arg(long)]
+    small: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
+    let binaries = build()?;
+    let load = Load::install()?;
+    let folder = target_dir().join("bench");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    std::fs::create_dir_all(&folder)?;
+    let measured = measure(options, &binaries, &load, &folder);
+    std::fs::remove_dir_all(&folder)?;
+    measured
+}
+
+/// Builds what is measured, as it is released, and gives the folder it is in.
+fn build() -> Result<PathBuf, TaskError> {
+    let build = |arguments: &[&str]| succeed(cargo().args(["build", "--release"]).args(arguments));
+    build(&["-p", "zenml-auth-server", "--bins", "--example", "floor"])?;
+    build(&["-p", "zenml-auth-storage", "--example", "fill"])?;
+    Ok(target_dir().join("release"))
+}
+
+/// One program under one kind of load.
+struct Case<'a> {
+    name: String,
+    goal: Option<f64>,
+    program: &'a Program,
+    target: Target,
+}
+
+fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Result<(), TaskError> {
+    println!(
+        "One sync of this disk takes {}.",
+        table::time(disk::sync(folder)?)
+    );
+    let binary = binaries.join("zenml-auth-server");
+    let floor = Floor::start(&binaries.join("examples").join("floor"))?;
+
+    let mut embedded = vec![embedded("SQLite", &binary, &folder.join("small"), None)?];
+    if !options.small {
+        let fill = binaries.join("examples").join("fill");
+        let many = folder.join("many");
+        embedded.push(self::embedded(
+            "SQLite, 1,000,000 of each",
+            &binary,
+            &many,
+            Some(&fill),
+        )?);
+    }
+
+    let mut cases = vec![Case {
+        name: "floor".to_owned(),
+        goal: None,
+        program: &floor.program,
+        target: floor.target,
+    }];
+    for measured in &embedded {
+        cases.extend(measured.cases());
+    }
+    let mut rows: Vec<Row> = cases
+        .iter()
+        .map(|case| Row {
+            name: case.name.clone(),
+            goal: case.goal,
+            rounds: Vec::new(),
+        })
+        .collect();
+    for round in 1..=options.rounds {
+        println!("Round {round} of {} …", options.rounds);
+        for (case, row) in cases.iter().zip(&mut rows) {
+            row.rounds.push(one_round(load, case, options.seconds)?);
+        }
+    }
+    table::print(&rows);
+    for measured in &embedded {
+        measured.tell_the_rest()?;
+    }
+    Ok(())
+}
+
+fn one_round(load: &Load, case: &Case<'_>, seconds: u32) -> Result<Measured, TaskError> {
+    let before = case.program.cpu()?;
+    let burst = load.burst(&case.target, seconds)?;
+    Ok(Measured {
+        burst,
+        cpu: (case.program.cpu()? - before) / burst.requests,
+        memory: case.program.memory()?,
+    })
+}
+
+/// Our server on one database.
+struct Ours {
+    database: &'static str,
+    server: Server,
+    credentials: Credentials,
+    idle_memory: f64,
+    listings: &'static [(&'static str, &'static str)],
+}
+
+/// Makes a database, fills it if told to, and starts the server on it for the second time, as that is the start that
+/// operators wait for.
+fn embedded(
+    database: &'static str,
+    binary: &Path,
+    folder: &Path,
+    fill: Option<&Path>,
+) -> Result<Ours, TaskError> {
+    let folder_text = folder.to_str().ok_or("the target folder's name is no UTF-8")?;
+    let settings = ["--data-dir", folder_text, "--log-filter", "warn"];
+    Server::start(binary, &settings)?.program.terminate()?;
+    if let Some(fill) = fill {
+        println!("Filling a database with {MANY} devices and {MANY} API keys …");
+        succeed(
+            Command::new(fill)
+                .arg(folder.join("zenml-auth.db"))
+                .arg(MANY.to_string()),
+        )?;
+    }
+    let server = Server::start(binary, &settings)?;
+    sleep(SETTLE);
+    let idle_memory = server.program.memory()?;
+    Ok(Ours {
+        database,
+        credentials: server.credentials()?,
+        server,
+        idle_memory,
+        listings: if fill.is_some() { LISTINGS } else { &[] },
+    })
+}
+
+/// Filtered, sorted pages of the large database.
+const LISTINGS: &[(&str, &str)] = &[
+    (
+        "service accounts whose name starts so, latest first",
+        "/api/v1/service_accounts?name=startswith:workload-77&sort_by=desc:created&size=20",
+    ),
+    (
+        "active keys of an account, by name",
+        "/api/v1/service_accounts/workload-7/api_keys?active=true&sort_by=asc:name&size=20",
+    ),
+    (
+        "an administrator's locked devices, latest first",
+        "/api/v1/devices?status=locked&sort_by=desc:created&size=20",
+    ),
+];
+
+impl Ours {
+    fn cases(&self) -> Vec<Case<'_>> {
+        let (server, credentials) = (&self.server, &self.credentials);
+        let all = [
+            (
+                "request with a device token",
+                0.9,
+                server.with_device_token(credentials),
+            ),
+            (
+                "request with the API key itself",
+                0.9,
+                server.with_api_key(credentials),
+            ),
+            ("API key sign-in", 0.35, server.signing_in(credentials)),
+            (
+                "device authorization, durable",
+                0.15,
+                server.authorizing_a_device(),
+            ),
+        ];
+        all.into_iter()
+            .map(|(what, goal, target)| Case {
+                name: format!("{what} ({})", self.database),
+                goal: Some(goal),
+                program: &server.program,
+                target,
+            })
+            .collect()
+    }
+
+    fn tell_the_rest(&self) -> Result<(), TaskError> {
+        println!("\n{}:", self.database);
+        println!(
+            "  first answer {} after the start; {:.0} MiB when idle, {:.0} MiB after the load",
+            table::time(self.server.started_in),
+            self.idle_memory,
+            self.server.program.memory()?
+        );
+        for (what, path) in self.listings {
+            let took = self.server.time_to_get(path, &self.credentials)?;
+            println!("  {}  {what}", table::time(took));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,81 @@
+//! A program that is measured.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use crate::TaskError;
+use crate::run::succeed;
+
+/// A program in the background; it is ended when dropped.
+pub(super) struct Program {
+    process: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Program {
+    pub(super) fn start(command: &mut Command) -> Result<Self, TaskError> {
+        let mut process = command.stdout(Stdio::piped()).spawn()?;
+        let output = process.stdout.take().ok_or("a program without output")?;
+        Ok(Self {
+            process,
+            output: BufReader::new(output),
+        })
+    }
+
+    /// The next line that it prints.
+    pub(super) fn line(&mut self) -> Result<String, TaskError> {
+        let mut line = String::new();
+        if self.output.read_line(&mut line)? == 0 {
+            return Err("the program has ended".into());
+        }
+        Ok(line.trim_end().to_owned())
+    }
+
+    /// How much memory it has of its own in RAM now, in MiB.
+    pub(super) fn memory(&self) -> Result<f64, TaskError> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib: f64 = line
+            .and_then(|line| line.split_whitespace().next())
+            .ok_or("no VmRSS")?
+            .parse()?;
+        Ok(kib / 1024.0)
+    }
+
+    /// How much of the processors' time it has taken so far, in seconds.
+    pub(super) fn cpu(&self) -> Result<f64, TaskError> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        // The name may hold anything, but ends with the last bracket.
+        let (_, fields) = stat.rsplit_once(") ").ok_or("no stat")?;
+        let ticks = |field: usize| -> Result<f64, TaskError> {
+            Ok(fields.split(' ').nth(field).ok_or("no times")?.parse()?)
+        };
+        // `utime` and `stime`, in hundredths of a second on every Linux.
+        Ok((ticks(11)? + ticks(12)?) / 100.0)
+    }
+
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Asks it to end, as an operator would, and waits until it has.
+    pub(super) fn terminate(mut self) -> Result<(), TaskError> {
+        succeed(Command::new("kill").arg(self.id().to_string()))?;
+        self.process.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // When it has ended before, there is nothing to end.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// An address that is free now, and that nobody else is likely to take within the blink of an eye.
+pub(super) fn free_address() -> Result<String, TaskError> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+}
