@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use argon2::password_hash::phc::PasswordHash as Phc;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use tokio::sync::Semaphore;
 use zenml_auth_model::{PasswordHash, Secret};
 
@@ -68,7 +70,7 @@ pub struct Passwords {
     permits: Arc<Semaphore>,
     waiting: AtomicUsize,
     queue: usize,
-    /// The hash of nothing anybody knows, so that an unknown account costs the same work as a known one.
+    /// A hash of nothing, so that an unknown account costs the same work as a known one.
     decoy: PasswordHash,
 }
 
@@ -79,14 +81,12 @@ impl Passwords {
     /// [`HashingError::Broken`] when the cost is outside of what argon2 allows.
     pub fn new(cost: HashingCost, entropy: &dyn Entropy) -> Result<Self, HashingError> {
         let params = Params::new(cost.memory_kib, cost.passes, 1, None).map_err(|_| HashingError::Broken)?;
-        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        let decoy = hash_now(&argon2, &crate::secrets::random_secret(entropy), salt(entropy))?;
         Ok(Self {
-            argon2,
+            decoy: decoy(&params, entropy),
+            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
             permits: Arc::new(Semaphore::new(cost.parallel.max(1))),
             waiting: AtomicUsize::new(0),
             queue: cost.queue.max(1),
-            decoy,
         })
     }
 
@@ -184,6 +184,21 @@ fn salt(entropy: &dyn Entropy) -> [u8; 16] {
     salt
 }
 
+/// A hash that no password is known to have: its output is random, and was not computed from anything. It names the
+/// same cost as real ones, and checking a password against it is the same work.
+fn decoy(params: &Params, entropy: &dyn Entropy) -> PasswordHash {
+    let mut output = [0; 32];
+    entropy.fill(&mut output);
+    PasswordHash::from_phc(format!(
+        "$argon2id$v=19$m={},t={},p={}${}${}",
+        params.m_cost(),
+        params.t_cost(),
+        params.p_cost(),
+        STANDARD_NO_PAD.encode(salt(entropy)),
+        STANDARD_NO_PAD.encode(output)
+    ))
+}
+
 fn hash_now(argon2: &Argon2<'_>, password: &Secret, salt: [u8; 16]) -> Result<PasswordHash, HashingError> {
     let hash: Phc = argon2
         .hash_password_with_salt(password.expose().as_bytes(), &salt)
@@ -195,6 +210,28 @@ fn hash_now(argon2: &Argon2<'_>, password: &Secret, salt: [u8; 16]) -> Result<Pa
 mod tests {
     use super::*;
     use crate::ports::SystemEntropy;
+
+    #[tokio::test]
+    async fn the_decoy_costs_what_a_real_hash_costs() {
+        let passwords = passwords(10);
+        let real = passwords
+            .hash(Secret::new("correct horse"), &SystemEntropy)
+            .await
+            .unwrap();
+        let (real, decoy) = (
+            Phc::new(real.as_phc()).unwrap(),
+            Phc::new(passwords.decoy.as_phc()).unwrap(),
+        );
+        assert_eq!(decoy.algorithm, real.algorithm);
+        assert_eq!(decoy.version, real.version);
+        assert_eq!(decoy.params, real.params);
+        assert_eq!(decoy.salt.unwrap().len(), real.salt.unwrap().len());
+        assert_eq!(decoy.hash.unwrap().len(), real.hash.unwrap().len());
+        assert_eq!(
+            passwords.verify(Secret::new("correct horse"), None).await,
+            Ok(false)
+        );
+    }
 
     fn passwords(queue: usize) -> Passwords {
         let cost = HashingCost {
