@@ -179,7 +179,7 @@ impl Scribe {
         details: Option<String>,
     ) -> Change {
         Change::Audit(AuditEvent {
-            id: AuditEventId::from_random(id_bytes(entropy)),
+            id: AuditEventId::at(now, id_bytes(entropy)),
             at: now,
             actor: self.actor.clone(),
             credential: self.credential,

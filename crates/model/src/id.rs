@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use uuid::Uuid;
 
+use crate::Timestamp;
+
 /// A text that should have been an identifier but is no UUID.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not a valid UUID: {reason}")]
@@ -102,6 +104,17 @@ typed_id!(
     ServerId
 );
 
+impl AuditEventId {
+    /// Makes a version 7 UUID (RFC 9562 §5.7) from a moment and random bytes, of which the last ten count. Entries are
+    /// only ever appended, and nobody types their ids: with the time in front, a database appends to its index as well.
+    #[must_use]
+    pub fn at(moment: Timestamp, bytes: [u8; 16]) -> Self {
+        let millis = u64::try_from(moment.as_micros() / 1000).unwrap_or_default();
+        let [_, _, _, _, _, _, random @ ..] = bytes;
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    }
+}
+
 impl GrantId {
     /// The id of the device that comes from this grant when the device is new.
     #[must_use]
@@ -126,6 +139,15 @@ mod tests {
         let id = DeviceId::from_random([0xff; 16]);
         assert_eq!(id.as_uuid().get_version_num(), 4);
         assert_eq!(id.to_string().parse::<DeviceId>(), Ok(id));
+    }
+
+    #[test]
+    fn ids_of_audit_events_grow_with_time() {
+        let at = |micros, byte| AuditEventId::at(Timestamp::from_micros(micros), [byte; 16]);
+        assert_eq!(at(0, 7).as_uuid().get_version_num(), 7);
+        assert!(at(1_800_000_000_000_000, 0xff) < at(1_800_000_000_001_000, 0));
+        assert!(at(-1, 0) < at(1000, 0));
+        assert_ne!(at(5, 1), at(5, 2));
     }
 
     #[test]
