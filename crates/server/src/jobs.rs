@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
-use zenml_auth_core::services::Engine;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use zenml_auth_core::services::{Engine, Internal};
 
 /// How often uses of keys and devices are written down.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
@@ -16,33 +16,76 @@ const KEYS_EVERY: Duration = Duration::from_secs(60);
 const TIDY_EVERY: Duration = Duration::from_secs(30);
 /// How many rows of a kind are cleaned away at a time, so that nobody waits for it.
 const TIDY_BATCH: u32 = 500;
+/// How long others have the database to themselves before the next batch.
+const TIDY_PAUSE: Duration = Duration::from_millis(50);
 
-/// Does it all until told to stop, then writes down what is left.
-pub fn start(engine: Arc<Engine>, mut stop: watch::Receiver<bool>) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let [mut flush, mut keys, mut tidy] = [FLUSH_EVERY, KEYS_EVERY, TIDY_EVERY].map(|period| {
-            let mut timer = interval(period);
-            timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            timer
-        });
-        loop {
-            let (what, done) = tokio::select! {
-                _ = stop.changed() => break,
-                _ = flush.tick() => ("write uses down", engine.maintenance().flush_uses().await),
-                _ = keys.tick() => ("load signing keys", engine.maintenance().rotate_signing_key_if_due().await),
-                _ = tidy.tick() => ("tidy up", tidy_up(&engine).await),
-            };
-            if let Err(error) = done {
-                tracing::warn!(%error, "could not {what}; trying again later");
-            }
-        }
-        if let Err(error) = engine.maintenance().flush_all_uses().await {
-            tracing::warn!(%error, "the last uses of keys and devices could not be written down");
-        }
-    })
+/// The jobs that run until the server is told to stop.
+pub struct Jobs {
+    engine: Arc<Engine>,
+    running: JoinSet<()>,
 }
 
-async fn tidy_up(engine: &Engine) -> Result<(), zenml_auth_core::services::Internal> {
+impl Jobs {
+    /// Starts them. None waits for another.
+    #[must_use]
+    pub fn start(engine: Arc<Engine>, stop: &watch::Receiver<bool>) -> Self {
+        let mut running = JoinSet::new();
+        let mut every = |period, what, job: fn(Arc<Engine>) -> Job| {
+            running.spawn(repeat(period, what, engine.clone(), job, stop.clone()));
+        };
+        every(FLUSH_EVERY, "write uses down", |engine| {
+            Box::pin(async move { engine.maintenance().flush_uses().await })
+        });
+        every(KEYS_EVERY, "load signing keys", |engine| {
+            Box::pin(async move { engine.maintenance().rotate_signing_key_if_due().await })
+        });
+        every(TIDY_EVERY, "tidy up", |engine| Box::pin(tidy_up(engine)));
+        Self { engine, running }
+    }
+
+    /// Waits until they have ended, and writes down what is left.
+    ///
+    /// # Errors
+    /// When a job has panicked, which is a defect.
+    pub async fn finish(mut self) -> Result<(), JoinError> {
+        while let Some(ended) = self.running.join_next().await {
+            ended?;
+        }
+        if let Err(error) = self.engine.maintenance().flush_all_uses().await {
+            tracing::warn!(%error, "the last uses of keys and devices could not be written down");
+        }
+        Ok(())
+    }
+}
+
+type Job = std::pin::Pin<Box<dyn Future<Output = Result<(), Internal>> + Send>>;
+
+/// Does a job now, and again and again until told to stop, in the middle of it if need be: whatever it does is done in
+/// steps of which each is whole.
+async fn repeat(
+    period: Duration,
+    what: &'static str,
+    engine: Arc<Engine>,
+    job: fn(Arc<Engine>) -> Job,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut timer = interval(period);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let done = tokio::select! {
+            _ = stop.changed() => return,
+            done = async {
+                timer.tick().await;
+                job(Arc::clone(&engine)).await
+            } => done,
+        };
+        if let Err(error) = done {
+            tracing::warn!(%error, "could not {what}; trying again later");
+        }
+    }
+}
+
+async fn tidy_up(engine: Arc<Engine>) -> Result<(), Internal> {
     loop {
         let tidied = engine.maintenance().tidy_up(TIDY_BATCH).await?;
         if tidied.rows > 0 {
@@ -51,6 +94,6 @@ async fn tidy_up(engine: &Engine) -> Result<(), zenml_auth_core::services::Inter
         if !tidied.more {
             return Ok(());
         }
-        tokio::task::yield_now().await;
+        sleep(TIDY_PAUSE).await;
     }
 }

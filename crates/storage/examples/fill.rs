@@ -1,7 +1,9 @@
-//! Fills a SQLite database that a server has set up with many devices and API keys, for benchmarks.
+//! Fills a SQLite database that a server has set up, for benchmarks.
 //!
-//! `fill FILE NUMBER` adds that many of each: a hundred for each of many users and service accounts, and a hundred
-//! devices for the first user. Nobody can get in with any of them.
+//! `fill FILE live NUMBER` adds that many devices and API keys: a hundred for each of many users and service accounts,
+//! and a hundred devices for the first user. Nobody can get in with any of them.
+//!
+//! `fill FILE ended NUMBER` adds that many requests of machines and sign-ins that have ended long ago.
 
 use std::env::args;
 use std::path::PathBuf;
@@ -14,16 +16,20 @@ const EACH: u32 = 100;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const USAGE: &str = "usage: fill FILE NUMBER";
+    const USAGE: &str = "usage: fill FILE live|ended NUMBER";
     let file: PathBuf = args().nth(1).ok_or(USAGE)?.into();
-    let number: u32 = args().nth(2).ok_or(USAGE)?.parse()?;
-    let owners = (number / EACH).max(1);
+    let number: u32 = args().nth(3).ok_or(USAGE)?.parse()?;
+    let statements = match args().nth(2).as_deref() {
+        Some("live") => live(number),
+        Some("ended") => ended(number),
+        _ => return Err(USAGE.into()),
+    };
 
     let mut options = ConnectOptions::sqlite_file(file);
     options.create_if_missing = false;
     let store = SqlStore::connect(&options).await?;
     store.check_schema().await?;
-    for statement in statements(number, owners) {
+    for statement in statements {
         store.connection().execute_unprepared(&statement).await?;
     }
     store.close().await?;
@@ -43,14 +49,32 @@ fn owner(kind: &str, table: &str, i: &str) -> String {
     )
 }
 
-fn statements(number: u32, owners: u32) -> [String; 5] {
+fn ended(number: u32) -> Vec<String> {
+    let numbers = numbers(number);
+    vec![
+        format!(
+            "{numbers} INSERT INTO device_grants (id, client_id, device_code, user_code, poll_interval, \
+             failed_attempts, state, created, updated, expires, version) SELECT randomblob(16), randomblob(16), \
+             randomblob(32), randomblob(32), 5000000, 0, 'pending', 1600000000000000 + i, 1600000000000000 + i, \
+             1600000300000000 + i, 1 FROM n"
+        ),
+        format!(
+            "{numbers} INSERT INTO sessions (id, user_id, credentials_gen, created, expires, version) \
+             SELECT randomblob(16), (SELECT id FROM users LIMIT 1), 1, 1600000000000000 + i, 1600003600000000 + i, 1 \
+             FROM n"
+        ),
+    ]
+}
+
+fn live(number: u32) -> Vec<String> {
+    let owners = (number / EACH).max(1);
     let (numbers, owner_numbers) = (numbers(number), numbers(owners));
     let (user, account) = (
         owner("user", "users", &format!("i % {owners}")),
         // There is no account yet, so that none comes before the first.
         format!("CAST(printf('work%012d', i % {owners}) AS BLOB)"),
     );
-    [
+    vec![
         format!(
             "{owner_numbers} INSERT INTO users (id, name, full_name, active, is_admin, credentials_gen, created, \
              updated, version) SELECT CAST(printf('user%012d', i) AS BLOB), printf('person-%d', i), '', 1, 0, 1, \

@@ -29,7 +29,8 @@ use self::table::{Measured, Row};
 use crate::TaskError;
 use crate::run::{cargo, succeed, target_dir};
 
-/// How many devices and how many API keys the large database holds.
+/// How many devices and how many API keys the large database holds, and how many requests and sign-ins the one that
+/// has to be tidied up.
 const MANY: u32 = 1_000_000;
 /// How long a server is left alone before its memory counts as that of an idle one.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -84,15 +85,15 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
     let binary = binaries.join("zenml-auth-server");
     let floor = Floor::start(&binaries.join("examples").join("floor"))?;
 
-    let mut embedded = vec![embedded("SQLite", &binary, &folder.join("small"), None)?];
+    let make = |database, name, fill| Ours::on_sqlite(database, &binary, &folder.join(name), fill);
+    let mut embedded = vec![make("SQLite", "small", None)?];
     if !options.small {
-        let fill = binaries.join("examples").join("fill");
-        let many = folder.join("many");
-        embedded.push(self::embedded(
-            "SQLite, 1,000,000 of each",
-            &binary,
-            &many,
-            Some(&fill),
+        let fill = Fill(binaries.join("examples").join("fill"));
+        embedded.push(make("SQLite, a million of each", "many", Some((&fill, "live")))?);
+        embedded.push(make(
+            "SQLite, tidying a million up",
+            "ended",
+            Some((&fill, "ended")),
         )?);
     }
 
@@ -145,36 +146,8 @@ struct Ours {
     listings: &'static [(&'static str, &'static str)],
 }
 
-/// Makes a database, fills it if told to, and starts the server on it for the second time, as that is the start that
-/// operators wait for.
-fn embedded(
-    database: &'static str,
-    binary: &Path,
-    folder: &Path,
-    fill: Option<&Path>,
-) -> Result<Ours, TaskError> {
-    let folder_text = folder.to_str().ok_or("the target folder's name is no UTF-8")?;
-    let settings = ["--data-dir", folder_text, "--log-filter", "warn"];
-    Server::start(binary, &settings)?.program.terminate()?;
-    if let Some(fill) = fill {
-        println!("Filling a database with {MANY} devices and {MANY} API keys …");
-        succeed(
-            Command::new(fill)
-                .arg(folder.join("zenml-auth.db"))
-                .arg(MANY.to_string()),
-        )?;
-    }
-    let server = Server::start(binary, &settings)?;
-    sleep(SETTLE);
-    let idle_memory = server.program.memory()?;
-    Ok(Ours {
-        database,
-        credentials: server.credentials()?,
-        server,
-        idle_memory,
-        listings: if fill.is_some() { LISTINGS } else { &[] },
-    })
-}
+/// Fills databases: `crates/storage/examples/fill.rs`.
+struct Fill(PathBuf);
 
 /// Filtered, sorted pages of the large database.
 const LISTINGS: &[(&str, &str)] = &[
@@ -193,6 +166,40 @@ const LISTINGS: &[(&str, &str)] = &[
 ];
 
 impl Ours {
+    /// Makes a database, fills it if told to, and starts the server on it for the second time, as that is the start
+    /// that operators wait for.
+    fn on_sqlite(
+        database: &'static str,
+        binary: &Path,
+        folder: &Path,
+        fill: Option<(&Fill, &str)>,
+    ) -> Result<Self, TaskError> {
+        let folder_text = folder.to_str().ok_or("the target folder's name is no UTF-8")?;
+        let settings = ["--data-dir", folder_text, "--log-filter", "warn"];
+        Server::start(binary, &settings)?.program.terminate()?;
+        if let Some((Fill(fill), kind)) = fill {
+            println!("Filling a database ({database}) …");
+            succeed(
+                Command::new(fill)
+                    .arg(folder.join("zenml-auth.db"))
+                    .args([kind, &MANY.to_string()]),
+            )?;
+        }
+        let server = Server::start(binary, &settings)?;
+        sleep(SETTLE);
+        let idle_memory = server.program.memory()?;
+        Ok(Self {
+            database,
+            credentials: server.credentials()?,
+            server,
+            idle_memory,
+            listings: match fill {
+                Some((_, "live")) => LISTINGS,
+                _ => &[],
+            },
+        })
+    }
+
     fn cases(&self) -> Vec<Case<'_>> {
         let (server, credentials) = (&self.server, &self.credentials);
         let all = [

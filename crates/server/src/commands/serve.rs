@@ -13,8 +13,9 @@ use super::print::line;
 use crate::compose::{IfMissing, connect, lock_folder, open, ports};
 use crate::config::Config;
 use crate::extract::proxies::TrustedProxies;
+use crate::jobs::Jobs;
+use crate::serve;
 use crate::state::{App, Facts};
-use crate::{jobs, serve};
 
 #[derive(Debug, Args, Default)]
 pub(super) struct ServeArgs {
@@ -51,14 +52,14 @@ pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandE
     welcome(address, &config, &set_up);
 
     let (stop, stopped) = watch::channel(false);
-    let jobs = jobs::start(engine, stopped.clone());
+    let jobs = Jobs::start(engine, &stopped);
     tokio::spawn(async move {
         wait_for_signal().await;
         tracing::info!("stopping: requests that are under way may finish");
         let _ = stop.send(true);
     });
     serve::serve(listener, serve::router(app), stopped).await?;
-    jobs.await?;
+    jobs.finish().await?;
     store.close().await?;
     drop(lock);
     tracing::info!("stopped");
