@@ -3,8 +3,8 @@
 use sea_orm_migration::SchemaManager;
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use sea_orm_migration::sea_query::{
-    ColumnDef, ForeignKey, ForeignKeyAction, ForeignKeyCreateStatement, Index, IndexCreateStatement, Table,
-    TableCreateStatement,
+    ColumnDef, Expr, ForeignKey, ForeignKeyAction, ForeignKeyCreateStatement, Index, IndexCreateStatement,
+    SimpleExpr, Table, TableCreateStatement,
 };
 
 /// Writes tables and columns for one database.
@@ -115,6 +115,23 @@ impl Dialect {
 
     pub(crate) fn flag(&self, name: &'static str) -> ColumnDef {
         ColumnDef::new(name).boolean().not_null().take()
+    }
+
+    /// A random number from 0 up to, but not including, the given one.
+    pub(crate) fn random_below(&self, limit: u32) -> SimpleExpr {
+        Expr::cust(match self.backend {
+            DbBackend::Postgres => format!("floor(random() * {limit})::bigint"),
+            DbBackend::MySql => format!("FLOOR(RAND() * {limit})"),
+            _ => format!("abs(random() % {limit})"),
+        })
+    }
+
+    /// The id that is nobody's.
+    pub(crate) fn nil_id(&self) -> SimpleExpr {
+        Expr::cust(match self.backend {
+            DbBackend::Postgres => "'00000000-0000-0000-0000-000000000000'::uuid",
+            _ => "x'00000000000000000000000000000000'",
+        })
     }
 
     fn collated(&self, column: &mut ColumnDef) -> ColumnDef {

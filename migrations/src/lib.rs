@@ -13,11 +13,13 @@
 )]
 
 mod dialect;
+mod lock;
 mod m0001_server;
 mod m0002_users;
 mod m0003_devices;
 mod m0004_service_accounts;
 mod m0005_audit_events;
+mod m0006_revocations;
 mod run;
 
 pub use run::{MigrationError, Status, Step, down, status, up};
@@ -41,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_devices::Migration),
             Box::new(m0004_service_accounts::Migration),
             Box::new(m0005_audit_events::Migration),
+            Box::new(m0006_revocations::Migration),
         ]
     }
 

@@ -7,6 +7,7 @@ use sea_orm_migration::sea_orm::{
 use sea_orm_migration::sea_query::Query;
 use sea_orm_migration::{IntoSchemaManagerConnection, MigratorTrait, SchemaManager};
 
+use crate::lock::Lock;
 use crate::{MIGRATIONS_TABLE, Migrator};
 
 /// Why the schema could not be changed, or not be told.
@@ -92,11 +93,20 @@ impl Status {
 /// database reports an error.
 pub async fn up(db: &DatabaseConnection) -> Result<Vec<String>, MigrationError> {
     let transaction = begin(db).await?;
-    let pending = status_of(&transaction).await?.refuse_newer()?.pending();
-    if !pending.is_empty() {
-        Migrator::up(&transaction, None).await?;
-    }
+    let lock = Lock::take(&transaction).await?;
+    let done = up_under_lock(&transaction).await;
+    let given_back = lock.give_back(&transaction).await;
+    let pending = done?;
+    given_back?;
     transaction.commit().await?;
+    Ok(pending)
+}
+
+async fn up_under_lock(transaction: &DatabaseTransaction) -> Result<Vec<String>, MigrationError> {
+    let pending = status_of(transaction).await?.refuse_newer()?.pending();
+    if !pending.is_empty() {
+        Migrator::up(transaction, None).await?;
+    }
     Ok(pending)
 }
 
@@ -107,16 +117,28 @@ pub async fn up(db: &DatabaseConnection) -> Result<Vec<String>, MigrationError> 
 /// As [`up`].
 pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<Vec<String>, MigrationError> {
     let transaction = begin(db).await?;
-    let applied = status_of(&transaction).await?.refuse_newer()?.applied();
+    let lock = Lock::take(&transaction).await?;
+    let done = down_under_lock(&transaction, steps).await;
+    let given_back = lock.give_back(&transaction).await;
+    let undone = done?;
+    given_back?;
+    transaction.commit().await?;
+    Ok(undone)
+}
+
+async fn down_under_lock(
+    transaction: &DatabaseTransaction,
+    steps: u32,
+) -> Result<Vec<String>, MigrationError> {
+    let applied = status_of(transaction).await?.refuse_newer()?.applied();
     let undone: Vec<String> = applied
         .into_iter()
         .rev()
         .take(usize::try_from(steps).unwrap_or(usize::MAX))
         .collect();
     if !undone.is_empty() {
-        Migrator::down(&transaction, Some(steps)).await?;
+        Migrator::down(transaction, Some(steps)).await?;
     }
-    transaction.commit().await?;
     Ok(undone)
 }
 

@@ -11,12 +11,13 @@
 use sea_orm_migration::sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use zenml_auth_migrations::{MigrationError, down, status, up};
 
-const ALL: [&str; 5] = [
+const ALL: [&str; 6] = [
     "m0001_server",
     "m0002_users",
     "m0003_devices",
     "m0004_service_accounts",
     "m0005_audit_events",
+    "m0006_revocations",
 ];
 
 async fn in_memory() -> DatabaseConnection {
@@ -45,7 +46,7 @@ async fn up_down_to_nothing_and_up_again() {
     let whole = schema(&db).await;
     assert_eq!(
         whole.iter().filter(|line| line.contains("CREATE TABLE")).count(),
-        10
+        12
     );
 
     assert_eq!(

@@ -6,7 +6,7 @@ use sea_orm::{
     QueryFilter,
 };
 use uuid::Uuid;
-use zenml_auth_core::ports::{Change, ChangeSet, CommitError, Guard};
+use zenml_auth_core::ports::{Change, ChangeSet, CommitError, Guard, Unique};
 use zenml_auth_model::Version;
 
 use crate::dialect::Dialect;
@@ -22,6 +22,36 @@ pub(crate) struct Writer<'t> {
     pub(crate) transaction: &'t DatabaseTransaction,
 }
 
+/// Why a change could not be written.
+pub(crate) enum WriteError {
+    /// The row has moved on, or is gone.
+    Stale,
+    /// The database refused it.
+    Database(DbErr),
+}
+
+impl From<DbErr> for WriteError {
+    fn from(error: DbErr) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl WriteError {
+    /// What it means for the port.
+    pub(crate) fn into_commit_error(self, dialect: Dialect, change: &Change) -> CommitError {
+        match self {
+            Self::Stale => CommitError::Stale,
+            Self::Database(error) => match error::of_change(dialect, &error) {
+                // Its key is no id, but not every database says which table's key was taken.
+                CommitError::Taken(Unique::Id) if matches!(change, Change::InsertServer(_)) => {
+                    CommitError::Taken(Unique::Server)
+                }
+                error => error,
+            },
+        }
+    }
+}
+
 impl Writer<'_> {
     /// Makes all changes of a set, in their order, up to the first that can't be made.
     pub(crate) async fn apply_all(&self, changes: &ChangeSet) -> Result<(), CommitError> {
@@ -33,6 +63,12 @@ impl Writer<'_> {
 
     /// Makes one change. Rows that go with a deleted one are deleted by the foreign keys.
     async fn apply(&self, change: &Change) -> Result<(), CommitError> {
+        let written = self.write(change).await;
+        written.map_err(|error| error.into_commit_error(self.dialect, change))
+    }
+
+    /// The same, with the reason as the database gave it.
+    pub(crate) async fn write(&self, change: &Change) -> Result<(), WriteError> {
         match change {
             Change::InsertServer(row) => self.insert::<server::Entity>(row.into()).await,
             Change::InsertSigningKey(row) => self.insert::<signing_key::Entity>(row.into()).await,
@@ -81,15 +117,15 @@ impl Writer<'_> {
         }
     }
 
-    async fn insert<E>(&self, row: E::Model) -> Result<(), CommitError>
+    async fn insert<E>(&self, row: E::Model) -> Result<(), WriteError>
     where
         E: EntityTrait,
         E::Model: IntoActiveModel<E::ActiveModel>,
     {
-        let result = E::insert(row.into_active_model())
+        E::insert(row.into_active_model())
             .exec_without_returning(self.transaction)
-            .await;
-        result.map(|_| ()).map_err(|error| self.error(&error))
+            .await?;
+        Ok(())
     }
 
     /// Adds rows with one statement.
@@ -102,11 +138,13 @@ impl Writer<'_> {
         let result = E::insert_many(rows)
             .exec_without_returning(self.transaction)
             .await;
-        result.map(|_| ()).map_err(|error| self.error(&error))
+        result
+            .map(|_| ())
+            .map_err(|error| error::of_change(self.dialect, &error))
     }
 
     /// Writes the row with its next version over the one with this id and version.
-    async fn update<E>(&self, mut row: E::Model, id: Uuid, version: Version) -> Result<(), CommitError>
+    async fn update<E>(&self, mut row: E::Model, id: Uuid, version: Version) -> Result<(), WriteError>
     where
         E: Versioned,
         E::Model: IntoActiveModel<E::ActiveModel>,
@@ -123,34 +161,27 @@ impl Writer<'_> {
             .filter(E::ID.eq(id))
             .filter(E::VERSION.eq(i64::from(version.get())))
             .exec(self.transaction)
-            .await
-            .map_err(|error| self.error(&error))?;
+            .await?;
         expect_a_row(updated.rows_affected)
     }
 
-    async fn delete<E: Versioned>(&self, id: Uuid, version: Version) -> Result<(), CommitError> {
+    async fn delete<E: Versioned>(&self, id: Uuid, version: Version) -> Result<(), WriteError> {
         let deleted = E::delete_many()
             .filter(E::ID.eq(id))
             .filter(E::VERSION.eq(i64::from(version.get())))
             .exec(self.transaction)
-            .await
-            .map_err(|error| self.error(&error))?;
+            .await?;
         expect_a_row(deleted.rows_affected)
     }
 
-    async fn move_guard(&self, guard: Guard, version: Version) -> Result<(), CommitError> {
+    async fn move_guard(&self, guard: Guard, version: Version) -> Result<(), WriteError> {
         let moved = guard::Entity::update_many()
             .col_expr(guard::Column::Version, Expr::val(i64::from(version.next().get())))
             .filter(guard::Column::Name.eq(guard.as_str()))
             .filter(guard::Column::Version.eq(i64::from(version.get())))
             .exec(self.transaction)
-            .await
-            .map_err(|error| self.error(&error))?;
+            .await?;
         expect_a_row(moved.rows_affected)
-    }
-
-    fn error(&self, error: &DbErr) -> CommitError {
-        error::of_change(self.dialect, error)
     }
 }
 
@@ -161,9 +192,9 @@ pub(crate) fn later<C: ColumnTrait>(column: C, at: i64) -> SimpleExpr {
     CaseStatement::new().case(earlier, at).finally(stored()).into()
 }
 
-fn expect_a_row(affected: u64) -> Result<(), CommitError> {
+fn expect_a_row(affected: u64) -> Result<(), WriteError> {
     if affected == 0 {
-        Err(CommitError::Stale)
+        Err(WriteError::Stale)
     } else {
         Ok(())
     }

@@ -30,7 +30,12 @@ pub(crate) fn of_change(dialect: Dialect, error: &DbErr) -> CommitError {
         match dialect.failure(database.as_ref()) {
             Failure::Taken(unique) => return CommitError::Taken(unique),
             Failure::ParentMissing => return CommitError::ParentMissing,
-            Failure::Unavailable | Failure::ReadOnly | Failure::Full | Failure::Corrupt | Failure::Other => {}
+            Failure::Conflict
+            | Failure::Unavailable
+            | Failure::ReadOnly
+            | Failure::Full
+            | Failure::Corrupt
+            | Failure::Other => {}
         }
     }
     CommitError::Store(of_read(dialect, error))
@@ -41,7 +46,7 @@ pub(crate) fn of_sqlx(dialect: Dialect, error: &SqlxError) -> StoreError {
     let text = error.to_string();
     match error {
         SqlxError::Database(database) => match dialect.failure(database.as_ref()) {
-            Failure::Unavailable => StoreError::Unavailable(text),
+            Failure::Conflict | Failure::Unavailable => StoreError::Unavailable(text),
             Failure::ReadOnly => StoreError::ReadOnly(text),
             Failure::Full => StoreError::Full(text),
             Failure::Corrupt => StoreError::Corrupt(text),
@@ -52,6 +57,8 @@ pub(crate) fn of_sqlx(dialect: Dialect, error: &SqlxError) -> StoreError {
         | SqlxError::PoolTimedOut
         | SqlxError::PoolClosed
         | SqlxError::WorkerCrashed
+        // An answer that is none: broken off, or of a server that is not the one it was.
+        | SqlxError::Protocol(_)
         | SqlxError::BeginFailed => StoreError::Unavailable(text),
         SqlxError::ColumnDecode { .. } | SqlxError::Decode(_) => StoreError::Corrupt(text),
         _ => StoreError::Other(text),
@@ -65,5 +72,38 @@ pub(crate) fn of_io(what: &str, error: &io::Error) -> StoreError {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full(text),
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => StoreError::ReadOnly(text),
         _ => StoreError::Unavailable(text),
+    }
+}
+
+/// How a transaction of a database server failed.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// The server took it back for the sake of another one. The same again may work.
+    TakenBack,
+    /// The connection broke, and so the server never got to hear the rest of it.
+    BrokenOff,
+    /// The server answered that it can't be.
+    Refused,
+}
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) fn fate(dialect: Dialect, error: &DbErr) -> Fate {
+    let (DbErr::Conn(RuntimeErr::SqlxError(sqlx))
+    | DbErr::Exec(RuntimeErr::SqlxError(sqlx))
+    | DbErr::Query(RuntimeErr::SqlxError(sqlx))) = error
+    else {
+        return Fate::Refused;
+    };
+    match sqlx.as_ref() {
+        SqlxError::Database(database) => match dialect.failure(database.as_ref()) {
+            Failure::Conflict => Fate::TakenBack,
+            _ if dialect.ends_connection(database.as_ref()) => Fate::BrokenOff,
+            _ => Fate::Refused,
+        },
+        SqlxError::Io(_) | SqlxError::Tls(_) | SqlxError::Protocol(_) | SqlxError::WorkerCrashed => {
+            Fate::BrokenOff
+        }
+        _ => Fate::Refused,
     }
 }

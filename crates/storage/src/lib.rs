@@ -24,9 +24,12 @@
 //! | `commit.rs` | how each change is written |
 //! | `group_commit.rs` | how changes that wait at the same time share a transaction on SQLite |
 //! | `new_rows.rs` | how rows that are only added are written, many at a time |
+//! | `server_commit.rs`, `attempts.rs` | transactions on a database server: which are tried again, and which must not be |
+//! | `epoch.rs`, `revocations.rs` | the revocation epoch: in memory, or in the database with a log of what was revoked |
 //! | `queries/` | look-ups, listings, and the upkeep in the background |
 //! | `entities/` | one file per table: its columns, and how a row becomes a model and back |
 //! | `dialect/` | all that differs between databases: connecting, functions, errors |
+//! | `options.rs`, `url.rs` | how to connect, and what a URL may say |
 //! | `error.rs` | what an error of the database means for the port |
 //!
 //! # To add an entity
@@ -45,21 +48,34 @@
 //! Add a feature that turns on sea-orm's driver here and in `zenml-auth-migrations`, a file in `dialect/` and its
 //! arms there, and run the contract suite on it in `tests/`.
 
-#[cfg(not(feature = "sqlite"))]
-compile_error!("turn on the feature of at least one database: `sqlite`");
+#![cfg_attr(
+    not(all(feature = "sqlite", feature = "postgres", feature = "mysql")),
+    allow(dead_code, reason = "some of it is there for the databases that are left out")
+)]
 
+#[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+compile_error!("turn on the feature of at least one database: `sqlite`, `postgres` or `mysql`");
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod attempts;
 mod commit;
 mod dialect;
 mod entities;
+mod epoch;
 mod error;
 mod group_commit;
 mod new_rows;
 mod options;
 mod queries;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod revocations;
 mod schema;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod server_commit;
 mod store;
+mod url;
 
-pub use options::ConnectOptions;
+pub use options::{ConnectOptions, Database, OptionsError, TlsMode};
 pub use schema::SchemaError;
 /// For whoever works on [`SqlStore::connection`] by hand.
 pub use sea_orm;

@@ -4,18 +4,53 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use zenml_auth_core::ports::StoreError;
+
+use crate::dialect::Dialect;
+use crate::url;
+
 /// Where the database is and how to use it.
 #[derive(Clone)]
 pub struct ConnectOptions {
     pub(crate) location: Location,
-    /// How many connections may read at the same time. On SQLite, one more writes.
+    /// How many connections there are at most. On SQLite they read, and one more writes; on a database server, one more
+    /// reads the epoch.
     pub connections: u32,
-    /// How long a statement waits for a lock that another program holds.
+    /// How many connections are kept open to a database server when there is nothing to do.
+    pub min_connections: u32,
+    /// How long a statement on SQLite waits for a lock that another program holds.
     pub busy_timeout: Duration,
     /// How long an operation waits for a connection before the database counts as unavailable.
     pub acquire_timeout: Duration,
+    /// How long a database server may take to let us in, at the start and later.
+    pub connect_timeout: Duration,
+    /// How long a database server may work on one statement, waiting for locks included.
+    pub statement_timeout: Duration,
+    /// After how long without use a connection to a database server is closed.
+    pub idle_timeout: Duration,
+    /// After how long a connection to a database server is replaced by a new one.
+    pub max_lifetime: Duration,
+    /// How connections to a database server are protected; `None` leaves it to the URL, and then to [`TlsMode::Prefer`].
+    pub tls: Option<TlsMode>,
+    /// A file of certificates (PEM) of authorities that are trusted, beside those that the system trusts.
+    pub ca_file: Option<PathBuf>,
     /// Whether a SQLite file that is not there is made, readable by its owner only.
     pub create_if_missing: bool,
+}
+
+/// How a connection to a database server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsMode {
+    /// Not at all.
+    Disable,
+    /// With TLS if the server has it. Whoever stands in between can talk both out of it.
+    Prefer,
+    /// With TLS, whoever answers.
+    Require,
+    /// With TLS, with a certificate of a trusted authority, whatever name is on it.
+    VerifyCa,
+    /// With TLS, with a certificate of a trusted authority for the very host that was asked for.
+    VerifyFull,
 }
 
 /// Where a database is.
@@ -25,11 +60,43 @@ pub(crate) enum Location {
     SqliteFile(PathBuf),
 }
 
+/// A kind of database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Database {
+    /// SQLite, in a file of ours.
+    Sqlite,
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL or MariaDB.
+    MySql,
+}
+
+/// Why options can't be used. It never shows a URL, which may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the database can't be used as it is set: {0}")]
+pub struct OptionsError(pub(crate) String);
+
+impl From<OptionsError> for StoreError {
+    fn from(error: OptionsError) -> Self {
+        Self::Other(error.to_string())
+    }
+}
+
 impl ConnectOptions {
-    /// The database at a URL, such as `sqlite:///var/lib/zenml-auth/zenml-auth.db`.
+    /// The database at a URL, such as `postgres://zenml_auth@db.example.com/zenml_auth` or
+    /// `sqlite:///var/lib/zenml-auth/zenml-auth.db`.
     #[must_use]
     pub fn url(url: impl Into<String>) -> Self {
-        Self::at(Location::Url(url.into()))
+        let url = url.into();
+        if matches!(url::database_of(&url), Some(Database::Postgres | Database::MySql)) {
+            Self {
+                connections: 10,
+                acquire_timeout: Duration::from_secs(5),
+                ..Self::at(Location::Url(url))
+            }
+        } else {
+            Self::at(Location::Url(url))
+        }
     }
 
     /// A SQLite database in a file; any path will do, whatever characters are in it.
@@ -42,10 +109,82 @@ impl ConnectOptions {
         Self {
             location,
             connections: 4,
+            min_connections: 1,
             busy_timeout: Duration::from_secs(5),
             acquire_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(10),
+            statement_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(10 * 60),
+            max_lifetime: Duration::from_secs(30 * 60),
+            tls: None,
+            ca_file: None,
             create_if_missing: true,
         }
+    }
+
+    /// The kind of database, without connecting to it.
+    ///
+    /// # Errors
+    /// [`OptionsError`] says what is wrong with the URL.
+    pub fn database(&self) -> Result<Database, OptionsError> {
+        match &self.location {
+            Location::SqliteFile(_) => Ok(Database::Sqlite),
+            Location::Url(url) => url::database(url),
+        }
+    }
+
+    /// Where the database is, for people, without connecting to it: never with a password.
+    ///
+    /// # Errors
+    /// [`OptionsError`] says why these options can't be used.
+    pub fn describe(&self) -> Result<String, OptionsError> {
+        Dialect::of(self)?.describe(self)
+    }
+
+    /// Refuses what does not go together, and hands out the URL of a database server.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) fn server_url(&self) -> Result<&str, OptionsError> {
+        let refused = |why: &str| Err(OptionsError(why.to_owned()));
+        let Location::Url(url) = &self.location else {
+            return refused("there is no URL");
+        };
+        if self.connections == 0 || self.min_connections > self.connections {
+            return refused("the most connections have to be at least one, and at least the fewest");
+        }
+        if self.tls.is_some() && url::sets_tls_mode(url) {
+            return refused("how to use TLS is said in the URL and as a setting; say it once");
+        }
+        if self.ca_file.is_some() && url::sets_ca_file(url) {
+            return refused("the file of authorities is given in the URL and as a setting; give it once");
+        }
+        Ok(url)
+    }
+
+    /// What goes with a way to use TLS, wherever it was said.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) fn check_tls(&self, mode: TlsMode, has_ca_file: bool) -> Result<(), OptionsError> {
+        let refused = |why: &str| Err(OptionsError(why.to_owned()));
+        match mode {
+            TlsMode::Disable | TlsMode::Prefer | TlsMode::Require if has_ca_file => {
+                refused("a file of authorities is given, but TLS is not set to verify-ca or verify-full")
+            }
+            TlsMode::VerifyCa if !has_ca_file => refused(
+                "verify-ca without a file of authorities would let in whoever has any certificate; use verify-full",
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for TlsMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Disable => "disable",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        })
     }
 }
 
@@ -54,8 +193,9 @@ impl fmt::Debug for ConnectOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectOptions")
             .field("connections", &self.connections)
-            .field("busy_timeout", &self.busy_timeout)
             .field("acquire_timeout", &self.acquire_timeout)
+            .field("statement_timeout", &self.statement_timeout)
+            .field("tls", &self.tls)
             .field("create_if_missing", &self.create_if_missing)
             .finish_non_exhaustive()
     }

@@ -1,6 +1,6 @@
 //! The store itself.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sea_orm::sea_query::SimpleExpr;
@@ -9,7 +9,6 @@ use sea_orm::{
     QueryOrder, QuerySelect, Select, TransactionTrait,
 };
 use uuid::Uuid;
-use zenml_auth_core::epoch_log::EpochLog;
 use zenml_auth_core::ports::{
     ApiKeyUse, ChangeSet, CommitError, DeviceUse, Epoch, Guard, PurgeBefore, Revocations, Store, StoreError,
 };
@@ -26,10 +25,12 @@ use crate::entities::{
     Listed, SecretBytes, WithId, api_key, audit_event, device, device_grant, guard, server, service_account,
     session, signing_key, user,
 };
+use crate::epoch::Epochs;
 use crate::error;
-use crate::group_commit::GroupCommit;
 use crate::options::ConnectOptions;
 use crate::queries::{listing, upkeep};
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use crate::revocations;
 
 /// Keeps everything in a SQL database. Clones share their connections.
 #[derive(Clone)]
@@ -37,9 +38,9 @@ pub struct SqlStore {
     dialect: Dialect,
     writer: DatabaseConnection,
     reader: DatabaseConnection,
-    /// Whoever serves from a SQLite file is the only one who commits to it.
-    epochs: Arc<EpochLog>,
-    commits: Arc<GroupCommit>,
+    epochs: Epochs,
+    /// How long to wait for the answer of a server that has fallen silent.
+    patience: Duration,
 }
 
 impl std::fmt::Debug for SqlStore {
@@ -59,15 +60,13 @@ impl SqlStore {
     /// [`StoreError`] says why the database can't be reached or opened.
     pub async fn connect(options: &ConnectOptions) -> Result<Self, StoreError> {
         let dialect = Dialect::of(options)?;
-        let Connections { writer, reader } = dialect.connect(options).await?;
-        let epochs = Arc::<EpochLog>::default();
-        let commits = GroupCommit::start(dialect, writer.clone(), Arc::clone(&epochs));
+        let (Connections { writer, reader }, epochs) = dialect.connect(options).await?;
         Ok(Self {
             dialect,
             writer,
             reader,
             epochs,
-            commits: Arc::new(commits),
+            patience: options.acquire_timeout + options.statement_timeout,
         })
     }
 
@@ -84,7 +83,7 @@ impl SqlStore {
     /// [`StoreError`] when the last state could not be written to its final place.
     pub async fn close(&self) -> Result<(), StoreError> {
         let error = |error| error::of_read(self.dialect, &error);
-        self.commits.close().await;
+        self.epochs.close().await;
         self.reader.close_by_ref().await.map_err(error)?;
         let tidied = self.dialect.before_close(&self.writer).await.map_err(error);
         self.writer.close_by_ref().await.map_err(error)?;
@@ -99,16 +98,83 @@ impl SqlStore {
         &self.reader
     }
 
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) const fn patience(&self) -> Duration {
+        self.patience
+    }
+
     fn read_error(&self, error: &DbErr) -> StoreError {
         error::of_read(self.dialect, error)
     }
 
-    async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
-        let options = self.dialect.write_transaction();
+    async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
         self.writer
-            .begin_with_options(options)
+            .begin_with_options(self.dialect.write_transaction())
             .await
-            .map_err(|error| self.read_error(&error))
+    }
+
+    /// Waits for an answer; for that of a server not without end.
+    async fn patiently<T>(&self, answer: impl Future<Output = T>) -> Result<T, StoreError> {
+        if self.own_epoch().is_some() {
+            return Ok(answer.await);
+        }
+        tokio::time::timeout(self.patience, answer)
+            .await
+            .map_err(|_| StoreError::Unavailable("the database server does not answer".to_owned()))
+    }
+
+    /// Reads something. If the connection turns out to be broken, over another one.
+    async fn read<T, F>(&self, ask: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, DbErr>>,
+    {
+        let mut answer = self.patiently(ask()).await?;
+        if answer.as_ref().is_err_and(|error| self.is_broken_off(error)) {
+            answer = self.patiently(ask()).await?;
+        }
+        answer.map_err(|error| self.read_error(&error))
+    }
+
+    /// Whether the connection broke, in which case those that are as old are not trusted any more either.
+    pub(crate) fn is_broken_off(&self, error: &DbErr) -> bool {
+        match &self.epochs {
+            Epochs::Own { .. } => {
+                let _ = error;
+                false
+            }
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            Epochs::Shared { authority, .. } => {
+                let broken = error::fate(self.dialect, error) == error::Fate::BrokenOff;
+                if broken {
+                    authority.begins();
+                }
+                broken
+            }
+        }
+    }
+
+    pub(crate) async fn try_to_purge(&self, before: PurgeBefore, limit: u32) -> Result<u64, DbErr> {
+        let transaction = self.begin().await?;
+        let purged = upkeep::purge(&transaction, before, limit).await?;
+        transaction.commit().await?;
+        Ok(purged)
+    }
+
+    pub(crate) async fn try_to_note_uses(
+        &self,
+        keys: &[ApiKeyUse],
+        devices: &[DeviceUse],
+    ) -> Result<(), DbErr> {
+        let transaction = self.begin().await?;
+        for ApiKeyUse { id, at } in keys {
+            let (column, id, at) = (api_key::Column::LastLogin, id.as_uuid(), at.as_micros());
+            upkeep::note_use::<api_key::Entity>(&transaction, column, id, at).await?;
+        }
+        for DeviceUse { id, at } in devices {
+            let (column, id, at) = (device::Column::LastLogin, id.as_uuid(), at.as_micros());
+            upkeep::note_use::<device::Entity>(&transaction, column, id, at).await?;
+        }
+        transaction.commit().await
     }
 
     /// The only row of a selection, as a model.
@@ -117,10 +183,7 @@ impl SqlStore {
         E: EntityTrait,
         M: TryFrom<E::Model, Error = StoreError>,
     {
-        let row = selection
-            .one(&self.reader)
-            .await
-            .map_err(|error| self.read_error(&error))?;
+        let row = self.read(|| selection.clone().one(&self.reader)).await?;
         row.map(M::try_from).transpose()
     }
 
@@ -132,13 +195,24 @@ impl SqlStore {
         self.one(E::find().filter(E::ID.eq(id))).await
     }
 
+    /// The row of this name.
+    async fn by_name<E, M>(&self, name: &str, selection: Select<E>) -> Result<Option<M>, StoreError>
+    where
+        E: EntityTrait,
+        M: TryFrom<E::Model, Error = StoreError>,
+    {
+        if self.dialect.first_unholdable(name).is_some() {
+            return Ok(None);
+        }
+        self.one(selection).await
+    }
+
     async fn exists<E: WithId>(&self, selection: Select<E>) -> Result<bool, StoreError> {
-        let id = selection.select_only().column(E::ID).into_tuple::<Uuid>();
-        Ok(id
-            .one(&self.reader)
-            .await
-            .map_err(|error| self.read_error(&error))?
-            .is_some())
+        let id = selection.select_only().column(E::ID);
+        let found = self
+            .read(|| id.clone().into_tuple::<Uuid>().one(&self.reader))
+            .await?;
+        Ok(found.is_some())
     }
 
     async fn page<E, M>(
@@ -150,7 +224,14 @@ impl SqlStore {
         E: Listed,
         M: TryFrom<E::Model, Error = StoreError>,
     {
-        listing::page::<E, M>(self.dialect, &self.reader, query, scope).await
+        let (rows, total) = self
+            .read(|| listing::page::<E>(self.dialect, &self.reader, query, scope.clone()))
+            .await?;
+        Ok(Page {
+            items: rows.into_iter().map(M::try_from).collect::<Result<_, _>>()?,
+            total,
+            request: query.page,
+        })
     }
 }
 
@@ -161,24 +242,43 @@ impl Store for SqlStore {
     }
 
     async fn commit(&self, changes: ChangeSet) -> Result<(), CommitError> {
-        self.commits.commit(changes).await
+        match &self.epochs {
+            Epochs::Own { commits, .. } => commits.commit(changes).await,
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            Epochs::Shared { .. } => self.commit_on_server(&changes).await,
+        }
     }
 
     async fn epoch(&self) -> Result<Epoch, StoreError> {
-        Ok(self.epochs.epoch())
+        match &self.epochs {
+            Epochs::Own { log, .. } => Ok(log.epoch()),
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            Epochs::Shared { reader, .. } => reader.epoch().await,
+        }
     }
 
     fn own_epoch(&self) -> Option<Epoch> {
-        Some(self.epochs.epoch())
+        match &self.epochs {
+            Epochs::Own { log, .. } => Some(log.epoch()),
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            Epochs::Shared { .. } => None,
+        }
     }
 
     async fn revoked_since(&self, since: Epoch) -> Result<Revocations, StoreError> {
-        Ok(self.epochs.since(since))
+        match &self.epochs {
+            Epochs::Own { log, .. } => Ok(log.since(since)),
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            Epochs::Shared { .. } => {
+                let rows = self.read(|| revocations::since(&self.reader, since)).await?;
+                revocations::read(self.dialect, since, &rows)
+            }
+        }
     }
 
     async fn guard(&self, guard: Guard) -> Result<Version, StoreError> {
-        let row = guard::Entity::find_by_id(guard.as_str()).one(&self.reader).await;
-        row.map_err(|error| self.read_error(&error))?
+        self.read(|| guard::Entity::find_by_id(guard.as_str()).one(&self.reader))
+            .await?
             .and_then(|row| u32::try_from(row.version).ok())
             .map(Version::new)
             .ok_or_else(|| {
@@ -194,10 +294,7 @@ impl Store for SqlStore {
         let keys = signing_key::Entity::find()
             .order_by_asc(signing_key::Column::Created)
             .order_by_asc(signing_key::Column::Id);
-        let rows = keys
-            .all(&self.reader)
-            .await
-            .map_err(|error| self.read_error(&error))?;
+        let rows = self.read(|| keys.clone().all(&self.reader)).await?;
         rows.into_iter().map(SigningKey::try_from).collect()
     }
 
@@ -206,7 +303,7 @@ impl Store for SqlStore {
     }
 
     async fn user_by_name(&self, name: &str) -> Result<Option<User>, StoreError> {
-        self.one(user::Entity::find().filter(user::Column::Name.eq(name)))
+        self.by_name(name, user::Entity::find().filter(user::Column::Name.eq(name)))
             .await
     }
 
@@ -287,8 +384,8 @@ impl Store for SqlStore {
     }
 
     async fn service_account_by_name(&self, name: &str) -> Result<Option<ServiceAccount>, StoreError> {
-        self.one(service_account::Entity::find().filter(service_account::Column::Name.eq(name)))
-            .await
+        let account = service_account::Entity::find().filter(service_account::Column::Name.eq(name));
+        self.by_name(name, account).await
     }
 
     async fn list_service_accounts(
@@ -310,7 +407,7 @@ impl Store for SqlStore {
         let key = api_key::Entity::find()
             .filter(api_key::Column::ServiceAccountId.eq(account.as_uuid()))
             .filter(api_key::Column::Name.eq(name));
-        self.one(key).await
+        self.by_name(name, key).await
     }
 
     async fn list_api_keys(
@@ -330,28 +427,24 @@ impl Store for SqlStore {
         if keys.is_empty() && devices.is_empty() {
             return Ok(());
         }
-        let error = |error| self.read_error(&error);
-        let transaction = self.begin().await?;
-        for ApiKeyUse { id, at } in keys {
-            let (column, id, at) = (api_key::Column::LastLogin, id.as_uuid(), at.as_micros());
-            upkeep::note_use::<api_key::Entity>(&transaction, column, id, at)
+        match &self.epochs {
+            Epochs::Own { .. } => self
+                .try_to_note_uses(keys, devices)
                 .await
-                .map_err(error)?;
+                .map_err(|error| self.read_error(&error)),
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            Epochs::Shared { .. } => self.note_uses_on_server(keys, devices).await,
         }
-        for DeviceUse { id, at } in devices {
-            let (column, id, at) = (device::Column::LastLogin, id.as_uuid(), at.as_micros());
-            upkeep::note_use::<device::Entity>(&transaction, column, id, at)
-                .await
-                .map_err(error)?;
-        }
-        transaction.commit().await.map_err(error)
     }
 
     async fn purge(&self, before: PurgeBefore, limit: u32) -> Result<u64, StoreError> {
-        let error = |error| self.read_error(&error);
-        let transaction = self.begin().await?;
-        let purged = upkeep::purge(&transaction, before, limit).await.map_err(error)?;
-        transaction.commit().await.map_err(error)?;
-        Ok(purged)
+        match &self.epochs {
+            Epochs::Own { .. } => {
+                let purged = self.try_to_purge(before, limit).await;
+                purged.map_err(|error| self.read_error(&error))
+            }
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            Epochs::Shared { .. } => self.purge_on_server(before, limit).await,
+        }
     }
 }

@@ -42,3 +42,36 @@ mod sqlite_in_memory {
 
     zenml_auth_testkit::store_contract!(new_store);
 }
+
+#[cfg(all(feature = "postgres", unix))]
+mod postgres {
+    use zenml_auth_testkit::contract::TestStore;
+    use zenml_auth_testkit::databases::Kind;
+
+    async fn new_store() -> Option<TestStore> {
+        super::on_server(Kind::Postgres).await
+    }
+
+    zenml_auth_testkit::store_contract!(new_store);
+}
+
+#[cfg(all(feature = "mysql", unix))]
+mod mysql {
+    use zenml_auth_testkit::contract::TestStore;
+    use zenml_auth_testkit::databases::Kind;
+
+    async fn new_store() -> Option<TestStore> {
+        super::on_server(Kind::MySql).await
+    }
+
+    zenml_auth_testkit::store_contract!(new_store);
+}
+
+#[cfg(all(any(feature = "postgres", feature = "mysql"), unix))]
+async fn on_server(
+    kind: zenml_auth_testkit::databases::Kind,
+) -> Option<zenml_auth_testkit::contract::TestStore> {
+    let database = zenml_auth_testkit::databases::fresh(kind).await?;
+    let store = std::sync::Arc::new(database.store().await);
+    Some(zenml_auth_testkit::contract::TestStore::new(store).keeping(database))
+}

@@ -5,6 +5,7 @@
 //! | [`builders`] | one of each model, with ids that do not collide and times that stand still |
 //! | [`clock`] | [`ManualClock`](clock::ManualClock), which moves when told to |
 //! | [`entropy`] | [`SeededEntropy`](entropy::SeededEntropy), the same bytes for the same seed |
+//! | `databases` (a feature) | throwaway PostgreSQL, MariaDB and MySQL servers from the installed programs |
 //! | `server` (a feature) | a running server and a small HTTP client, for end-to-end tests |
 //! | [`contract`] | what every store has to do, as one suite of named tests |
 //!
@@ -28,12 +29,15 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stderr,
     reason = "all of this crate is test code"
 )]
 
 pub mod builders;
 pub mod clock;
 pub mod contract;
+#[cfg(all(feature = "databases", unix))]
+pub mod databases;
 pub mod entropy;
 #[cfg(feature = "server")]
 pub mod server;

@@ -51,7 +51,8 @@ impl Identities {
 
     async fn read_epoch(&self) -> Result<(), StoreError> {
         let known = self.snapshot.epoch();
-        if self.store.epoch().await? > known {
+        // Also when it went back.
+        if self.store.epoch().await? != known {
             let revocations = self.store.revoked_since(known).await?;
             self.snapshot.advance(&revocations);
         }

@@ -50,14 +50,20 @@ impl Snapshot {
 
     /// Drops what was revoked, and moves on to the epoch as of which that is everything. Whoever was faster has
     /// dropped it already.
+    ///
+    /// An epoch that went back is that of a database that lost commits: it came back from a backup, or another server
+    /// took over. What is kept may never have been, so all of it goes.
     pub(super) fn advance(&self, revocations: &Revocations) {
         let _alone = self.gate.write();
-        if revocations.epoch <= self.epoch() {
+        let known = self.epoch();
+        if revocations.epoch == known {
             return;
         }
         match &revocations.what {
-            Revoked::These(revoked) => revoked.iter().for_each(|identity| self.forget(*identity)),
-            Revoked::Any => self.forget_all(),
+            Revoked::These(revoked) if revocations.epoch > known => {
+                revoked.iter().for_each(|identity| self.forget(*identity));
+            }
+            Revoked::These(_) | Revoked::Any => self.forget_all(),
         }
         self.epoch.store(revocations.epoch.get(), Ordering::SeqCst);
     }
@@ -151,12 +157,16 @@ mod tests {
     }
 
     #[test]
-    fn it_never_goes_back() {
+    fn everything_is_dropped_when_the_epoch_went_back() {
         let snapshot = Snapshot::new();
         snapshot.advance(&at(7, Revoked::Any));
         let id = keep(&snapshot, 1, 7);
-        snapshot.advance(&at(6, Revoked::Any));
-        assert_eq!(snapshot.epoch(), Epoch::new(7));
+        snapshot.advance(&at(6, Revoked::These(Vec::new())));
+        assert_eq!(snapshot.epoch(), Epoch::new(6));
+        assert!(snapshot.sessions.get(&id).is_none());
+        let id = keep(&snapshot, 1, 7);
+        assert!(snapshot.sessions.get(&id).is_none(), "it was read before");
+        let id = keep(&snapshot, 1, 6);
         assert!(snapshot.sessions.get(&id).is_some());
     }
 }

@@ -1,5 +1,11 @@
 //! All that differs between databases.
 
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod server;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod unique;
@@ -9,19 +15,48 @@ use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::{DatabaseConnection, DbErr, TransactionOptions};
 use zenml_auth_core::ports::{StoreError, Unique};
 
-use crate::options::{ConnectOptions, Location};
+use crate::epoch::Epochs;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use crate::epoch::{Authority, EpochReader};
+use crate::options::{ConnectOptions, Database, OptionsError};
 
 /// A database that is supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     #[cfg(feature = "sqlite")]
     Sqlite,
+    #[cfg(feature = "postgres")]
+    Postgres,
+    #[cfg(feature = "mysql")]
+    MySql,
 }
 
 /// The connections to a database. They are the same pool where the database lets many write at a time.
 pub(crate) struct Connections {
     pub(crate) writer: DatabaseConnection,
     pub(crate) reader: DatabaseConnection,
+}
+
+/// The connection that the epoch is read over.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) enum EpochConnection {
+    #[cfg(feature = "postgres")]
+    Postgres(sea_orm::sqlx::PgConnection),
+    #[cfg(feature = "mysql")]
+    MySql(sea_orm::sqlx::MySqlConnection),
+}
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+impl EpochConnection {
+    /// The epoch's number, and whether the server follows another one.
+    pub(crate) async fn read(&mut self) -> Result<(i64, bool), sea_orm::SqlxError> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => postgres::read_epoch(connection).await,
+            #[cfg(feature = "mysql")]
+            Self::MySql(connection) => mysql::read_epoch(connection).await,
+        }
+    }
 }
 
 /// What a database complained about.
@@ -31,6 +66,8 @@ pub(crate) enum Failure {
     Taken(Unique),
     /// The row that this one belongs to is not there.
     ParentMissing,
+    /// It took the transaction back for the sake of another one: a deadlock, or an order that can't be.
+    Conflict,
     /// It is busy, locked, out of reach.
     Unavailable,
     /// It takes no changes.
@@ -45,25 +82,85 @@ pub(crate) enum Failure {
 
 impl Dialect {
     /// The database that the options point at.
-    pub(crate) fn of(options: &ConnectOptions) -> Result<Self, StoreError> {
-        let scheme = match &options.location {
-            Location::SqliteFile(_) => "sqlite",
-            Location::Url(url) => url.split(':').next().unwrap_or_default(),
-        };
-        match scheme {
+    pub(crate) fn of(options: &ConnectOptions) -> Result<Self, OptionsError> {
+        match options.database()? {
             #[cfg(feature = "sqlite")]
-            "sqlite" => Ok(Self::Sqlite),
-            other => Err(StoreError::Other(format!(
-                "databases of the kind {other:?} are not supported"
-            ))),
+            Database::Sqlite => Ok(Self::Sqlite),
+            #[cfg(feature = "postgres")]
+            Database::Postgres => Ok(Self::Postgres),
+            #[cfg(feature = "mysql")]
+            Database::MySql => Ok(Self::MySql),
+            #[cfg(not(all(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+            other => Err(OptionsError(format!("this program was built without {other:?}"))),
+        }
+    }
+
+    /// Where the options point at, for people.
+    pub(crate) fn describe(self, options: &ConnectOptions) -> Result<String, OptionsError> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => Ok(sqlite::describe(options)),
+            #[cfg(feature = "postgres")]
+            Self::Postgres => postgres::describe(options),
+            #[cfg(feature = "mysql")]
+            Self::MySql => mysql::describe(options),
         }
     }
 
     /// Connects, without changing the schema.
-    pub(crate) async fn connect(self, options: &ConnectOptions) -> Result<Connections, StoreError> {
+    pub(crate) async fn connect(self, options: &ConnectOptions) -> Result<(Connections, Epochs), StoreError> {
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite => sqlite::connect(options).await,
+            Self::Sqlite => {
+                let connections = sqlite::connect(options).await?;
+                let epochs = Epochs::own(self, &connections.writer);
+                Ok((connections, epochs))
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres => {
+                let authority = Authority::default();
+                let connections = postgres::connect(options, authority.clone()).await?;
+                Ok((connections, self.shared_epochs(options, authority)))
+            }
+            #[cfg(feature = "mysql")]
+            Self::MySql => {
+                let authority = Authority::default();
+                let connections = mysql::connect(options, authority.clone()).await?;
+                Ok((connections, self.shared_epochs(options, authority)))
+            }
+        }
+    }
+
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    fn shared_epochs(self, options: &ConnectOptions, authority: Authority) -> Epochs {
+        let reader = EpochReader::start(self, options.clone(), authority.clone());
+        Epochs::Shared { reader, authority }
+    }
+
+    /// Opens the connection that the epoch is read over.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) async fn connect_for_epoch(
+        self,
+        options: &ConnectOptions,
+    ) -> Result<EpochConnection, sea_orm::SqlxError> {
+        let refused = |error: OptionsError| sea_orm::SqlxError::Configuration(error.into());
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => Err(refused(OptionsError(
+                "SQLite keeps its epoch in memory".to_owned(),
+            ))),
+            #[cfg(feature = "postgres")]
+            Self::Postgres => {
+                let settings = postgres::settings(options).map_err(refused)?;
+                Ok(EpochConnection::Postgres(
+                    postgres::connect_once(&settings).await?,
+                ))
+            }
+            #[cfg(feature = "mysql")]
+            Self::MySql => {
+                let settings = mysql::settings(options).map_err(refused)?;
+                Ok(EpochConnection::MySql(mysql::connect_once(&settings).await?))
+            }
         }
     }
 
@@ -72,6 +169,17 @@ impl Dialect {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite => sqlite::checkpoint(writer).await,
+            // A server sees to it by itself.
+            #[cfg(feature = "postgres")]
+            Self::Postgres => {
+                let _ = writer;
+                Ok(())
+            }
+            #[cfg(feature = "mysql")]
+            Self::MySql => {
+                let _ = writer;
+                Ok(())
+            }
         }
     }
 
@@ -80,6 +188,11 @@ impl Dialect {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite => sqlite::write_transaction(),
+            // Read committed, as each connection is told at its beginning.
+            #[cfg(feature = "postgres")]
+            Self::Postgres => TransactionOptions::default(),
+            #[cfg(feature = "mysql")]
+            Self::MySql => TransactionOptions::default(),
         }
     }
 
@@ -89,6 +202,10 @@ impl Dialect {
             // Every transaction of SQLite reads from one snapshot.
             #[cfg(feature = "sqlite")]
             Self::Sqlite => TransactionOptions::default(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres => postgres::read_transaction(),
+            #[cfg(feature = "mysql")]
+            Self::MySql => mysql::read_transaction(),
         }
     }
 
@@ -97,15 +214,55 @@ impl Dialect {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite => sqlite::failure(error),
+            #[cfg(feature = "postgres")]
+            Self::Postgres => postgres::failure(error),
+            #[cfg(feature = "mysql")]
+            Self::MySql => mysql::failure(error),
+        }
+    }
+
+    /// Whether the server has ended the connection with this error.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) fn ends_connection(self, error: &dyn DatabaseError) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => postgres::ends_connection(error),
+            #[cfg(feature = "mysql")]
+            Self::MySql => mysql::ends_connection(error),
         }
     }
 
     /// How missing values are sorted, if the order has to say so.
-    pub(crate) fn null_ordering(self, _order: &Order) -> Option<NullOrdering> {
+    pub(crate) fn null_ordering(self, order: &Order) -> Option<NullOrdering> {
+        let _ = order;
         match self {
             // Here they are smaller than all others, which is what listings want.
             #[cfg(feature = "sqlite")]
             Self::Sqlite => None,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => Some(postgres::null_ordering(order)),
+            #[cfg(feature = "mysql")]
+            Self::MySql => None,
+        }
+    }
+
+    /// Where the first letter is that the database can't hold, if there is one. It refuses to look for such a text.
+    pub(crate) fn first_unholdable(self, text: &str) -> Option<usize> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => {
+                let _ = text;
+                None
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres => text.find('\0'),
+            #[cfg(feature = "mysql")]
+            Self::MySql => {
+                let _ = text;
+                None
+            }
         }
     }
 
@@ -114,6 +271,10 @@ impl Dialect {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite => sqlite::id_text(id),
+            #[cfg(feature = "postgres")]
+            Self::Postgres => postgres::id_text(id),
+            #[cfg(feature = "mysql")]
+            Self::MySql => mysql::id_text(id),
         }
     }
 
@@ -122,6 +283,10 @@ impl Dialect {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite => sqlite::position(text, part),
+            #[cfg(feature = "postgres")]
+            Self::Postgres => postgres::position(text, part),
+            #[cfg(feature = "mysql")]
+            Self::MySql => mysql::position(text, part),
         }
     }
 
@@ -131,9 +296,27 @@ impl Dialect {
         if length == 0 {
             return text.is_not_null();
         }
+        let end = match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => sqlite::last_chars(text, length),
+            #[cfg(feature = "postgres")]
+            Self::Postgres => postgres::last_chars(text, length),
+            #[cfg(feature = "mysql")]
+            Self::MySql => mysql::last_chars(text, length),
+        };
+        end.eq(Expr::val(part))
+    }
+
+    /// A random number from 0 up to, but not including, the given one. It is no secret.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) fn random_below(self, limit: i64) -> SimpleExpr {
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite => sqlite::last_chars(text, length).eq(Expr::val(part)),
+            Self::Sqlite => Expr::val(0),
+            #[cfg(feature = "postgres")]
+            Self::Postgres => postgres::random_below(limit),
+            #[cfg(feature = "mysql")]
+            Self::MySql => mysql::random_below(limit),
         }
     }
 }

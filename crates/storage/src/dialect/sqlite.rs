@@ -64,6 +64,14 @@ pub(super) async fn connect(options: &ConnectOptions) -> Result<Connections, Sto
     Ok(Connections { writer, reader })
 }
 
+/// For people. There is no password in a path.
+pub(super) fn describe(options: &ConnectOptions) -> String {
+    match &options.location {
+        Location::SqliteFile(path) => format!("SQLite in {}", path.display()),
+        Location::Url(url) => format!("SQLite at {url}"),
+    }
+}
+
 async fn pool(
     options: &ConnectOptions,
     connections: u32,

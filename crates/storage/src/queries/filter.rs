@@ -1,5 +1,7 @@
 //! Filters as SQL. [`Test::holds`] says what each of them means; here the database does it.
 
+use std::borrow::Cow;
+
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, SimpleExpr};
 use uuid::Uuid;
 use zenml_auth_model::Timestamp;
@@ -33,7 +35,7 @@ fn test(dialect: Dialect, kind: FieldKind, column: SimpleExpr, test: &Test) -> S
             never()
         };
     }
-    match test {
+    match &*holdable(dialect, test) {
         Test::IsNull => column.is_null(),
         Test::IsNotNull => column.is_not_null(),
         Test::Always => Expr::cust("1 = 1"),
@@ -71,6 +73,42 @@ fn test(dialect: Dialect, kind: FieldKind, column: SimpleExpr, test: &Test) -> S
             TextMatch::StartsWith => starts_with(column, part),
             how => match_text(dialect, column, *how, part),
         },
+    }
+}
+
+/// The same test of texts that the database can hold, without those that it can't even compare with. All that it holds
+/// come before or after them as they do with what precedes the first letter that it can't hold, which is the smallest.
+fn holdable(dialect: Dialect, test: &Test) -> Cow<'_, Test> {
+    let without = |values: &[Value]| {
+        let kept = values
+            .iter()
+            .filter(|value| !matches!(value, Value::Text(text) if dialect.first_unholdable(text).is_some()));
+        kept.cloned().collect()
+    };
+    match test {
+        Test::Compare(comparison, Value::Text(text)) => match dialect.first_unholdable(text) {
+            None => Cow::Borrowed(test),
+            Some(at) => {
+                let before = Value::Text(text.get(..at).unwrap_or_default().to_owned());
+                Cow::Owned(match comparison {
+                    Comparison::Equal => Test::Never,
+                    Comparison::NotEqual => Test::IsNotNull,
+                    Comparison::Greater | Comparison::GreaterOrEqual => {
+                        Test::Compare(Comparison::Greater, before)
+                    }
+                    Comparison::Less | Comparison::LessOrEqual => {
+                        Test::Compare(Comparison::LessOrEqual, before)
+                    }
+                })
+            }
+        },
+        Test::OneOf(values) => Cow::Owned(Test::OneOf(without(values))),
+        Test::NotOneOf(values) => Cow::Owned(Test::NotOneOf(without(values))),
+        Test::Match(how, part) if dialect.first_unholdable(part).is_some() => Cow::Owned(match how {
+            TextMatch::NotContains => Test::IsNotNull,
+            TextMatch::Contains | TextMatch::StartsWith | TextMatch::EndsWith => Test::Never,
+        }),
+        _ => Cow::Borrowed(test),
     }
 }
 

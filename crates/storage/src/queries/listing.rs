@@ -2,28 +2,22 @@
 
 use sea_orm::sea_query::{Expr, Order, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, IdenStatic, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, DatabaseConnection, DbErr, IdenStatic, QueryFilter, QueryOrder, QuerySelect, Select,
     TransactionTrait,
 };
-use zenml_auth_core::ports::StoreError;
-use zenml_auth_model::query::{Direction, Page, PageRequest, Query};
+use zenml_auth_model::query::{Direction, PageRequest, Query};
 
 use crate::dialect::Dialect;
 use crate::entities::Listed;
-use crate::error;
 use crate::queries::filter;
 
-/// The page that a query asks for, out of the rows in `scope`.
-pub(crate) async fn page<E, M>(
+/// The rows of the page that a query asks for, out of those in `scope`, and how many match it in all.
+pub(crate) async fn page<E: Listed>(
     dialect: Dialect,
     reader: &DatabaseConnection,
     query: &Query<E::Field>,
     scope: Option<SimpleExpr>,
-) -> Result<Page<M>, StoreError>
-where
-    E: Listed,
-    M: TryFrom<E::Model, Error = StoreError>,
-{
+) -> Result<(Vec<E::Model>, u64), DbErr> {
     let column = |field| Expr::col((E::default(), E::column(field)));
     let mut matching = E::find().filter(filter::condition(dialect, query, column));
     if let Some(scope) = scope {
@@ -33,30 +27,21 @@ where
         .limit(u64::from(query.page.size()))
         .offset(query.page.offset());
 
-    let error = |error| error::of_read(dialect, &error);
     // The items and their number are read from the same state.
-    let transaction = reader
-        .begin_with_options(dialect.read_transaction())
-        .await
-        .map_err(error)?;
-    let rows = sorted.all(&transaction).await.map_err(error)?;
+    let transaction = reader.begin_with_options(dialect.read_transaction()).await?;
+    let rows = sorted.all(&transaction).await?;
     let total = match total_without_counting(query.page, rows.len()) {
         Some(total) => total,
         None => {
             let count = matching.select_only().expr(Expr::cust("COUNT(*)"));
-            let total = count.into_tuple::<i64>().one(&transaction).await.map_err(error)?;
+            let total = count.into_tuple::<i64>().one(&transaction).await?;
             total
                 .and_then(|total| u64::try_from(total).ok())
                 .unwrap_or_default()
         }
     };
-    transaction.commit().await.map_err(error)?;
-    let items = rows.into_iter().map(M::try_from).collect::<Result<_, _>>()?;
-    Ok(Page {
-        items,
-        total,
-        request: query.page,
-    })
+    transaction.commit().await?;
+    Ok((rows, total))
 }
 
 fn sort<E: Listed>(dialect: Dialect, select: Select<E>, query: &Query<E::Field>) -> Select<E> {

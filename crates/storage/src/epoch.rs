@@ -1,0 +1,60 @@
+//! The revocation epoch: in memory where this process makes every commit, in the database where others commit, too.
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod authority;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod reader;
+
+use std::sync::Arc;
+
+use sea_orm::DatabaseConnection;
+use zenml_auth_core::epoch_log::EpochLog;
+
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) use authority::Authority;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) use reader::EpochReader;
+
+use crate::dialect::Dialect;
+use crate::group_commit::GroupCommit;
+
+/// How the epoch of a store is kept.
+#[derive(Clone)]
+pub(crate) enum Epochs {
+    /// In memory: whoever serves from a SQLite file is the only one who commits to it.
+    Own {
+        /// The epoch, and what was revoked at which.
+        log: Arc<EpochLog>,
+        /// Makes the commits that move it on.
+        commits: Arc<GroupCommit>,
+    },
+    /// In the database, where each commit of each replica moves it on.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    Shared {
+        /// Reads it.
+        reader: EpochReader,
+        /// Since when the connections lead to the right server.
+        authority: Authority,
+    },
+}
+
+impl Epochs {
+    /// Begins to count in memory, for the only one who commits over this connection.
+    pub(crate) fn own(dialect: Dialect, writer: &DatabaseConnection) -> Self {
+        let log = Arc::<EpochLog>::default();
+        let commits = GroupCommit::start(dialect, writer.clone(), Arc::clone(&log));
+        Self::Own {
+            log,
+            commits: Arc::new(commits),
+        }
+    }
+
+    /// Once nobody asks any more.
+    pub(crate) async fn close(&self) {
+        match self {
+            Self::Own { commits, .. } => commits.close().await,
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            Self::Shared { reader, .. } => reader.close().await,
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Reads the epoch over a connection of its own, which never waits behind other work.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use zenml_auth_core::ports::{Epoch, StoreError};
+
+use super::Authority;
+use crate::dialect::{Dialect, EpochConnection};
+use crate::error;
+use crate::options::ConnectOptions;
+
+/// Asks for the epoch. Clones share one connection.
+#[derive(Clone)]
+pub(crate) struct EpochReader {
+    questions: mpsc::UnboundedSender<Question>,
+}
+
+enum Question {
+    Epoch(oneshot::Sender<Result<Epoch, StoreError>>),
+    Close(oneshot::Sender<()>),
+}
+
+impl EpochReader {
+    /// Starts a task that owns the connection, and ends when nobody can ask any more. Whoever asks may go away at any
+    /// time without breaking off a read, which would cost the connection.
+    pub(crate) fn start(dialect: Dialect, options: ConnectOptions, authority: Authority) -> Self {
+        let (questions, asked) = mpsc::unbounded_channel();
+        let desk = Desk {
+            dialect,
+            options,
+            authority,
+            connection: None,
+        };
+        tokio::spawn(desk.answer(asked));
+        Self { questions }
+    }
+
+    /// The epoch, by a read that begins after this call.
+    pub(crate) async fn epoch(&self) -> Result<Epoch, StoreError> {
+        let closed = || StoreError::Unavailable("the connection to the database was closed".to_owned());
+        let (answer, answered) = oneshot::channel();
+        self.questions
+            .send(Question::Epoch(answer))
+            .map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())?
+    }
+
+    /// Closes the connection. Whoever asks from now on gets an error.
+    pub(crate) async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.questions.send(Question::Close(done)).is_ok() {
+            // It is closed as well when the task is gone already.
+            let _ = closed.await;
+        }
+    }
+}
+
+/// What the task works with.
+struct Desk {
+    dialect: Dialect,
+    options: ConnectOptions,
+    authority: Authority,
+    connection: Option<EpochConnection>,
+}
+
+impl Desk {
+    async fn answer(mut self, mut asked: mpsc::UnboundedReceiver<Question>) {
+        while let Some(first) = asked.recv().await {
+            // One read serves all who have asked by now.
+            let mut waiting = Vec::new();
+            let mut next = Some(first);
+            while let Some(question) = next {
+                match question {
+                    Question::Epoch(answer) => waiting.push(answer),
+                    Question::Close(done) => {
+                        drop(self.connection.take());
+                        // Who waits finds the channel closed.
+                        drop((asked, waiting));
+                        let _ = done.send(());
+                        return;
+                    }
+                }
+                next = asked.try_recv().ok();
+            }
+            let epoch = self.read().await;
+            for answer in waiting {
+                // Who does not wait any more does not want to know.
+                let _ = answer.send(epoch.clone());
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<Epoch, StoreError> {
+        if let Some(connection) = self.connection.take() {
+            match self.read_from(connection).await {
+                Ok(epoch) => return Ok(epoch),
+                // It may have broken while nobody asked: a new one tells.
+                Err(error) => tracing::debug!(%error, "lost the connection that the epoch is read over"),
+            }
+        }
+        let connection = within(
+            self.dialect,
+            self.options.connect_timeout,
+            self.dialect.connect_for_epoch(&self.options),
+        )
+        .await?;
+        self.authority.begins();
+        self.read_from(connection).await
+    }
+
+    /// Keeps the connection only after a good answer: nobody knows what state it is in after another one.
+    async fn read_from(&mut self, mut connection: EpochConnection) -> Result<Epoch, StoreError> {
+        let limit = self.options.statement_timeout;
+        let (number, is_follower) = within(self.dialect, limit, connection.read()).await?;
+        if is_follower {
+            let reason = "the database server follows another one now";
+            return Err(StoreError::Unavailable(reason.to_owned()));
+        }
+        self.connection = Some(connection);
+        u64::try_from(number)
+            .map(Epoch::new)
+            .map_err(|_| StoreError::Corrupt("revocation_epoch.epoch is negative".to_owned()))
+    }
+}
+
+/// Does not wait longer than this for a server that has fallen silent.
+async fn within<T>(
+    dialect: Dialect,
+    limit: Duration,
+    work: impl Future<Output = Result<T, sea_orm::SqlxError>>,
+) -> Result<T, StoreError> {
+    match timeout(limit, work).await {
+        Ok(done) => done.map_err(|error| error::of_sqlx(dialect, &error)),
+        Err(_) => Err(StoreError::Unavailable("it did not answer in time".to_owned())),
+    }
+}

@@ -1,0 +1,167 @@
+//! Transactions on a database server, where many write at a time and connections break.
+
+use sea_orm::{DatabaseTransaction, DbErr, TransactionTrait};
+use tokio::time::timeout;
+use zenml_auth_core::ports::{
+    ApiKeyUse, ChangeSet, CommitError, DeviceUse, IdentityRef, PurgeBefore, StoreError,
+};
+
+use crate::attempts::Attempts;
+use crate::commit::{WriteError, Writer};
+use crate::error::{self, Fate};
+use crate::revocations;
+use crate::store::SqlStore;
+
+/// How an attempt failed.
+enum Failed {
+    /// Nothing of it was made, and the same again may work.
+    ForNow(CommitError),
+    /// Trying again is of no use, or would be wrong.
+    ForGood(CommitError),
+}
+
+impl SqlStore {
+    /// Makes all of the changes or none, and moves the epoch on with them if they revoke anything.
+    ///
+    /// What the server took back for the sake of another transaction is tried again, and so is what broke off before the
+    /// server was told to commit: it can't have been made. When the connection breaks while it commits, nobody knows
+    /// whether it was made, and doing it again could do it twice; that is an error.
+    pub(crate) async fn commit_on_server(&self, changes: &ChangeSet) -> Result<(), CommitError> {
+        let revoked = changes.revoked();
+        let mut attempts = Attempts::default();
+        loop {
+            match self.attempt(changes, &revoked).await {
+                Ok(()) => return Ok(()),
+                Err(Failed::ForGood(error)) => return Err(error),
+                Err(Failed::ForNow(error)) => {
+                    tracing::debug!(%error, "trying a transaction again");
+                    if !attempts.again().await {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn attempt(&self, changes: &ChangeSet, revoked: &[IdentityRef]) -> Result<(), Failed> {
+        let limit = self.patience() + self.patience();
+        let written = timeout(limit, self.write(changes, revoked));
+        let transaction = written
+            .await
+            .unwrap_or_else(|_| Err(Failed::ForGood(silent().into())))?;
+        // From here on the server may have committed, whatever comes back.
+        match timeout(limit, transaction.commit()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(match error::fate(self.dialect(), &error) {
+                Fate::TakenBack => Failed::ForNow(error::of_change(self.dialect(), &error)),
+                Fate::BrokenOff => Failed::ForGood(unknown(&error).into()),
+                Fate::Refused => Failed::ForGood(error::of_change(self.dialect(), &error)),
+            }),
+            Err(elapsed) => Err(Failed::ForGood(unknown(&elapsed).into())),
+        }
+    }
+
+    /// Does all but the commit.
+    async fn write(
+        &self,
+        changes: &ChangeSet,
+        revoked: &[IdentityRef],
+    ) -> Result<DatabaseTransaction, Failed> {
+        let dialect = self.dialect();
+        let failed = |error: DbErr| {
+            let told = error::of_change(dialect, &error);
+            match error::fate(dialect, &error) {
+                Fate::TakenBack => Failed::ForNow(told),
+                // The connections that are as old are most likely as broken.
+                Fate::BrokenOff if self.is_broken_off(&error) => Failed::ForNow(told),
+                Fate::BrokenOff | Fate::Refused => Failed::ForGood(told),
+            }
+        };
+        let options = dialect.write_transaction();
+        let transaction = self
+            .connection()
+            .begin_with_options(options)
+            .await
+            .map_err(failed)?;
+        let writer = Writer {
+            dialect,
+            transaction: &transaction,
+        };
+        for change in changes.as_slice() {
+            let failed = match writer.write(change).await {
+                Ok(()) => continue,
+                Err(WriteError::Database(error)) if error::fate(dialect, &error) != Fate::Refused => {
+                    failed(error)
+                }
+                Err(error) => Failed::ForGood(error.into_commit_error(dialect, change)),
+            };
+            roll_back(transaction).await;
+            return Err(failed);
+        }
+        if !revoked.is_empty()
+            && let Err(error) = revocations::move_on(dialect, &transaction, revoked).await
+        {
+            roll_back(transaction).await;
+            return Err(failed(error));
+        }
+        Ok(transaction)
+    }
+
+    /// Notes uses in the order of their ids, so that replicas that do so at the same time do not block each other.
+    pub(crate) async fn note_uses_on_server(
+        &self,
+        keys: &[ApiKeyUse],
+        devices: &[DeviceUse],
+    ) -> Result<(), StoreError> {
+        let mut keys = keys.to_vec();
+        let mut devices = devices.to_vec();
+        keys.sort_unstable_by_key(|noted| noted.id.as_uuid());
+        devices.sort_unstable_by_key(|noted| noted.id.as_uuid());
+        // A use that is noted twice is noted once.
+        self.until_done(|| self.try_to_note_uses(&keys, &devices)).await
+    }
+
+    /// Cleans up, the log of what was revoked included.
+    pub(crate) async fn purge_on_server(&self, before: PurgeBefore, limit: u32) -> Result<u64, StoreError> {
+        // What was cleaned up already is not found again.
+        let purged = self.until_done(|| self.try_to_purge(before, limit)).await?;
+        self.until_done(|| revocations::trim(self.connection())).await?;
+        Ok(purged)
+    }
+
+    /// For what may be done twice.
+    async fn until_done<T, F>(&self, work: impl Fn() -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, DbErr>>,
+    {
+        let mut attempts = Attempts::default();
+        loop {
+            let error = match work().await {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            let may_work =
+                error::fate(self.dialect(), &error) == Fate::TakenBack || self.is_broken_off(&error);
+            if !may_work || !attempts.again().await {
+                return Err(error::of_read(self.dialect(), &error));
+            }
+        }
+    }
+}
+
+async fn roll_back(transaction: DatabaseTransaction) {
+    // Dropping the transaction would take it back as well, but only before the next use of its connection.
+    if let Err(error) = transaction.rollback().await {
+        tracing::debug!(%error, "a transaction could not be rolled back, as its connection is gone");
+    }
+}
+
+fn silent() -> StoreError {
+    StoreError::Unavailable("the database server does not answer".to_owned())
+}
+
+fn unknown(error: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Unavailable(format!(
+        "the connection broke while a change was committed, so that it is unknown whether it was made: {error}"
+    ))
+}

@@ -1,0 +1,325 @@
+//! Throwaway database servers, started from the programs that are installed.
+//!
+//! [`fresh`] gives a test an empty database on a server that the tests of one program share; [`own_server`] starts one
+//! that a test may stop and start. A server listens on a free port of the loopback interface, keeps its files in a
+//! temporary folder, and ends with the program that started it, however that ends.
+//!
+//! Where a database is not installed, its tests say so and do nothing. `ZENML_AUTH_TEST_DATABASES=all` makes that an
+//! error instead, and `none` leaves all database servers out. `ZENML_AUTH_TEST_REPORT` names a file to which each program
+//! adds which databases it ran on, and which it did not find.
+
+mod mysql;
+mod postgres;
+mod process;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::OnceCell;
+use zenml_auth_storage::sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
+use zenml_auth_storage::{ConnectOptions, SqlStore};
+
+use process::Process;
+
+/// A kind of database server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// PostgreSQL.
+    Postgres,
+    /// MariaDB or MySQL, whichever is installed.
+    MySql,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Postgres, Self::MySql];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::MySql => "MariaDB or MySQL",
+        }
+    }
+
+    fn programs(self) -> Option<Programs> {
+        match self {
+            Self::Postgres => postgres::find().map(Programs::Postgres),
+            Self::MySql => mysql::find().map(Programs::MySql),
+        }
+    }
+}
+
+/// The installed programs of a server.
+#[derive(Debug, Clone)]
+enum Programs {
+    Postgres(postgres::Programs),
+    MySql(mysql::Programs),
+}
+
+/// A running database server. It stops, and its files go, when it is dropped or the program ends.
+#[derive(Debug)]
+pub struct Server {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it listens.
+    pub port: u16,
+    process: Mutex<Process>,
+    databases: AtomicU32,
+    done_with: Mutex<Vec<String>>,
+}
+
+impl Server {
+    async fn start(kind: Kind, programs: Programs) -> Self {
+        let mut reason = String::new();
+        // A port that was free a moment ago may be taken by now.
+        for _ in 0..5 {
+            let port = process::free_port();
+            let process = match &programs {
+                Programs::Postgres(programs) => programs.make(port),
+                Programs::MySql(programs) => programs.make(port),
+            };
+            let server = Self {
+                kind,
+                port,
+                process: Mutex::new(process),
+                databases: AtomicU32::new(0),
+                done_with: Mutex::default(),
+            };
+            match server.wait_until_it_answers().await {
+                Ok(()) => return server,
+                Err(error) => {
+                    reason = format!("{error}; its log ends with:\n{}", server.process.lock().log_end());
+                }
+            }
+        }
+        panic!("{} does not start: {reason}", kind.name());
+    }
+
+    /// Stops it as a crash would, and keeps its files. Connections break.
+    pub fn stop(&self) {
+        self.process.lock().stop();
+    }
+
+    /// Starts it again, on the same port with the same files.
+    pub async fn start_again(&self) {
+        self.process.lock().start();
+        if let Err(error) = self.wait_until_it_answers().await {
+            panic!(
+                "{} does not start again: {error}; its log ends with:\n{}",
+                self.kind.name(),
+                self.process.lock().log_end()
+            );
+        }
+    }
+
+    /// Makes an empty database on it.
+    pub async fn fresh(self: &Arc<Self>) -> TestDatabase {
+        let number = self.databases.fetch_add(1, Ordering::SeqCst);
+        let name = format!("test_{number}");
+        let admin = self.admin().await.unwrap();
+        let done_with = std::mem::take(&mut *self.done_with.lock());
+        for old in done_with {
+            // Whatever was left open is closed by it.
+            let drop = match self.kind {
+                Kind::Postgres => format!("DROP DATABASE IF EXISTS {old} WITH (FORCE)"),
+                Kind::MySql => format!("DROP DATABASE IF EXISTS {old}"),
+            };
+            admin.execute_unprepared(&drop).await.unwrap();
+        }
+        let create = match self.kind {
+            Kind::Postgres => format!("CREATE DATABASE {name}"),
+            // Neither the character set nor the collation that the tables need: they have to bring their own.
+            Kind::MySql => format!("CREATE DATABASE {name} CHARACTER SET latin1"),
+        };
+        admin.execute_unprepared(&create).await.unwrap();
+        admin.close().await.unwrap();
+        TestDatabase {
+            server: Arc::clone(self),
+            name,
+        }
+    }
+
+    fn url(&self, database: &str) -> String {
+        match self.kind {
+            Kind::Postgres => format!("postgres://zenml:secret@127.0.0.1:{}/{database}", self.port),
+            Kind::MySql => format!("mysql://zenml:secret@127.0.0.1:{}/{database}", self.port),
+        }
+    }
+
+    async fn admin(&self) -> Result<DatabaseConnection, String> {
+        let database = match self.kind {
+            Kind::Postgres => "postgres",
+            Kind::MySql => "mysql",
+        };
+        let mut options = zenml_auth_storage::sea_orm::ConnectOptions::new(self.url(database));
+        options
+            .max_connections(1)
+            .connect_timeout(Duration::from_secs(5))
+            .sqlx_logging(false);
+        Database::connect(options)
+            .await
+            .map_err(|error| error.to_string())
+    }
+
+    async fn version(&self) -> String {
+        let sql = match self.kind {
+            Kind::Postgres => "SELECT 'PostgreSQL ' || current_setting('server_version') AS version",
+            Kind::MySql => {
+                "SELECT CONCAT(IF(VERSION() LIKE '%MariaDB%', '', 'MySQL '), VERSION()) AS version"
+            }
+        };
+        let admin = self.admin().await.unwrap();
+        let row = admin
+            .query_one_raw(Statement::from_string(admin.get_database_backend(), sql))
+            .await
+            .unwrap()
+            .unwrap();
+        row.try_get("", "version").unwrap()
+    }
+
+    async fn wait_until_it_answers(&self) -> Result<(), String> {
+        let mut reason = String::new();
+        for _ in 0..600 {
+            match self.admin().await {
+                Ok(admin) => {
+                    admin.close().await.map_err(|error| error.to_string())?;
+                    return Ok(());
+                }
+                Err(error) => reason = error,
+            }
+            if self.process.lock().has_ended() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Err(reason)
+    }
+}
+
+/// A database of one test.
+#[derive(Debug)]
+pub struct TestDatabase {
+    server: Arc<Server>,
+    name: String,
+}
+
+impl TestDatabase {
+    /// Where it is.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.server.url(&self.name)
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.server.kind
+    }
+
+    /// The server that it is on.
+    #[must_use]
+    pub fn server(&self) -> &Arc<Server> {
+        &self.server
+    }
+
+    /// How to connect to it.
+    #[must_use]
+    pub fn options(&self) -> ConnectOptions {
+        ConnectOptions::url(self.url())
+    }
+
+    /// A connection to it, whose session is as the server makes it.
+    pub async fn connection(&self) -> DatabaseConnection {
+        let mut options = zenml_auth_storage::sea_orm::ConnectOptions::new(self.url());
+        options.max_connections(4).sqlx_logging(false);
+        Database::connect(options).await.unwrap()
+    }
+
+    /// A store on it, with the schema up to date.
+    pub async fn store(&self) -> SqlStore {
+        let store = SqlStore::connect(&self.options()).await.unwrap();
+        store.migrate_up().await.unwrap();
+        store
+    }
+
+    /// Cuts the connections of everybody else, and tells how many there were.
+    pub async fn cut_connections(&self) -> usize {
+        let admin = self.server.admin().await.unwrap();
+        let backend = admin.get_database_backend();
+        let sql = match self.kind() {
+            Kind::Postgres => format!(
+                "SELECT pg_terminate_backend(pid) AS cut FROM pg_stat_activity WHERE datname = '{}'",
+                self.name
+            ),
+            Kind::MySql => format!(
+                "SELECT CAST(id AS SIGNED) AS id FROM information_schema.processlist WHERE db = '{}'",
+                self.name
+            ),
+        };
+        let rows = admin
+            .query_all_raw(Statement::from_string(backend, sql))
+            .await
+            .unwrap();
+        if self.kind() == Kind::MySql {
+            for row in &rows {
+                let id: i64 = row.try_get("", "id").unwrap();
+                // It may have gone by itself.
+                let _ = admin.execute_unprepared(&format!("KILL {id}")).await;
+            }
+        }
+        rows.len()
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        self.server.done_with.lock().push(self.name.clone());
+    }
+}
+
+/// An empty database on the server of this kind that all tests of this program share, or `None` if it is not installed.
+pub async fn fresh(kind: Kind) -> Option<TestDatabase> {
+    static POSTGRES: OnceCell<Option<Arc<Server>>> = OnceCell::const_new();
+    static MYSQL: OnceCell<Option<Arc<Server>>> = OnceCell::const_new();
+    let shared = match kind {
+        Kind::Postgres => &POSTGRES,
+        Kind::MySql => &MYSQL,
+    };
+    let server = shared.get_or_init(|| own_server(kind)).await.as_ref()?;
+    Some(server.fresh().await)
+}
+
+/// A server for one test alone, or `None` if it is not installed.
+pub async fn own_server(kind: Kind) -> Option<Arc<Server>> {
+    let wanted = std::env::var("ZENML_AUTH_TEST_DATABASES").unwrap_or_default();
+    assert!(
+        matches!(wanted.as_str(), "" | "all" | "none"),
+        "ZENML_AUTH_TEST_DATABASES is \"all\", \"none\" or not set"
+    );
+    let programs = if wanted == "none" { None } else { kind.programs() };
+    let Some(programs) = programs else {
+        assert_ne!(wanted, "all", "{} is not installed", kind.name());
+        report(&format!("missing {}", kind.name()));
+        eprintln!("NOT TESTED on {}, which is not installed", kind.name());
+        return None;
+    };
+    let server = Server::start(kind, programs).await;
+    report(&format!("ran {}", server.version().await));
+    Some(Arc::new(server))
+}
+
+/// Adds a line to the report, if one is wanted. Several programs may do so at the same time.
+fn report(line: &str) {
+    if let Some(path) = std::env::var_os("ZENML_AUTH_TEST_REPORT") {
+        let mut file = std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(PathBuf::from(path))
+            .unwrap();
+        file.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+}

@@ -1,0 +1,78 @@
+//! MariaDB, or MySQL where that is what is installed.
+
+use std::path::PathBuf;
+
+use super::process::{Folder, Process, find as find_program, printed};
+
+/// What is installed.
+#[derive(Debug, Clone)]
+pub(super) struct Programs {
+    server: PathBuf,
+    /// MariaDB's program that makes the first files; MySQL's server makes them itself.
+    install: Option<PathBuf>,
+}
+
+/// In `PATH`, or where packages put servers.
+pub(super) fn find() -> Option<Programs> {
+    let folders = [
+        "/usr/sbin",
+        "/usr/local/sbin",
+        "/usr/libexec",
+        "/usr/local/mysql/bin",
+    ]
+    .map(PathBuf::from);
+    let find = |name| find_program(name, &folders);
+    let server = find("mariadbd").or_else(|| find("mysqld"))?;
+    let is_mariadb = printed(&server, "--version").contains("MariaDB");
+    let install = if is_mariadb {
+        Some(find("mariadb-install-db").or_else(|| find("mysql_install_db"))?)
+    } else {
+        None
+    };
+    Some(Programs { server, install })
+}
+
+impl Programs {
+    /// Makes a server on this port, with the user `zenml`.
+    pub(super) fn make(&self, port: u16) -> Process {
+        let folder = Folder::new();
+        let data = folder.path("data");
+        let data = format!("--datadir={data}");
+        match &self.install {
+            Some(install) => folder.prepare(
+                install,
+                &[
+                    "--no-defaults",
+                    &data,
+                    "--auth-root-authentication-method=normal",
+                    "--skip-test-db",
+                ],
+            ),
+            None => folder.prepare(&self.server, &["--no-defaults", "--initialize-insecure", &data]),
+        }
+        let first = folder.write(
+            "first.sql",
+            "CREATE USER IF NOT EXISTS 'zenml'@'%' IDENTIFIED BY 'secret';\n\
+             GRANT ALL PRIVILEGES ON *.* TO 'zenml'@'%';\n",
+        );
+        let command = vec![
+            self.server.to_str().unwrap().to_owned(),
+            "--no-defaults".to_owned(),
+            data,
+            format!("--init-file={first}"),
+            "--bind-address=127.0.0.1".to_owned(),
+            format!("--port={port}"),
+            format!("--socket={}", folder.path("socket")),
+            format!("--pid-file={}", folder.path("pid")),
+            "--skip-log-bin".to_owned(),
+            "--skip-name-resolve".to_owned(),
+            "--max-connections=300".to_owned(),
+            "--innodb-flush-log-at-trx-commit=2".to_owned(),
+            "--innodb-buffer-pool-size=64M".to_owned(),
+            // Neither the language nor the mode that we count on: connections have to see to it.
+            "--lc-messages=de_DE".to_owned(),
+            "--sql-mode=".to_owned(),
+        ];
+        Process::begin(folder, command, "KILL")
+    }
+}

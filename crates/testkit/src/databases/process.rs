@@ -1,0 +1,199 @@
+//! A server process that does not outlive the program that started it.
+
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::{MetadataExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// Starts the server in the background and waits for a line. When the program that holds the other end of the pipe says
+/// "keep", the server is stopped; when it ends without a word, in whatever way, the files go as well.
+const SUPERVISOR: &str = r#"
+folder=$1; signal=$2; shift 2
+"$@" >>"$folder/log" 2>&1 </dev/null &
+server=$!
+trap '' INT TERM HUP
+read -r word
+kill -"$signal" "$server" 2>/dev/null
+wait "$server"
+[ "$word" = keep ] || rm -rf "$folder"
+"#;
+
+/// The user and group that servers run as when we are root, as some refuse to: nobody's.
+const NOBODY: u32 = 65_534;
+
+/// A server process with its files.
+#[derive(Debug)]
+pub(super) struct Process {
+    folder: PathBuf,
+    command: Vec<String>,
+    signal: &'static str,
+    supervisor: Option<Child>,
+}
+
+impl Process {
+    /// Starts a server on the files in a folder. The signal makes it stop at once.
+    pub(super) fn begin(folder: Folder, command: Vec<String>, signal: &'static str) -> Self {
+        let mut process = Self {
+            folder: folder.keep(),
+            command,
+            signal,
+            supervisor: None,
+        };
+        process.start();
+        process
+    }
+
+    pub(super) fn start(&mut self) {
+        assert!(self.supervisor.is_none(), "it runs already");
+        let supervisor = Command::new("sh")
+            .args(["-c", SUPERVISOR, "sh"])
+            .arg(&self.folder)
+            .arg(self.signal)
+            .args(as_nobody_if_root(&self.folder))
+            .args(&self.command)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.supervisor = Some(supervisor);
+    }
+
+    /// Stops it, and keeps its files.
+    pub(super) fn stop(&mut self) {
+        self.end("keep\n");
+    }
+
+    fn end(&mut self, word: &str) {
+        if let Some(mut supervisor) = self.supervisor.take() {
+            if let Some(mut pipe) = supervisor.stdin.take() {
+                // If it is gone, there is nothing left to stop.
+                let _ = pipe.write_all(word.as_bytes());
+            }
+            let _ = supervisor.wait();
+        }
+    }
+
+    /// Whether the server has written that it gives up. (Its supervisor goes on waiting for us.)
+    pub(super) fn has_ended(&self) -> bool {
+        let log = self.log_end();
+        log.contains("Address already in use")
+            || log.contains("Aborting")
+            || log.contains("FATAL:  could not")
+    }
+
+    /// The end of its log.
+    pub(super) fn log_end(&self) -> String {
+        let log = std::fs::read(self.folder.join("log")).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.supervisor.is_some() {
+            self.end("");
+        } else {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// A temporary folder for whoever the server runs as.
+pub(super) struct Folder(tempfile::TempDir);
+
+impl Folder {
+    pub(super) fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("zenml-auth-").tempdir().unwrap();
+        if is_root(folder.path()) {
+            chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        Self(folder)
+    }
+
+    pub(super) fn path(&self, name: &str) -> String {
+        self.0.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Adds a file.
+    pub(super) fn write(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Runs a program that prepares the files, as whoever the server will run as.
+    pub(super) fn prepare(&self, program: &Path, arguments: &[&str]) {
+        let mut words = as_nobody_if_root(self.0.path());
+        words.push(program.to_str().unwrap().to_owned());
+        let output = Command::new(&words[0])
+            .args(&words[1..])
+            .args(arguments)
+            .current_dir(self.0.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "{} failed: {}{}",
+            program.display(),
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    fn keep(self) -> PathBuf {
+        self.0.keep()
+    }
+}
+
+/// What we make belongs to whom we are.
+fn is_root(made_by_us: &Path) -> bool {
+    std::fs::metadata(made_by_us).unwrap().uid() == 0
+}
+
+fn as_nobody_if_root(folder: &Path) -> Vec<String> {
+    // The folder was handed over to nobody if we are root.
+    if std::fs::metadata(folder).unwrap().uid() == NOBODY {
+        let nobody = NOBODY.to_string();
+        [
+            "setpriv",
+            "--reuid",
+            &nobody,
+            "--regid",
+            &nobody,
+            "--clear-groups",
+            "--",
+        ]
+        .map(str::to_owned)
+        .to_vec()
+    } else {
+        vec!["env".to_owned()]
+    }
+}
+
+/// A program in `PATH`, or in one of these folders.
+pub(super) fn find(program: &str, folders: &[PathBuf]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(folders.iter().cloned())
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+        .and_then(|file| file.canonicalize().ok())
+}
+
+/// What a program prints.
+pub(super) fn printed(program: &Path, argument: impl AsRef<OsStr>) -> String {
+    let output = Command::new(program).arg(argument).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A port that nobody listens on at the moment.
+pub(super) fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}

@@ -1,0 +1,92 @@
+//! One program at a time changes the schema.
+
+use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};
+
+/// Names the lock on PostgreSQL, where locks have numbers: the first eight letters of `zenml-auth` as one.
+const POSTGRES_KEY: i64 = i64::from_be_bytes(*b"zenml-au");
+/// How long to wait for another program on MySQL, in seconds. A migration of a large table may take long.
+const MYSQL_PATIENCE: u32 = 3_600;
+
+/// The right to change the schema, held by one connection.
+///
+/// | SQLite | PostgreSQL | MySQL, MariaDB |
+/// |---|---|---|
+/// | the lock that every writer takes | an advisory lock that ends with the transaction | a named lock that ends with the connection |
+///
+/// While it is held, statements may take as long as they take: limits on them are for requests.
+pub(crate) struct Lock {
+    /// The limit to put back on MariaDB, where it belongs to the connection and not to the transaction.
+    limit: Option<String>,
+}
+
+impl Lock {
+    /// Waits for everybody who has it.
+    pub(crate) async fn take(transaction: &DatabaseTransaction) -> Result<Self, DbErr> {
+        let mut limit = None;
+        match transaction.get_database_backend() {
+            DbBackend::Postgres => {
+                let unlimited = "SET LOCAL statement_timeout = 0; \
+                                 SET LOCAL idle_in_transaction_session_timeout = 0";
+                transaction.execute_unprepared(unlimited).await?;
+                let lock = format!("SELECT pg_advisory_xact_lock({POSTGRES_KEY})");
+                transaction.execute_unprepared(&lock).await?;
+            }
+            DbBackend::MySql => {
+                limit = statement_limit(transaction).await?;
+                if limit.is_some() {
+                    transaction
+                        .execute_unprepared("SET SESSION max_statement_time = 0")
+                        .await?;
+                }
+                let lock = format!("SELECT CAST(GET_LOCK({LOCK_NAME}, {MYSQL_PATIENCE}) AS CHAR) AS got");
+                if text(transaction, &lock, "got").await?.as_deref() != Some("1") {
+                    return Err(DbErr::Custom(
+                        "another program has been changing the schema for an hour; try again when it is done"
+                            .to_owned(),
+                    ));
+                }
+            }
+            _ => {}
+        }
+        Ok(Self { limit })
+    }
+
+    /// Lets others have it. On PostgreSQL that happens at the end of the transaction, which may have failed by now.
+    pub(crate) async fn give_back(self, transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+        if transaction.get_database_backend() == DbBackend::MySql {
+            transaction
+                .execute_unprepared(&format!("DO RELEASE_LOCK({LOCK_NAME})"))
+                .await?;
+            if let Some(limit) = self.limit {
+                transaction
+                    .execute_unprepared(&format!("SET SESSION max_statement_time = {limit}"))
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Locks are the server's there, while several databases may be on it. A name has at most 64 characters.
+const LOCK_NAME: &str = "CONCAT('zenml-auth ', LEFT(SHA1(DATABASE()), 40))";
+
+/// MariaDB's limit on the statements of a connection. MySQL has one on reads alone.
+async fn statement_limit(transaction: &DatabaseTransaction) -> Result<Option<String>, DbErr> {
+    let version = text(transaction, "SELECT VERSION() AS version", "version").await?;
+    if version.is_some_and(|version| version.contains("MariaDB")) {
+        text(
+            transaction,
+            "SELECT CAST(@@SESSION.max_statement_time AS CHAR) AS seconds",
+            "seconds",
+        )
+        .await
+    } else {
+        Ok(None)
+    }
+}
+
+async fn text(transaction: &DatabaseTransaction, sql: &str, column: &str) -> Result<Option<String>, DbErr> {
+    let question = Statement::from_string(transaction.get_database_backend(), sql);
+    let row = transaction.query_one_raw(question).await?;
+    row.map(|row| row.try_get("", column)).transpose()
+}
