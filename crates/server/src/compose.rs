@@ -7,11 +7,10 @@ use std::sync::Arc;
 
 use zenml_auth_core::ports::{SystemClock, SystemEntropy};
 use zenml_auth_core::services::{Engine, FirstAdministrator, OpenError, Ports, SetUp, SetUpError, set_up};
-use zenml_auth_storage::{ConnectOptions, SchemaError, SqlStore};
+use zenml_auth_storage::{OptionsError, SchemaError, SqlStore};
 
 use crate::config::{Config, Storage};
 
-const DATABASE_FILE: &str = "zenml-auth.db";
 const LOCK_FILE: &str = "zenml-auth.lock";
 
 /// Why the server's parts can't be put together.
@@ -36,6 +35,9 @@ pub enum ComposeError {
     /// The database can't be opened.
     #[error("can't open the database: {0}")]
     Store(#[from] zenml_auth_core::ports::StoreError),
+    /// What is set for the database can't be used.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
     /// The schema is not the program's.
     #[error(transparent)]
     Schema(#[from] SchemaError),
@@ -67,28 +69,29 @@ fn make_folder(folder: &Path) -> Result<(), ComposeError> {
     builder.create(folder).map_err(broken)
 }
 
-/// Takes the data folder for one server. With another database there is nothing to take.
+/// Takes the folder of the embedded database for one server. On a database server there is nothing to take.
 ///
 /// # Errors
 /// [`ComposeError`] when another server has it, or it can't be used.
 pub fn lock_folder(storage: &Storage) -> Result<Option<FolderLock>, ComposeError> {
-    if storage.database_url.is_some() {
+    let Some(database) = storage.database.file()? else {
         return Ok(None);
-    }
-    make_folder(&storage.data_dir)?;
+    };
+    let folder = folder_of(&database);
+    make_folder(&folder)?;
     let broken = |source| ComposeError::Folder {
-        folder: storage.data_dir.clone(),
+        folder: folder.clone(),
         source,
     };
     let file = File::options()
         .create(true)
         .truncate(false)
         .write(true)
-        .open(storage.data_dir.join(LOCK_FILE))
+        .open(folder.join(LOCK_FILE))
         .map_err(broken)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(FolderLock(file))),
-        Err(TryLockError::WouldBlock) => Err(ComposeError::FolderInUse(storage.data_dir.clone())),
+        Err(TryLockError::WouldBlock) => Err(ComposeError::FolderInUse(folder)),
         Err(TryLockError::Error(source)) => Err(broken(source)),
     }
 }
@@ -107,20 +110,21 @@ pub enum IfMissing {
 /// # Errors
 /// [`ComposeError`] when it can't be reached.
 pub async fn connect(storage: &Storage, if_missing: IfMissing) -> Result<SqlStore, ComposeError> {
-    let mut options = match &storage.database_url {
-        Some(url) => ConnectOptions::url(url.expose()),
-        None => {
-            let file = storage.data_dir.join(DATABASE_FILE);
-            match if_missing {
-                IfMissing::Create => make_folder(&storage.data_dir)?,
-                IfMissing::Refuse if !file.exists() => return Err(ComposeError::NoDatabase(file)),
-                IfMissing::Refuse => {}
-            }
-            ConnectOptions::sqlite_file(file)
+    let mut options = storage.database.clone();
+    if let Some(file) = options.file()? {
+        match if_missing {
+            IfMissing::Create => make_folder(&folder_of(&file))?,
+            IfMissing::Refuse if !file.exists() => return Err(ComposeError::NoDatabase(file)),
+            IfMissing::Refuse => {}
         }
-    };
+    }
     options.create_if_missing = if_missing == IfMissing::Create;
     Ok(SqlStore::connect(&options).await?)
+}
+
+fn folder_of(file: &Path) -> PathBuf {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new(".")).to_owned()
 }
 
 /// The store as core's ports.

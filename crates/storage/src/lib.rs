@@ -50,7 +50,11 @@
 
 #![cfg_attr(
     not(all(feature = "sqlite", feature = "postgres", feature = "mysql")),
-    allow(dead_code, reason = "some of it is there for the databases that are left out")
+    allow(
+        dead_code,
+        clippy::infallible_destructuring_match,
+        reason = "some of it is there for the databases that are left out"
+    )
 )]
 
 #[cfg(not(any(feature = "sqlite", feature = "postgres", feature = "mysql")))]

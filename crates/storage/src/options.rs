@@ -141,6 +141,18 @@ impl ConnectOptions {
         Dialect::of(self)?.describe(self)
     }
 
+    /// The file, if the database is SQLite in one.
+    ///
+    /// # Errors
+    /// [`OptionsError`] says what is wrong with the URL.
+    #[cfg(feature = "sqlite")]
+    pub fn file(&self) -> Result<Option<PathBuf>, OptionsError> {
+        match self.database()? {
+            Database::Sqlite => crate::dialect::sqlite::file(self),
+            Database::Postgres | Database::MySql => Ok(None),
+        }
+    }
+
     /// Refuses what does not go together, and hands out the URL of a database server.
     #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(crate) fn server_url(&self) -> Result<&str, OptionsError> {

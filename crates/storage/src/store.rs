@@ -27,7 +27,7 @@ use crate::entities::{
 };
 use crate::epoch::Epochs;
 use crate::error;
-use crate::options::ConnectOptions;
+use crate::options::{ConnectOptions, Database};
 use crate::queries::{listing, upkeep};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::revocations;
@@ -88,6 +88,12 @@ impl SqlStore {
         let tidied = self.dialect.before_close(&self.writer).await.map_err(error);
         self.writer.close_by_ref().await.map_err(error)?;
         tidied
+    }
+
+    /// What kind of database it is.
+    #[must_use]
+    pub const fn database(&self) -> Database {
+        self.dialect.database()
     }
 
     pub(crate) const fn dialect(&self) -> Dialect {

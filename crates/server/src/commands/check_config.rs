@@ -11,11 +11,10 @@ pub(super) fn run(config: &Config) -> Result<(), CommandError> {
         "  public URL       {}",
         config.server.public_url.as_deref().unwrap_or("(none)")
     ));
-    let database = match &config.storage.database_url {
-        Some(_) => "as given by URL".to_owned(),
-        None => format!("SQLite in {}", config.storage.data_dir.display()),
-    };
-    line(&format!("  database         {database}"));
+    line(&format!(
+        "  database         {}",
+        config.storage.database.describe()?
+    ));
     let lifetimes = &config.settings.lifetimes;
     let span = |span| humantime::format_duration(span).to_string();
     line(&format!("  trusted device   {}", span(lifetimes.trusted_device)));

@@ -7,6 +7,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use zenml_auth_core::services::SetUp;
+use zenml_auth_storage::Database;
 
 use super::CommandError;
 use super::print::line;
@@ -46,7 +47,7 @@ pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandE
         facts: Arc::new(Facts {
             public_url: config.server.public_url.clone(),
             proxies: TrustedProxies::new(config.server.trusted_proxies.clone()),
-            database_type: "sqlite",
+            database_type: database_type(store.database()),
         }),
     };
     welcome(address, &config, &set_up);
@@ -64,6 +65,15 @@ pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandE
     drop(lock);
     tracing::info!("stopped");
     Ok(())
+}
+
+/// As clients know it, who know of no more than these.
+const fn database_type(database: Database) -> &'static str {
+    match database {
+        Database::Sqlite => "sqlite",
+        Database::MySql => "mysql",
+        Database::Postgres => "other",
+    }
 }
 
 /// What somebody who just started a server wants to know.

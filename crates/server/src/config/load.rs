@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use zenml_auth_core::password::HashingCost;
 use zenml_auth_core::settings::{Lifetimes, Limits, Rate, Settings};
 use zenml_auth_model::{Name, NameError, Secret};
+use zenml_auth_storage::{ConnectOptions, OptionsError};
 
-use super::options::{AdminOptions, File, LifetimeOptions, LimitOptions, Options, StorageOptions};
+use super::options::{
+    AdminOptions, DatabaseOptions, File, LifetimeOptions, LimitOptions, Options, StorageOptions,
+};
 use super::values::{LogFormat, RateText, Span, Switch};
 use super::{Admin, Config, Log, Server, Storage};
 
@@ -16,6 +19,9 @@ const DEFAULT_BIND: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::
 
 const USER_CODE_ATTEMPTS: (u32, u32) = (1, 100);
 const PARALLEL_PASSWORD_CHECKS: (u32, u32) = (1, 256);
+
+/// The embedded database's file in the data folder.
+const DATABASE_FILE: &str = "zenml-auth.db";
 
 /// What to log unless told otherwise; what migrations do is said in our own words.
 const DEFAULT_FILTER: &str = "info,sea_orm_migration=warn";
@@ -63,6 +69,12 @@ pub enum ConfigError {
         /// What was given.
         given: u32,
     },
+    /// The database's URL, or what is set for it, can't be used.
+    #[error(transparent)]
+    Database(#[from] OptionsError),
+    /// Something is set that SQLite has no use for.
+    #[error("{0} is a setting for PostgreSQL, MySQL and MariaDB, but the database is SQLite")]
+    NotForSqlite(&'static str),
     /// A lifetime does not go with another one.
     #[error("{0}")]
     Lifetimes(&'static str),
@@ -100,7 +112,10 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
             public_url: server.public_url.as_deref().map(public_url).transpose()?,
             trusted_proxies: server.trusted_proxies.unwrap_or_default(),
         },
-        storage: storage(options.storage.over(file.storage))?,
+        storage: storage(
+            options.storage.over(file.storage),
+            options.database.over(file.database),
+        )?,
         admin: admin(options.admin.over(file.admin))?,
         settings: Settings {
             lifetimes: lifetimes(&options.lifetimes.over(file.lifetimes))?,
@@ -118,7 +133,11 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
 }
 
 /// Flags are checked where they are read; this is for what the file says.
-fn check_range(setting: &'static str, given: Option<u32>, range: (u32, u32)) -> Result<(), ConfigError> {
+pub(super) fn check_range(
+    setting: &'static str,
+    given: Option<u32>,
+    range: (u32, u32),
+) -> Result<(), ConfigError> {
     let (least, most) = range;
     match given {
         Some(given) if given < least || given > most => Err(ConfigError::Range {
@@ -165,19 +184,25 @@ fn secret(
     }
 }
 
-fn storage(options: StorageOptions) -> Result<Storage, ConfigError> {
+fn storage(options: StorageOptions, database: DatabaseOptions) -> Result<Storage, ConfigError> {
     let default_dir = || {
         directories::ProjectDirs::from("", "", "zenml-auth")
             .map(|dirs| dirs.data_dir().to_owned())
             .ok_or(ConfigError::NoDataDir)
     };
+    let data_dir = options.data_dir.map_or_else(default_dir, Ok)?;
+    let url = secret(
+        "the database URL",
+        options.database_url,
+        options.database_url_file,
+    )?;
+    let location = match url {
+        Some(url) => ConnectOptions::url(url.expose()),
+        None => ConnectOptions::sqlite_file(data_dir.join(DATABASE_FILE)),
+    };
     Ok(Storage {
-        data_dir: options.data_dir.map_or_else(default_dir, Ok)?,
-        database_url: secret(
-            "the database URL",
-            options.database_url,
-            options.database_url_file,
-        )?,
+        data_dir,
+        database: super::database::settings(location, database)?,
     })
 }
 
@@ -350,6 +375,122 @@ mod tests {
             config.server.public_url.as_deref(),
             Some("https://example.com/auth")
         );
+    }
+
+    #[test]
+    fn databases_are_described_without_their_password() {
+        let describe =
+            |flags: &[&str]| load_with("", flags).map(|config| config.storage.database.describe().unwrap());
+        assert_eq!(describe(&[]).unwrap(), "SQLite in data/zenml-auth.db");
+        assert_eq!(
+            describe(&[
+                "--database-url",
+                "postgres://me:hunter2@db.example.com/auth",
+                "--database-tls",
+                "verify-full"
+            ]),
+            Ok("PostgreSQL at db.example.com:5432, database auth, as me, TLS verify-full".to_owned())
+        );
+        assert_eq!(
+            describe(&[
+                "--database-url",
+                "mariadb://me:hunter2@db:3307/auth?ssl-mode=REQUIRED"
+            ]),
+            Ok("MySQL or MariaDB at db:3307, database auth, as me, TLS require".to_owned())
+        );
+    }
+
+    #[test]
+    fn database_settings_have_to_go_together() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let ca = file.path().to_str().unwrap();
+        let postgres = "postgres://me:hunter2@db/auth";
+        for (url, flags, expected) in [
+            (None, vec!["--database-tls", "require"], "the database is SQLite"),
+            (
+                Some("sqlite::memory:"),
+                vec!["--database-min-connections", "2"],
+                "the database is SQLite",
+            ),
+            (Some("db.example.com"), vec![], "has to begin with postgres://"),
+            (
+                Some("oracle://me:hunter2@db/auth"),
+                vec![],
+                "\"oracle\" are not supported",
+            ),
+            (
+                Some("postgres://me:hunter2@db/auth?sslmod=require"),
+                vec![],
+                "\"sslmod\"",
+            ),
+            (Some("postgres://me:hunter2@db:port/auth"), vec![], "port"),
+            (Some("mysql://me:hunter2@db"), vec![], "names no database"),
+            (
+                Some("postgres://me:hunter2@db/auth?sslmode=require"),
+                vec!["--database-tls", "require"],
+                "say it once",
+            ),
+            (
+                Some(postgres),
+                vec!["--database-ca-file", ca],
+                "not set to verify-ca",
+            ),
+            (
+                Some(postgres),
+                vec!["--database-tls", "verify-ca"],
+                "use verify-full",
+            ),
+            (
+                Some(postgres),
+                vec![
+                    "--database-tls",
+                    "verify-full",
+                    "--database-ca-file",
+                    "/not/there.pem",
+                ],
+                "/not/there.pem",
+            ),
+            (
+                Some(postgres),
+                vec![
+                    "--database-min-connections",
+                    "5",
+                    "--database-max-connections",
+                    "4",
+                ],
+                "at least the fewest",
+            ),
+            (
+                Some(postgres),
+                vec!["--database-max-connections", "0"],
+                "1..=1000",
+            ),
+        ] {
+            let mut all: Vec<&str> = url.map_or(vec![], |url| vec!["--database-url", url]);
+            all.extend(&flags);
+            let error = load_with("", &all).unwrap_err();
+            assert!(error.contains(expected), "{all:?}: {error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn database_settings_come_from_the_file_as_well() {
+        let toml = "[storage]\ndatabase_url = \"postgres://me@db/auth\"\n\
+                    [database]\nmax_connections = 7\nstatement_timeout = \"3s\"\ntls = \"verify-full\"\n";
+        let database = load_with(toml, &[]).unwrap().storage.database;
+        assert_eq!(
+            (database.connections, database.statement_timeout),
+            (7, Duration::from_secs(3))
+        );
+        assert!(database.describe().unwrap().ends_with("TLS verify-full"));
+        let sqlite = load_with("[database]\nmax_connections = 2\n", &[])
+            .unwrap()
+            .storage
+            .database;
+        assert_eq!(sqlite.connections, 2);
+        let toml = "[database]\nmax_connections = 5000\n";
+        assert!(load_with(toml, &[]).unwrap_err().contains("1 to 1000"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Each setting is declared once, in [`options`], with its flag, its variable and its key in the file. [`load`]
 //! merges the layers and checks them, and everything after it works with the typed [`Config`].
 
+mod database;
 mod load;
 pub mod options;
 mod values;
@@ -14,10 +15,11 @@ use ipnet::IpNet;
 use zenml_auth_core::password::HashingCost;
 use zenml_auth_core::settings::Settings;
 use zenml_auth_model::{Name, Secret};
+use zenml_auth_storage::ConnectOptions;
 
 pub use load::{ConfigError, load};
 pub use options::Options;
-pub use values::{LogFormat, Span, Switch};
+pub use values::{LogFormat, Span, Switch, Tls};
 
 /// Everything that can be set, checked.
 #[derive(Debug, Clone)]
@@ -52,8 +54,8 @@ pub struct Server {
 pub struct Storage {
     /// The folder of the embedded database.
     pub data_dir: PathBuf,
-    /// Another database, if one was given.
-    pub database_url: Option<Secret>,
+    /// The database: the embedded one, or the one that was given by its URL.
+    pub database: ConnectOptions,
 }
 
 /// Who administers a new server.

@@ -15,7 +15,7 @@ use clap::Args;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::values::{LogFormat, RateText, Span, Switch};
+use super::values::{LogFormat, RateText, Span, Switch, Tls};
 
 macro_rules! section {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident : $type:ty),+ $(,)? }) => {
@@ -58,7 +58,8 @@ section!(
         /// The folder of the embedded database [default: the platform's folder for application data]
         #[arg(long, global = true, env = "ZENML_AUTH_DATA_DIR", value_name = "FOLDER", help_heading = "Storage")]
         data_dir: PathBuf,
-        /// The database [default: SQLite in the data folder]
+        /// The database: postgres://user@host/name, mysql://user@host/name, mariadb://… or sqlite:… [default: SQLite in the
+        /// data folder]; other users of the machine can see flags, so give a password by the variable or the file
         #[arg(long, global = true, env = "ZENML_AUTH_DATABASE_URL", value_name = "URL", hide_env_values = true,
             help_heading = "Storage")]
         database_url: String,
@@ -66,6 +67,50 @@ section!(
         #[arg(long, global = true, env = "ZENML_AUTH_DATABASE_URL_FILE", value_name = "FILE",
             help_heading = "Storage")]
         database_url_file: PathBuf,
+    }
+);
+
+section!(
+    /// `[database]`
+    DatabaseOptions {
+        /// The most connections to the database at the same time; on a database server one more reads the revocation
+        /// epoch [default: 10, with SQLite 4]
+        #[arg(long = "database-max-connections", global = true, env = "ZENML_AUTH_DATABASE_MAX_CONNECTIONS",
+            value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1000), help_heading = "Database")]
+        max_connections: u32,
+        /// How many connections are kept open to a database server when there is nothing to do [default: 1]
+        #[arg(long = "database-min-connections", global = true, env = "ZENML_AUTH_DATABASE_MIN_CONNECTIONS",
+            value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(0..=1000), help_heading = "Database")]
+        min_connections: u32,
+        /// How long a request waits for a connection before it is turned away [default: 5s, with SQLite 30s]
+        #[arg(long = "database-acquire-timeout", global = true, env = "ZENML_AUTH_DATABASE_ACQUIRE_TIMEOUT",
+            value_name = "SPAN", help_heading = "Database")]
+        acquire_timeout: Span,
+        /// How long a database server may take to let the server in, at the start and later [default: 10s]
+        #[arg(long = "database-connect-timeout", global = true, env = "ZENML_AUTH_DATABASE_CONNECT_TIMEOUT",
+            value_name = "SPAN", help_heading = "Database")]
+        connect_timeout: Span,
+        /// How long a database server may work on one statement, waiting for locks included [default: 10s]
+        #[arg(long = "database-statement-timeout", global = true, env = "ZENML_AUTH_DATABASE_STATEMENT_TIMEOUT",
+            value_name = "SPAN", help_heading = "Database")]
+        statement_timeout: Span,
+        /// After how long without use a connection to a database server is closed [default: 10m]
+        #[arg(long = "database-idle-timeout", global = true, env = "ZENML_AUTH_DATABASE_IDLE_TIMEOUT",
+            value_name = "SPAN", help_heading = "Database")]
+        idle_timeout: Span,
+        /// After how long a connection to a database server is replaced by a new one [default: 30m]
+        #[arg(long = "database-max-lifetime", global = true, env = "ZENML_AUTH_DATABASE_MAX_LIFETIME",
+            value_name = "SPAN", help_heading = "Database")]
+        max_lifetime: Span,
+        /// How connections to a database server are protected: disable, prefer, require, verify-ca or verify-full; only
+        /// the last is safe from whoever stands in between [default: what the URL says, or else prefer]
+        #[arg(long = "database-tls", global = true, env = "ZENML_AUTH_DATABASE_TLS", value_name = "MODE", value_enum,
+            hide_possible_values = true, help_heading = "Database")]
+        tls: Tls,
+        /// A file of certificates (PEM) of authorities that are trusted beside the system's, for verify-ca and verify-full
+        #[arg(long = "database-ca-file", global = true, env = "ZENML_AUTH_DATABASE_CA_FILE", value_name = "FILE",
+            help_heading = "Database")]
+        ca_file: PathBuf,
     }
 );
 
@@ -190,6 +235,9 @@ pub struct Options {
     /// Where it keeps things.
     #[command(flatten)]
     pub storage: StorageOptions,
+    /// How it uses the database.
+    #[command(flatten)]
+    pub database: DatabaseOptions,
     /// Who administers it at first.
     #[command(flatten)]
     pub admin: AdminOptions,
@@ -210,6 +258,7 @@ pub struct Options {
 pub(super) struct File {
     pub(super) server: ServerOptions,
     pub(super) storage: StorageOptions,
+    pub(super) database: DatabaseOptions,
     pub(super) admin: AdminOptions,
     pub(super) lifetimes: LifetimeOptions,
     pub(super) limits: LimitOptions,

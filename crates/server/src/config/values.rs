@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use zenml_auth_core::settings::Rate;
+use zenml_auth_storage::TlsMode;
 
 /// A time span such as `30d`, `24h`, `5m` or `1h 30m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -73,6 +74,34 @@ pub enum Switch {
     On,
     /// Off.
     Off,
+}
+
+/// How connections to a database server are protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tls {
+    /// Not at all.
+    Disable,
+    /// With TLS if the server has it.
+    Prefer,
+    /// With TLS, whoever answers.
+    Require,
+    /// With the certificate of a trusted authority, whatever name is on it.
+    VerifyCa,
+    /// With the certificate of a trusted authority for the host that was asked for.
+    VerifyFull,
+}
+
+impl From<Tls> for TlsMode {
+    fn from(tls: Tls) -> Self {
+        match tls {
+            Tls::Disable => Self::Disable,
+            Tls::Prefer => Self::Prefer,
+            Tls::Require => Self::Require,
+            Tls::VerifyCa => Self::VerifyCa,
+            Tls::VerifyFull => Self::VerifyFull,
+        }
+    }
 }
 
 /// How log lines look.

@@ -7,7 +7,7 @@ mod postgres;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server;
 #[cfg(feature = "sqlite")]
-mod sqlite;
+pub(crate) mod sqlite;
 mod unique;
 
 use sea_orm::sea_query::{Expr, ExprTrait, NullOrdering, Order, SimpleExpr};
@@ -95,11 +95,23 @@ impl Dialect {
         }
     }
 
+    /// The same for those who use this crate.
+    pub(crate) const fn database(self) -> Database {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => Database::Sqlite,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => Database::Postgres,
+            #[cfg(feature = "mysql")]
+            Self::MySql => Database::MySql,
+        }
+    }
+
     /// Where the options point at, for people.
     pub(crate) fn describe(self, options: &ConnectOptions) -> Result<String, OptionsError> {
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite => Ok(sqlite::describe(options)),
+            Self::Sqlite => sqlite::describe(options),
             #[cfg(feature = "postgres")]
             Self::Postgres => postgres::describe(options),
             #[cfg(feature = "mysql")]

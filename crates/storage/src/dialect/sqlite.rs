@@ -1,12 +1,12 @@
 //! SQLite: one file, many readers, one writer.
 
 use std::io::{Error, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use sea_orm::sea_query::{Func, SimpleExpr};
-use sea_orm::sqlx::ConnectOptions as _;
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sea_orm::sqlx::{self, ConnectOptions as _};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbErr, SqliteTransactionMode, SqlxSqliteConnector,
     TransactionOptions,
@@ -15,7 +15,7 @@ use zenml_auth_core::ports::StoreError;
 
 use super::{Connections, Failure, unique};
 use crate::error;
-use crate::options::{ConnectOptions, Location};
+use crate::options::{ConnectOptions, Location, OptionsError};
 
 /// After how many pages (of 4 KiB) the write-ahead log is moved to the database file. Under load that is about once a
 /// second rather than with every other commit; after a crash so much has to be read again, which takes an instant.
@@ -64,11 +64,25 @@ pub(super) async fn connect(options: &ConnectOptions) -> Result<Connections, Sto
     Ok(Connections { writer, reader })
 }
 
-/// For people. There is no password in a path.
-pub(super) fn describe(options: &ConnectOptions) -> String {
+/// For people.
+pub(super) fn describe(options: &ConnectOptions) -> Result<String, OptionsError> {
+    Ok(match file(options)? {
+        Some(path) => format!("SQLite in {}", path.display()),
+        None => "SQLite in memory".to_owned(),
+    })
+}
+
+/// The file that the options point at, if it is one.
+pub(crate) fn file(options: &ConnectOptions) -> Result<Option<PathBuf>, OptionsError> {
     match &options.location {
-        Location::SqliteFile(path) => format!("SQLite in {}", path.display()),
-        Location::Url(url) => format!("SQLite at {url}"),
+        Location::SqliteFile(path) => Ok(Some(path.clone())),
+        location if is_in_memory(location) => Ok(None),
+        Location::Url(url) => {
+            let sqlite: SqliteConnectOptions = url
+                .parse()
+                .map_err(|problem: sqlx::Error| OptionsError(problem.to_string()))?;
+            Ok(Some(sqlite.get_filename().to_owned()))
+        }
     }
 }
 
