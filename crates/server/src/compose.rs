@@ -1,6 +1,5 @@
 //! The one place where storage is plugged into core.
 
-use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,8 +9,6 @@ use zenml_auth_core::services::{Engine, FirstAdministrator, OpenError, Ports, Se
 use zenml_auth_storage::{OptionsError, SchemaError, SqlStore};
 
 use crate::config::{Config, Storage};
-
-const LOCK_FILE: &str = "zenml-auth.lock";
 
 /// Why the server's parts can't be put together.
 #[derive(Debug, thiserror::Error)]
@@ -24,13 +21,21 @@ pub enum ComposeError {
         /// Why.
         source: io::Error,
     },
-    /// Another server runs on the data folder.
+    /// The lock beside the database can't be used.
+    #[error("can't lock the database with {path}: {source}")]
+    Lock {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another server runs on the database.
     #[error(
-        "another zenml-auth server runs on the data folder {0}; stop it first, or use another --data-dir"
+        "another zenml-auth server runs on the database {0}; stop it first, or use another --data-dir or --database-url"
     )]
-    FolderInUse(PathBuf),
+    InUse(PathBuf),
     /// There is no database where there should be one.
-    #[error("there is no database at {0}; start the server first, or check --data-dir")]
+    #[error("there is no database at {0}; start the server first, or check --data-dir and --database-url")]
     NoDatabase(PathBuf),
     /// The database can't be opened.
     #[error("can't open the database: {0}")]
@@ -49,12 +54,8 @@ pub enum ComposeError {
     SetUp(#[from] SetUpError),
 }
 
-/// Keeps other servers off the data folder for as long as it lives.
-#[derive(Debug)]
-pub struct FolderLock(#[allow(dead_code, reason = "held, not read")] File);
-
 /// Makes the data folder, for its owner only, if it is not there.
-fn make_folder(folder: &Path) -> Result<(), ComposeError> {
+pub(crate) fn make_folder(folder: &Path) -> Result<(), ComposeError> {
     let broken = |source| ComposeError::Folder {
         folder: folder.to_owned(),
         source,
@@ -67,33 +68,6 @@ fn make_folder(folder: &Path) -> Result<(), ComposeError> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder).map_err(broken)
-}
-
-/// Takes the folder of the embedded database for one server. On a database server there is nothing to take.
-///
-/// # Errors
-/// [`ComposeError`] when another server has it, or it can't be used.
-pub fn lock_folder(storage: &Storage) -> Result<Option<FolderLock>, ComposeError> {
-    let Some(database) = storage.database.file()? else {
-        return Ok(None);
-    };
-    let folder = folder_of(&database);
-    make_folder(&folder)?;
-    let broken = |source| ComposeError::Folder {
-        folder: folder.clone(),
-        source,
-    };
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(folder.join(LOCK_FILE))
-        .map_err(broken)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(FolderLock(file))),
-        Err(TryLockError::WouldBlock) => Err(ComposeError::FolderInUse(folder)),
-        Err(TryLockError::Error(source)) => Err(broken(source)),
-    }
 }
 
 /// What to do when there is no embedded database yet.
@@ -122,7 +96,8 @@ pub async fn connect(storage: &Storage, if_missing: IfMissing) -> Result<SqlStor
     Ok(SqlStore::connect(&options).await?)
 }
 
-fn folder_of(file: &Path) -> PathBuf {
+/// The folder that a file is in.
+pub(crate) fn folder_of(file: &Path) -> PathBuf {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or(Path::new(".")).to_owned()
 }

@@ -2,8 +2,10 @@
 //!
 //! Requests come in through [`routes`] (the API) and [`pages`] (what people see), get their caller and body from
 //! [`extract`], call one service of `zenml-auth-core`, and answer in the wire's form; [`errors`] says how each
-//! refusal looks. [`compose`] is the one place where storage is plugged into core.
+//! refusal looks. [`compose`] is the one place where storage is plugged into core, [`ownership`] sees to it that one
+//! process at a time writes to a SQLite file, and [`admin`] is how operators get at what that process owns.
 
+pub mod admin;
 pub mod commands;
 pub mod compose;
 pub mod config;
@@ -12,6 +14,7 @@ pub mod extract;
 pub mod jobs;
 pub mod middleware;
 pub mod openapi;
+pub mod ownership;
 pub mod pages;
 pub mod routes;
 pub mod serve;

@@ -8,136 +8,19 @@
     reason = "all of this is test code, and waits for real processes"
 )]
 
+mod program;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-const PASSWORD: &str = "zenml-Passw0rd";
-const DEADLINE: Duration = Duration::from_secs(30);
-
-fn program(folder: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_zenml-auth-server"));
-    command
-        .arg("--data-dir")
-        .arg(folder)
-        .args(arguments)
-        .env("ZENML_AUTH_ADMIN_PASSWORD", PASSWORD);
-    command
-}
-
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    program(folder, arguments).output().unwrap()
-}
-
-/// What a command says when it fails, which it has to.
-fn failure(output: &Output) -> String {
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// A running server; it is killed when dropped.
-struct Server {
-    process: Child,
-    address: String,
-    greeting: String,
-}
-
-impl Server {
-    fn start(folder: &Path, arguments: &[&str]) -> Self {
-        let address = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .to_string();
-        let mut command = program(folder, &["--bind", &address]);
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(folder.join("test.log"))
-            .unwrap();
-        let mut process = command
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
-        let mut greeting = String::new();
-        for line in BufReader::new(process.stdout.take().unwrap()).lines() {
-            let line = line.unwrap();
-            greeting.push_str(&line);
-            greeting.push('\n');
-            if line.starts_with("Connect with") {
-                break;
-            }
-        }
-        assert!(greeting.contains("Listening on"), "{greeting}");
-        Self {
-            process,
-            address,
-            greeting,
-        }
-    }
-
-    /// Sends a request and gives status and body; `None` when the server is gone.
-    fn try_send(&self, method: &str, path: &str, token: &str, body: &str) -> Option<(u16, String)> {
-        let mut stream = TcpStream::connect(&self.address).ok()?;
-        let length = body.len();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
-             Content-Length: {length}\r\n\r\n{body}"
-        )
-        .ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let status = answer.split(' ').nth(1)?.parse().ok()?;
-        Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
-    }
-
-    fn send(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
-        self.try_send(method, path, token, body).unwrap()
-    }
-
-    fn sign_in(&self, password: &str) -> Option<String> {
-        let (status, body) = self.send(
-            "POST",
-            "/api/v1/login",
-            "",
-            &format!("username=default&password={password}"),
-        );
-        let body: Value = serde_json::from_str(&body).unwrap();
-        (status == 200).then(|| body["access_token"].as_str().unwrap().to_owned())
-    }
-
-    fn terminate(mut self) -> (Option<i32>, Duration) {
-        let begun = Instant::now();
-        let killed = Command::new("kill")
-            .arg(self.process.id().to_string())
-            .status()
-            .unwrap();
-        assert!(killed.success());
-        loop {
-            if let Some(status) = self.process.try_wait().unwrap() {
-                return (status.code(), begun.elapsed());
-            }
-            assert!(begun.elapsed() < DEADLINE, "it does not end");
-            std::thread::yield_now();
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
+use crate::program::{DEADLINE, PASSWORD, Server, failure, program, run};
 
 #[test]
 fn the_first_start_makes_an_administrator_and_the_second_does_not() {
@@ -192,11 +75,7 @@ fn a_password_is_made_and_shown_once_when_none_is_given() {
             break;
         }
     }
-    let server = Server {
-        process,
-        address,
-        greeting,
-    };
+    let server = Server::of(process, address, greeting);
     let made = password_of(&server.greeting).unwrap();
     assert!(server.sign_in(&made).is_some());
     drop(server);
@@ -242,7 +121,7 @@ fn a_second_server_on_the_folder_is_refused() {
     let first = Server::start(folder.path(), &[]);
     let said = failure(&run(folder.path(), &["--bind", "127.0.0.1:0"]));
     assert!(
-        said.contains("another zenml-auth server runs on the data folder"),
+        said.contains("another zenml-auth server runs on the database"),
         "{said}"
     );
     assert!(first.sign_in(PASSWORD).is_some());

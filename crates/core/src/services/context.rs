@@ -58,13 +58,28 @@ impl Engine {
     /// # Errors
     /// [`OpenError`] when the store was not set up or does not answer.
     pub async fn open(ports: Ports, settings: Settings, cost: HashingCost) -> Result<Self, OpenError> {
+        let engine = Self::open_to_look(ports, settings, cost).await?;
+        engine.maintenance().rotate_signing_key_if_due().await?;
+        Ok(engine)
+    }
+
+    /// Opens a store that was [set up](super::set_up), and changes nothing in it by that: for whoever only reads, while
+    /// somebody else may have it open. It has no signing keys, and so lets nobody in.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub async fn open_to_look(
+        ports: Ports,
+        settings: Settings,
+        cost: HashingCost,
+    ) -> Result<Self, OpenError> {
         let server = ports
             .store
             .server()
             .await
             .map_err(Internal::from)?
             .ok_or(OpenError::NotSetUp)?;
-        let engine = Self {
+        Ok(Self {
             identities: Identities::new(Arc::clone(&ports.store)),
             keyring: Keyring::new(server.id),
             passwords: Passwords::new(cost, ports.entropy.as_ref()).map_err(Internal::from)?,
@@ -74,9 +89,7 @@ impl Engine {
             ports,
             settings,
             server,
-        };
-        engine.maintenance().rotate_signing_key_if_due().await?;
-        Ok(engine)
+        })
     }
 
     /// The server this is.

@@ -1,17 +1,15 @@
-//! `admin create-user | reset-password | list-users`
+//! `admin create-user | reset-password | deactivate-user | activate-user | list-users`
 
 use std::io::Read as _;
-use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use zenml_auth_core::caller::Caller;
-use zenml_auth_core::services::{Engine, NewUser};
-use zenml_auth_model::query::{PageRequest, Query};
-use zenml_auth_model::{Name, Secret, Text};
+use zenml_auth_api::SecretText;
 
 use super::CommandError;
 use super::print::line;
-use crate::compose::{IfMissing, connect, ports};
+use crate::admin::access::Access;
+use crate::admin::operation::{Listed, State};
+use crate::admin::{Done, Operation};
 use crate::config::Config;
 
 #[derive(Debug, Args)]
@@ -41,111 +39,122 @@ enum Task {
         #[arg(long)]
         password_stdin: bool,
     },
+    /// Keep a user out; everything they were signed in with ends for good
+    DeactivateUser {
+        /// The user's name
+        name: String,
+    },
+    /// Let a user who was deactivated in again, with the password they had
+    ActivateUser {
+        /// The user's name
+        name: String,
+    },
     /// List the users
     ListUsers,
 }
 
 pub(super) async fn run(args: AdminArgs, config: &Config) -> Result<(), CommandError> {
-    let store = Arc::new(connect(&config.storage, IfMissing::Refuse).await?);
-    store.check_schema().await?;
-    let engine = Engine::open(ports(store.clone()), config.settings, config.hashing).await?;
-    let done = task(args.task, &engine).await;
-    drop(engine);
-    store.close().await?;
+    // Whoever types a password must not keep others from the database meanwhile.
+    let operation = operation(args.task)?;
+    let mut access = Access::open(config).await?;
+    let done = carry_out(&mut access, operation).await;
+    access.close().await?;
     done
 }
 
-async fn task(task: Task, engine: &Engine) -> Result<(), CommandError> {
-    let operator = Caller::operator();
-    match task {
+fn operation(task: Task) -> Result<Operation, CommandError> {
+    Ok(match task {
         Task::CreateUser {
             name,
             admin,
             password_stdin,
-        } => {
-            let password = Password::get(password_stdin, engine)?;
-            let new = NewUser {
-                name: Name::new(name)?,
-                full_name: Text::default(),
-                email: None,
-                email_opted_in: None,
-                password: Some(password.value.clone()),
-                is_admin: admin,
-                metadata: None,
-                avatar_url: None,
-            };
-            let (user, _) = engine.users().create(&operator, new).await?;
-            line(&format!("Created the user {}.", user.name));
-            password.show();
-        }
-        Task::ResetPassword { name, password_stdin } => {
-            let password = Password::get(password_stdin, engine)?;
-            let user = engine
-                .users()
-                .reset_password(&name, password.value.clone())
-                .await?;
-            line(&format!(
-                "The user {} has a new password, and is signed out everywhere.",
-                user.name
-            ));
-            password.show();
-        }
-        Task::ListUsers => list(engine, &operator).await?,
-    }
-    Ok(())
+        } => Operation::CreateUser {
+            name,
+            is_admin: admin,
+            password: password(password_stdin)?,
+        },
+        Task::ResetPassword { name, password_stdin } => Operation::ResetPassword {
+            name,
+            password: password(password_stdin)?,
+        },
+        Task::DeactivateUser { name } => Operation::DeactivateUser { name },
+        Task::ActivateUser { name } => Operation::ActivateUser { name },
+        Task::ListUsers => Operation::ListUsers { page: 1 },
+    })
 }
 
-async fn list(engine: &Engine, operator: &Caller) -> Result<(), CommandError> {
-    for number in 1.. {
-        let query = Query {
-            page: PageRequest::new(number, 1000)?,
-            ..Query::default()
+async fn carry_out(access: &mut Access, operation: Operation) -> Result<(), CommandError> {
+    let mut next = Some(operation);
+    while let Some(operation) = next.take() {
+        let page = match &operation {
+            Operation::ListUsers { page } => *page,
+            _ => 1,
         };
-        let page = engine.users().list(operator, &query).await?;
-        for user in &page.items {
-            let state = match (user.active, user.activation.is_some()) {
-                (true, _) => "active",
-                (false, true) => "invited",
-                (false, false) => "inactive",
-            };
-            let role = if user.is_admin { "administrator" } else { "" };
-            line(format!("{}  {state:<8}  {}  {role}", user.id, user.name).trim_end());
+        let done = access.perform(operation).await?;
+        if matches!(done, Done::Users { more: true, .. }) {
+            next = Some(Operation::ListUsers { page: page + 1 });
         }
-        if u64::from(number) >= page.total_pages() {
-            break;
-        }
+        tell(done);
     }
     Ok(())
 }
 
-/// A password, and whether somebody has to be told.
-struct Password {
-    value: Secret,
-    made: bool,
-}
-
-impl Password {
-    fn get(from_stdin: bool, engine: &Engine) -> Result<Self, CommandError> {
-        if !from_stdin {
-            return Ok(Self {
-                value: engine.users().suggest_password(),
-                made: true,
-            });
+fn tell(done: Done) {
+    match done {
+        Done::UserCreated { name, made_password } => {
+            line(&format!("Created the user {name}."));
+            show(made_password.as_ref());
         }
-        let mut text = String::new();
-        std::io::stdin().take(4096).read_to_string(&mut text)?;
-        Ok(Self {
-            value: Secret::new(text.trim_end_matches(['\r', '\n'])),
-            made: false,
-        })
-    }
-
-    fn show(&self) {
-        if self.made {
+        Done::PasswordReset { name, made_password } => {
             line(&format!(
-                "Their password, shown this once: {}",
-                self.value.expose()
+                "The user {name} has a new password, and is signed out everywhere."
+            ));
+            show(made_password.as_ref());
+        }
+        Done::UserDeactivated {
+            name,
+            activation_token,
+        } => {
+            line(&format!(
+                "The user {name} is deactivated, and signed out everywhere."
+            ));
+            line(&format!(
+                "To let them in again: zenml-auth-server admin activate-user, or they choose a new password at \
+                 /activate-user with this token, shown this once: {}",
+                activation_token.expose()
             ));
         }
+        Done::UserActivated { name } => {
+            line(&format!(
+                "The user {name} may sign in, with the password they had."
+            ));
+        }
+        Done::Users { users, .. } => users.iter().for_each(list),
+    }
+}
+
+fn list(user: &Listed) {
+    let state = match user.state {
+        State::Active => "active",
+        State::Invited => "invited",
+        State::Inactive => "inactive",
+    };
+    let role = if user.is_admin { "administrator" } else { "" };
+    line(format!("{}  {state:<8}  {}  {role}", user.id, user.name).trim_end());
+}
+
+/// The password from standard input, if it is there.
+fn password(from_stdin: bool) -> Result<Option<SecretText>, CommandError> {
+    if !from_stdin {
+        return Ok(None);
+    }
+    let mut text = String::new();
+    std::io::stdin().take(4096).read_to_string(&mut text)?;
+    Ok(Some(SecretText::new(text.trim_end_matches(['\r', '\n']))))
+}
+
+fn show(made_password: Option<&SecretText>) {
+    if let Some(password) = made_password {
+        line(&format!("Their password, shown this once: {}", password.expose()));
     }
 }

@@ -50,7 +50,7 @@ enum Output {
 pub(super) async fn run(args: &AuditArgs, config: &Config) -> Result<(), CommandError> {
     let store = Arc::new(connect(&config.storage, IfMissing::Refuse).await?);
     store.check_schema().await?;
-    let engine = Engine::open(ports(store.clone()), config.settings, config.hashing).await?;
+    let engine = Engine::open_to_look(ports(store.clone()), config.settings, config.hashing).await?;
     let page = engine.audit().list(&Caller::operator(), &query(args)?).await?;
     // The latest were asked for; they read better in the order in which they happened.
     for event in page.items.iter().rev() {

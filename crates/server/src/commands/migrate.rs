@@ -4,8 +4,9 @@ use clap::{Args, Subcommand};
 
 use super::CommandError;
 use super::print::line;
-use crate::compose::{IfMissing, connect, lock_folder};
+use crate::compose::{IfMissing, connect};
 use crate::config::Config;
+use crate::ownership;
 
 #[derive(Debug, Args)]
 pub(super) struct MigrateArgs {
@@ -29,13 +30,14 @@ enum Direction {
 
 pub(super) async fn run(args: &MigrateArgs, config: &Config) -> Result<(), CommandError> {
     // Changing the schema under a running server would break it; looking does no harm.
-    let _lock = match args.direction {
-        Direction::Up | Direction::Down { .. } => lock_folder(&config.storage)?,
-        Direction::Status => None,
+    let (if_missing, writes) = match args.direction {
+        Direction::Up => (IfMissing::Create, true),
+        Direction::Down { .. } => (IfMissing::Refuse, true),
+        Direction::Status => (IfMissing::Refuse, false),
     };
-    let if_missing = match args.direction {
-        Direction::Up => IfMissing::Create,
-        Direction::Down { .. } | Direction::Status => IfMissing::Refuse,
+    let _lock = match writes {
+        true => ownership::take(&config.storage, if_missing).await?,
+        false => None,
     };
     let store = connect(&config.storage, if_missing).await?;
     match args.direction {

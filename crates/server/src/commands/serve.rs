@@ -6,15 +6,20 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+#[cfg(unix)]
+use zenml_auth_core::services::Engine;
 use zenml_auth_core::services::SetUp;
 use zenml_auth_storage::Database;
 
 use super::CommandError;
 use super::print::line;
-use crate::compose::{IfMissing, connect, lock_folder, open, ports};
+#[cfg(unix)]
+use crate::admin::door::Door;
+use crate::compose::{IfMissing, connect, open, ports};
 use crate::config::Config;
 use crate::extract::proxies::TrustedProxies;
 use crate::jobs::Jobs;
+use crate::ownership::DatabaseFile;
 use crate::serve;
 use crate::state::{App, Facts};
 
@@ -31,7 +36,11 @@ pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandE
         .await
         .map_err(|error| format!("can't listen on {}: {error}", config.server.bind))?;
     let address = listener.local_addr()?;
-    let lock = lock_folder(&config.storage)?;
+    let database = DatabaseFile::locate(&config.storage, IfMissing::Create)?;
+    let lock = match &database {
+        Some(database) => Some(database.lock().await?),
+        None => None,
+    };
     let store = Arc::new(connect(&config.storage, IfMissing::Create).await?);
     if args.no_migrate {
         store.check_schema().await?;
@@ -50,6 +59,8 @@ pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandE
             database_type: database_type(store.database()),
         }),
     };
+    #[cfg(unix)]
+    let door = database.and_then(|database| open_door(database, engine.clone()));
     welcome(address, &config, &set_up);
 
     let (stop, stopped) = watch::channel(false);
@@ -61,6 +72,10 @@ pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandE
     });
     serve::serve(listener, serve::router(app), stopped).await?;
     jobs.finish().await?;
+    #[cfg(unix)]
+    if let Some(door) = door {
+        door.close().await;
+    }
     store.close().await?;
     drop(lock);
     tracing::info!("stopped");
@@ -74,6 +89,16 @@ const fn database_type(database: Database) -> &'static str {
         Database::MySql => "mysql",
         Database::Postgres => "other",
     }
+}
+
+/// Lets operators in, as the database is ours now. Without it they have to stop the server first.
+#[cfg(unix)]
+fn open_door(database: DatabaseFile, engine: Arc<Engine>) -> Option<Door> {
+    let opened = Door::open(database, engine);
+    if let Err(error) = &opened {
+        tracing::warn!(%error, "there is no socket for operators; `admin` works only while this server is stopped");
+    }
+    opened.ok()
 }
 
 /// What somebody who just started a server wants to know.

@@ -105,7 +105,7 @@ async fn pool(
     Ok(SqlxSqliteConnector::from_sqlx_sqlite_pool(pool))
 }
 
-fn is_in_memory(location: &Location) -> bool {
+pub(crate) fn is_in_memory(location: &Location) -> bool {
     match location {
         Location::SqliteFile(_) => false,
         Location::Url(url) => url.contains(":memory:") || url.contains("mode=memory"),

@@ -1,0 +1,324 @@
+//! What an operator can ask for, what comes of it, and carrying it out.
+
+use serde::{Deserialize, Serialize};
+use zenml_auth_api::SecretText;
+use zenml_auth_core::caller::Caller;
+use zenml_auth_core::lookup::By;
+use zenml_auth_core::services::{
+    ChangeUserError, CreateUserError, DeactivateUserError, Engine, FindUserError, Internal, NewUser,
+    OperatorUserError, UserChanges,
+};
+use zenml_auth_model::query::{PageRequest, Query};
+use zenml_auth_model::{Name, Secret, Text, User};
+
+/// How many users come at a time.
+const PAGE: u32 = 1000;
+
+/// What an operator can ask for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Operation {
+    /// Make a user.
+    CreateUser {
+        /// The sign-in name.
+        name: String,
+        /// Whether they administer.
+        is_admin: bool,
+        /// Their password; one is made when none is given.
+        password: Option<SecretText>,
+    },
+    /// Set a user's password, and let them in again; everything they were signed in with ends.
+    ResetPassword {
+        /// The sign-in name.
+        name: String,
+        /// The new password; one is made when none is given.
+        password: Option<SecretText>,
+    },
+    /// Keep a user out; everything they were signed in with ends for good.
+    DeactivateUser {
+        /// The sign-in name.
+        name: String,
+    },
+    /// Let a user in again, with the password they had.
+    ActivateUser {
+        /// The sign-in name.
+        name: String,
+    },
+    /// A page of the users.
+    ListUsers {
+        /// Which page, from 1.
+        page: u32,
+    },
+}
+
+impl Operation {
+    /// What it is called in the log. Whom it is about is in the audit trail.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::CreateUser { .. } => "create_user",
+            Self::ResetPassword { .. } => "reset_password",
+            Self::DeactivateUser { .. } => "deactivate_user",
+            Self::ActivateUser { .. } => "activate_user",
+            Self::ListUsers { .. } => "list_users",
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Done {
+    /// There is a new user.
+    UserCreated {
+        /// Their name.
+        name: String,
+        /// Their password, if it was made.
+        made_password: Option<SecretText>,
+    },
+    /// The user has a new password.
+    PasswordReset {
+        /// Their name.
+        name: String,
+        /// Their password, if it was made.
+        made_password: Option<SecretText>,
+    },
+    /// The user is kept out.
+    UserDeactivated {
+        /// Their name.
+        name: String,
+        /// With it they can set a new password and come back.
+        activation_token: SecretText,
+    },
+    /// The user may come in.
+    UserActivated {
+        /// Their name.
+        name: String,
+    },
+    /// A page of users.
+    Users {
+        /// Those on it.
+        users: Vec<Listed>,
+        /// Whether there are more.
+        more: bool,
+    },
+}
+
+/// A user in the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Their id.
+    pub id: String,
+    /// Their sign-in name.
+    pub name: String,
+    /// Whether they may come in.
+    pub state: State,
+    /// Whether they administer.
+    pub is_admin: bool,
+}
+
+/// Whether a user may come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// They may.
+    Active,
+    /// They may when they set a password with their activation token.
+    Invited,
+    /// They may not.
+    Inactive,
+}
+
+/// Why it was not done. Nothing was changed then.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// There is no such user.
+    #[error("there is no user of the name {0}")]
+    NoSuchUser(String),
+    /// There is one already.
+    #[error("there is a user of the name {0} already")]
+    NameTaken(String),
+    /// What was given can't be used; why.
+    #[error("{0}")]
+    NotUsable(String),
+    /// There has to be an administrator.
+    #[error("this is the last administrator; make somebody else one first")]
+    LastAdministrator,
+    /// Without a password there is nothing to sign in with.
+    #[error("the user has no password yet; set one with reset-password")]
+    NoPassword,
+    /// The database, most likely; why.
+    #[error("{0}")]
+    Failed(String),
+    /// The request could not be read.
+    #[error("the server did not understand the request")]
+    NotUnderstood,
+    /// The server speaks another language.
+    #[error(
+        "the server that runs on this database is {program}, which this program can't talk to; use that one"
+    )]
+    OtherProtocol {
+        /// The server's version.
+        program: String,
+    },
+}
+
+/// Carries out an operation as the operator.
+///
+/// # Errors
+/// [`Refusal`]
+pub async fn perform(engine: &Engine, operation: Operation) -> Result<Done, Refusal> {
+    let operator = Caller::operator();
+    let users = engine.users();
+    Ok(match operation {
+        Operation::CreateUser {
+            name,
+            is_admin,
+            password,
+        } => {
+            let (password, made_password) = given_or_made(engine, password);
+            let new = NewUser {
+                name: Name::new(name).map_err(|error| Refusal::NotUsable(error.to_string()))?,
+                full_name: Text::default(),
+                email: None,
+                email_opted_in: None,
+                password: Some(password),
+                is_admin,
+                metadata: None,
+                avatar_url: None,
+            };
+            let (user, _) = users.create(&operator, new).await?;
+            Done::UserCreated {
+                name: user.name.to_string(),
+                made_password,
+            }
+        }
+        Operation::ResetPassword { name, password } => {
+            let (password, made_password) = given_or_made(engine, password);
+            let user = users.reset_password(&name, password).await?;
+            Done::PasswordReset {
+                name: user.name.to_string(),
+                made_password,
+            }
+        }
+        Operation::DeactivateUser { name } => {
+            let (user, token) = users.deactivate(&operator, &By::Name(name)).await?;
+            Done::UserDeactivated {
+                name: user.name.to_string(),
+                activation_token: token.into(),
+            }
+        }
+        Operation::ActivateUser { name } => {
+            let changes = UserChanges {
+                active: Some(true),
+                ..UserChanges::default()
+            };
+            let user = users.update(&operator, &By::Name(name), &changes).await?;
+            Done::UserActivated {
+                name: user.name.to_string(),
+            }
+        }
+        Operation::ListUsers { page } => {
+            let query = Query {
+                page: PageRequest::new(page, PAGE).map_err(|error| Refusal::NotUsable(error.to_string()))?,
+                ..Query::default()
+            };
+            let found = users.list(&operator, &query).await?;
+            Done::Users {
+                users: found.items.iter().map(Listed::from).collect(),
+                more: u64::from(page) < found.total_pages(),
+            }
+        }
+    })
+}
+
+/// The password, and the same again if somebody has to be told.
+fn given_or_made(engine: &Engine, given: Option<SecretText>) -> (Secret, Option<SecretText>) {
+    match given {
+        Some(password) => (password.into_secret(), None),
+        None => {
+            let made = engine.users().suggest_password();
+            (made.clone(), Some(made.into()))
+        }
+    }
+}
+
+impl From<&User> for Listed {
+    fn from(user: &User) -> Self {
+        Self {
+            id: user.id.to_string(),
+            name: user.name.to_string(),
+            state: match (user.active, user.activation.is_some()) {
+                (true, _) => State::Active,
+                (false, true) => State::Invited,
+                (false, false) => State::Inactive,
+            },
+            is_admin: user.is_admin,
+        }
+    }
+}
+
+impl From<Internal> for Refusal {
+    fn from(error: Internal) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<CreateUserError> for Refusal {
+    fn from(error: CreateUserError) -> Self {
+        match error {
+            CreateUserError::NameTaken(name) => Self::NameTaken(name.to_string()),
+            CreateUserError::WeakPassword(weak) => Self::NotUsable(weak.to_string()),
+            CreateUserError::Internal(error) => error.into(),
+            error @ CreateUserError::NotAllowed(_) => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<OperatorUserError> for Refusal {
+    fn from(error: OperatorUserError) -> Self {
+        match error {
+            OperatorUserError::NotFound(name) => Self::NoSuchUser(name),
+            OperatorUserError::WeakPassword(weak) => Self::NotUsable(weak.to_string()),
+            OperatorUserError::Internal(error) => error.into(),
+        }
+    }
+}
+
+impl From<FindUserError> for Refusal {
+    fn from(error: FindUserError) -> Self {
+        match error {
+            FindUserError::NotFound(which) => Self::NoSuchUser(which.to_string()),
+            FindUserError::Internal(error) => error.into(),
+            error @ FindUserError::NotAllowed(_) => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<DeactivateUserError> for Refusal {
+    fn from(error: DeactivateUserError) -> Self {
+        match error {
+            DeactivateUserError::Find(error) => error.into(),
+            DeactivateUserError::LastAdministrator => Self::LastAdministrator,
+            error @ DeactivateUserError::Oneself => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<ChangeUserError> for Refusal {
+    fn from(error: ChangeUserError) -> Self {
+        match error {
+            ChangeUserError::Find(error) => error.into(),
+            ChangeUserError::LastAdministrator => Self::LastAdministrator,
+            ChangeUserError::NeverActivated => Self::NoPassword,
+            ChangeUserError::NameTaken(name) => Self::NameTaken(name.to_string()),
+            error @ (ChangeUserError::Password(_)
+            | ChangeUserError::OthersPassword
+            | ChangeUserError::OthersEmail
+            | ChangeUserError::OwnAdminFlag
+            | ChangeUserError::OwnActiveFlag
+            | ChangeUserError::EmailMissing) => Self::Failed(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The real program, for tests.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "each of the test files uses a part of this, and waits for real processes"
+)]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+pub const PASSWORD: &str = "zenml-Passw0rd";
+pub const DEADLINE: Duration = Duration::from_secs(30);
+
+pub fn program(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_zenml-auth-server"));
+    command
+        .arg("--data-dir")
+        .arg(folder)
+        .args(arguments)
+        .env("ZENML_AUTH_ADMIN_PASSWORD", PASSWORD);
+    command
+}
+
+pub fn run(folder: &Path, arguments: &[&str]) -> Output {
+    program(folder, arguments).output().unwrap()
+}
+
+/// What a command says when it fails, which it has to.
+pub fn failure(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// A running server; it is killed when dropped.
+pub struct Server {
+    pub process: Child,
+    pub address: String,
+    pub greeting: String,
+}
+
+impl Server {
+    /// One that was started otherwise.
+    pub fn of(process: Child, address: String, greeting: String) -> Self {
+        Self {
+            process,
+            address,
+            greeting,
+        }
+    }
+
+    pub fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let address = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .to_string();
+        let mut command = program(folder, &["--bind", &address]);
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(folder.join("test.log"))
+            .unwrap();
+        let mut process = command
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut greeting = String::new();
+        for line in BufReader::new(process.stdout.take().unwrap()).lines() {
+            let line = line.unwrap();
+            greeting.push_str(&line);
+            greeting.push('\n');
+            if line.starts_with("Connect with") {
+                break;
+            }
+        }
+        assert!(greeting.contains("Listening on"), "{greeting}");
+        Self {
+            process,
+            address,
+            greeting,
+        }
+    }
+
+    /// Sends a request and gives status and body; `None` when the server is gone.
+    pub fn try_send(&self, method: &str, path: &str, token: &str, body: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(&self.address).ok()?;
+        let length = body.len();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        )
+        .ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let status = answer.split(' ').nth(1)?.parse().ok()?;
+        Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
+    }
+
+    pub fn send(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
+        self.try_send(method, path, token, body).unwrap()
+    }
+
+    pub fn sign_in(&self, password: &str) -> Option<String> {
+        self.sign_in_as("default", password)
+    }
+
+    pub fn sign_in_as(&self, name: &str, password: &str) -> Option<String> {
+        let (status, body) = self.send(
+            "POST",
+            "/api/v1/login",
+            "",
+            &format!("username={name}&password={password}"),
+        );
+        let body: Value = serde_json::from_str(&body).unwrap();
+        (status == 200).then(|| body["access_token"].as_str().unwrap().to_owned())
+    }
+
+    pub fn terminate(mut self) -> (Option<i32>, Duration) {
+        let begun = Instant::now();
+        let killed = Command::new("kill")
+            .arg(self.process.id().to_string())
+            .status()
+            .unwrap();
+        assert!(killed.success());
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return (status.code(), begun.elapsed());
+            }
+            assert!(begun.elapsed() < DEADLINE, "it does not end");
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
