@@ -9,7 +9,7 @@ use zenml_auth_core::services::ActivateUserError;
 
 use super::csrf::{self, Csrf};
 use super::form::Fields;
-use super::render::{Frame, page};
+use super::render::{Frame, Message, page};
 use crate::errors::ApiError;
 use crate::extract::{Form, RequestOrigin};
 use crate::state::App;
@@ -22,15 +22,6 @@ struct Activate {
     name: String,
     token: String,
     problem: Option<String>,
-}
-
-#[derive(Template)]
-#[template(path = "done.html")]
-struct Done {
-    frame: Frame,
-    title: &'static str,
-    text: String,
-    good: bool,
 }
 
 fn show_form(
@@ -106,7 +97,7 @@ pub(super) async fn submit(
             );
             Ok(page(
                 StatusCode::OK,
-                &Done {
+                &Message {
                     frame,
                     title: "Welcome",
                     text,

@@ -10,7 +10,7 @@ use zenml_auth_model::{DeviceGrant, GrantId, Text};
 
 use super::csrf::{self, Csrf};
 use super::form::Fields;
-use super::render::{Frame, page};
+use super::render::{Frame, Message, page};
 use super::session::{current, sign_in_first};
 use crate::errors::ApiError;
 use crate::extract::{Form, RequestOrigin};
@@ -38,15 +38,6 @@ struct Confirm {
     trusted_span: String,
     untrusted_span: String,
     problem: Option<String>,
-}
-
-#[derive(Template)]
-#[template(path = "done.html")]
-struct Done {
-    frame: Frame,
-    title: &'static str,
-    text: String,
-    good: bool,
 }
 
 /// A request from a browser in which somebody has signed in.
@@ -121,7 +112,7 @@ impl Visit<'_> {
         let csrf = Csrf::for_page(self.app, self.headers);
         page(
             status,
-            &Done {
+            &Message {
                 frame: self.frame(&csrf),
                 title,
                 text: text.into(),

@@ -56,19 +56,21 @@ pub(super) fn page(status: StatusCode, template: &impl Template) -> Response {
     }
 }
 
+/// A page that says one thing.
 #[derive(Template)]
-#[template(path = "done.html")]
-struct Failed {
-    frame: Frame,
-    title: &'static str,
-    text: String,
-    good: bool,
+#[template(path = "message.html")]
+pub(super) struct Message {
+    pub(super) frame: Frame,
+    pub(super) title: &'static str,
+    pub(super) text: String,
+    /// Whether it is good news.
+    pub(super) good: bool,
 }
 
 /// A failure, as people see it.
 fn failure(app: &App, status: StatusCode, body: &ErrorBody, request_id: Option<&str>) -> Response {
     let reference = request_id.map_or_else(String::new, |id| format!(" (request {id})"));
-    let failed = Failed {
+    let failed = Message {
         frame: Frame::new(app, None, String::new()),
         title: "Something went wrong",
         text: format!("{}{reference}", body.message()),
