@@ -1,12 +1,14 @@
 //! Deciding about a machine: enter a code, see what asks, approve or deny.
 
+use std::ops::ControlFlow;
+
 use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use zenml_auth_core::caller::Caller;
 use zenml_auth_core::services::{ConfirmError, LookUpError, UserCode};
-use zenml_auth_model::{DeviceGrant, GrantId, Text};
+use zenml_auth_model::{DeviceGrant, GrantId, Origin, Text};
 
 use super::csrf::{self, Csrf};
 use super::form::Fields;
@@ -191,6 +193,26 @@ pub(super) async fn show(
     }
 }
 
+/// Who sent a form, and what is in it; or else the answer to somebody who has not signed in, or whose form is not ours.
+async fn open_form<'a>(
+    app: &'a App,
+    headers: &'a HeaderMap,
+    origin: Origin,
+    body: &[u8],
+) -> Result<ControlFlow<Response, (Visit<'a>, Fields)>, ApiError> {
+    let Some(caller) = current(app, headers, origin).await? else {
+        return Ok(ControlFlow::Break(sign_in_first(app, "/devices/verify")));
+    };
+    let visit = Visit { app, headers, caller };
+    let fields = Fields::parse(body);
+    if csrf::is_ours(app, headers, &fields) {
+        return Ok(ControlFlow::Continue((visit, fields)));
+    }
+    let problem = "This form was open for too long. Please enter the code again.".to_owned();
+    let again = visit.enter_code(StatusCode::FORBIDDEN, Some(problem));
+    Ok(ControlFlow::Break(again))
+}
+
 /// A code was typed.
 pub(super) async fn enter_code(
     State(app): State<App>,
@@ -198,19 +220,10 @@ pub(super) async fn enter_code(
     headers: HeaderMap,
     Form(body): Form,
 ) -> Result<Response, ApiError> {
-    let Some(caller) = current(&app, &headers, origin).await? else {
-        return Ok(sign_in_first(&app, "/devices/verify"));
+    let (visit, fields) = match open_form(&app, &headers, origin, &body).await? {
+        ControlFlow::Continue(opened) => opened,
+        ControlFlow::Break(answer) => return Ok(answer),
     };
-    let visit = Visit {
-        app: &app,
-        headers: &headers,
-        caller,
-    };
-    let fields = Fields::parse(&body);
-    if !csrf::is_ours(&app, &headers, &fields) {
-        let problem = "This form was open for too long. Please enter the code again.".to_owned();
-        return Ok(visit.enter_code(StatusCode::FORBIDDEN, Some(problem)));
-    }
     let code = UserCode::typed(fields.get("user_code"));
     match app.engine.device_flow().find(&visit.caller, &code).await {
         Ok(grant) => Ok(visit.confirm(&grant, &code, None)),
@@ -225,19 +238,10 @@ pub(super) async fn decide(
     headers: HeaderMap,
     Form(body): Form,
 ) -> Result<Response, ApiError> {
-    let Some(caller) = current(&app, &headers, origin).await? else {
-        return Ok(sign_in_first(&app, "/devices/verify"));
+    let (visit, fields) = match open_form(&app, &headers, origin, &body).await? {
+        ControlFlow::Continue(opened) => opened,
+        ControlFlow::Break(answer) => return Ok(answer),
     };
-    let visit = Visit {
-        app: &app,
-        headers: &headers,
-        caller,
-    };
-    let fields = Fields::parse(&body);
-    if !csrf::is_ours(&app, &headers, &fields) {
-        let problem = "This form was open for too long. Please enter the code again.".to_owned();
-        return Ok(visit.enter_code(StatusCode::FORBIDDEN, Some(problem)));
-    }
     let Ok(id) = fields.get("device_id").parse::<GrantId>() else {
         return Ok(visit.enter_code(StatusCode::BAD_REQUEST, None));
     };
