@@ -16,10 +16,6 @@ use zenml_auth_testkit::server::{TestOptions, TestServer, text};
 const KEY: &str = "/api/v1/service_accounts/ci/api_keys/default";
 const MICRO: Duration = Duration::from_micros(1);
 
-async fn good(server: &TestServer, credential: &str) -> bool {
-    server.current_user(credential).await.status == StatusCode::OK
-}
-
 /// Exchanges a key for a token.
 async fn token(server: &TestServer, key: &str) -> Option<String> {
     let answer = server
@@ -75,14 +71,14 @@ async fn a_rotation_keeps_the_old_value_exactly_as_long_as_asked() {
     let first = server.api_key(&admin, "ci", "default").await;
     let from_first = token(&server, &first).await.unwrap();
     let second = rotate(&server, &admin, 30).await;
-    assert!(good(&server, &first).await && good(&server, &from_first).await && good(&server, &second).await);
+    assert!(server.good(&first).await && server.good(&from_first).await && server.good(&second).await);
     server.clock.advance(Duration::from_secs(30 * 60) - MICRO);
-    assert!(good(&server, &first).await && good(&server, &from_first).await);
+    assert!(server.good(&first).await && server.good(&from_first).await);
     assert!(token(&server, &first).await.is_some());
     server.clock.advance(MICRO);
-    assert!(!good(&server, &first).await && !good(&server, &from_first).await);
+    assert!(!server.good(&first).await && !server.good(&from_first).await);
     assert!(token(&server, &first).await.is_none());
-    assert!(good(&server, &second).await);
+    assert!(server.good(&second).await);
 }
 
 #[tokio::test]
@@ -107,13 +103,11 @@ async fn a_second_rotation_ends_the_retained_value_and_zero_ends_it_now() {
     let second = rotate(&server, &admin, 60).await;
     let from_second = token(&server, &second).await.unwrap();
     let third = rotate(&server, &admin, 60).await;
-    assert!(!good(&server, &first).await);
-    assert!(good(&server, &second).await && good(&server, &from_second).await && good(&server, &third).await);
+    assert!(!server.good(&first).await);
+    assert!(server.good(&second).await && server.good(&from_second).await && server.good(&third).await);
     let fourth = rotate(&server, &admin, 0).await;
-    assert!(
-        !good(&server, &second).await && !good(&server, &from_second).await && !good(&server, &third).await
-    );
-    assert!(good(&server, &fourth).await);
+    assert!(!server.good(&second).await && !server.good(&from_second).await && !server.good(&third).await);
+    assert!(server.good(&fourth).await);
     let shown = server.get(KEY).bearer(&admin).send().await.json();
     assert_eq!(shown["metadata"]["retain_period_minutes"], 0);
 }
@@ -137,7 +131,7 @@ async fn switches_work_at_once_on_keys_and_tokens() {
         assert!(token(&server, &key).await.is_none(), "{path}");
         change(&server, &admin, path, json!({"active": true})).await;
         assert!(
-            good(&server, &key).await && good(&server, &token_of_key).await,
+            server.good(&key).await && server.good(&token_of_key).await,
             "{path}"
         );
     }
@@ -147,7 +141,7 @@ async fn switches_work_at_once_on_keys_and_tokens() {
         .send()
         .await
         .expect(StatusCode::OK);
-    assert!(!good(&server, &key).await && !good(&server, &token_of_key).await);
+    assert!(!server.good(&key).await && !server.good(&token_of_key).await);
 }
 
 #[tokio::test]
@@ -162,10 +156,10 @@ async fn keys_go_with_their_account() {
         .send()
         .await
         .expect(StatusCode::OK);
-    assert!(!good(&server, &key).await && !good(&server, &token_of_key).await);
+    assert!(!server.good(&key).await && !server.good(&token_of_key).await);
     // A new account of the same name is another one.
     server.api_key(&admin, "ci", "default").await;
-    assert!(!good(&server, &key).await && !good(&server, &token_of_key).await);
+    assert!(!server.good(&key).await && !server.good(&token_of_key).await);
 }
 
 #[tokio::test]
@@ -182,9 +176,9 @@ async fn keys_expire_when_told_to() {
         .await;
     let short = text(&made.expect(StatusCode::OK).json()["body"]["key"]);
     server.clock.advance(Duration::from_secs(3600) - MICRO);
-    assert!(good(&server, &short).await);
+    assert!(server.good(&short).await);
     server.clock.advance(MICRO);
-    assert!(!good(&server, &short).await);
+    assert!(!server.good(&short).await);
     let path = "/api/v1/service_accounts/ci/api_keys/short/rotate";
     server
         .put(path)
@@ -194,7 +188,7 @@ async fn keys_expire_when_told_to() {
         .await
         .expect(StatusCode::BAD_REQUEST);
     server.clock.advance(Duration::from_secs(50 * 365 * 86_400));
-    assert!(good(&server, &forever).await, "keys don't expire unless told to");
+    assert!(server.good(&forever).await, "keys don't expire unless told to");
 }
 
 #[tokio::test]
@@ -224,7 +218,7 @@ async fn renaming_changes_nothing_else() {
         .send()
         .await
         .expect(StatusCode::NOT_FOUND);
-    assert!(good(&server, &key).await);
+    assert!(server.good(&key).await);
 }
 
 #[tokio::test]
@@ -237,7 +231,7 @@ async fn the_latest_use_is_shown() {
     assert_eq!(last_login().await, Value::Null);
     server.clock.advance(Duration::from_secs(7));
     let now = server.engine.now().to_string();
-    assert!(good(&server, &key).await);
+    assert!(server.good(&key).await);
     assert_eq!(last_login().await, json!(now));
 }
 
@@ -304,7 +298,7 @@ async fn accounts_and_keys_are_for_administrators() {
         .send()
         .await
         .expect(StatusCode::FORBIDDEN);
-    assert!(good(&server, &key).await);
+    assert!(server.good(&key).await);
 }
 
 #[tokio::test]
@@ -326,12 +320,12 @@ async fn tokens_for_use_by_hand_stand_and_fall_with_what_they_were_made_from() {
             .json(),
     );
     let by_device = text(&issue(&device, "").await.expect(StatusCode::OK).json());
-    assert!(good(&server, &by_key).await && good(&server, &by_device).await);
+    assert!(server.good(&by_key).await && server.good(&by_device).await);
     issue(&admin, "&expires_in=604801")
         .await
         .expect(StatusCode::BAD_REQUEST);
     rotate(&server, &admin, 0).await;
-    assert!(!good(&server, &by_key).await);
+    assert!(!server.good(&by_key).await);
     change(
         &server,
         &admin,
@@ -339,7 +333,7 @@ async fn tokens_for_use_by_hand_stand_and_fall_with_what_they_were_made_from() {
         json!({"locked": true}),
     )
     .await;
-    assert!(!good(&server, &by_device).await);
+    assert!(!server.good(&by_device).await);
     let workload = server
         .get("/api/v1/api_token?token_type=workload")
         .bearer(&admin)

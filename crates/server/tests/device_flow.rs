@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 use zenml_auth_testkit::server::{PASSWORD, TestOptions, TestServer, device_id, text};
 
 const LAPTOP: &str = "77ec22a2-335b-4130-ba6c-1e1c371236a7";
@@ -24,15 +24,6 @@ async fn poll_error(server: &TestServer, client: &str, code: &str) -> String {
     answer.expect(StatusCode::BAD_REQUEST);
     assert!(answer.header("cache-control").contains("no-store"));
     text(&answer.json()["error"])
-}
-
-async fn verify(server: &TestServer, token: &str, asked: &Value, body: Value) -> StatusCode {
-    let path = format!("/api/v1/devices/{}/verify", device_id(asked));
-    server.put(&path).bearer(token).json(&body).send().await.status
-}
-
-async fn good(server: &TestServer, token: &str) -> bool {
-    server.current_user(token).await.status == StatusCode::OK
 }
 
 #[tokio::test]
@@ -62,10 +53,7 @@ async fn every_answer_to_a_poll() {
     server.clock.advance(SECOND * 20);
     assert_eq!(poll_error(&server, LAPTOP, &code).await, "authorization_pending");
 
-    assert_eq!(
-        verify(&server, &admin, &asked, json!({"user_code": asked["user_code"]})).await,
-        StatusCode::OK
-    );
+    assert_eq!(server.approve(&admin, &asked).await.status, StatusCode::OK);
     assert_eq!(
         poll_error(&server, LAPTOP, "00ff").await,
         "invalid_grant",
@@ -83,16 +71,7 @@ async fn a_request_expires_at_every_step() {
     let admin = server.admin().await;
     let pending = server.request_device(LAPTOP).await;
     let approved = server.request_device(PHONE).await;
-    assert_eq!(
-        verify(
-            &server,
-            &admin,
-            &approved,
-            json!({"user_code": approved["user_code"]})
-        )
-        .await,
-        StatusCode::OK
-    );
+    assert_eq!(server.approve(&admin, &approved).await.status, StatusCode::OK);
     server.clock.advance(SECOND * 300);
     assert_eq!(
         poll_error(&server, LAPTOP, pending["device_code"].as_str().unwrap()).await,
@@ -102,13 +81,7 @@ async fn a_request_expires_at_every_step() {
         poll_error(&server, PHONE, approved["device_code"].as_str().unwrap()).await,
         "expired_token"
     );
-    let late = verify(
-        &server,
-        &admin,
-        &pending,
-        json!({"user_code": pending["user_code"]}),
-    )
-    .await;
+    let late = server.approve(&admin, &pending).await.status;
     assert_eq!(late, StatusCode::BAD_REQUEST);
 }
 
@@ -125,7 +98,10 @@ async fn wrong_codes_are_counted_wherever_they_are_tried() {
         .await
         .expect(StatusCode::NOT_FOUND);
     assert_eq!(
-        verify(&server, &admin, &asked, json!({"user_code": "wrong"})).await,
+        server
+            .verify(&admin, &asked, &json!({"user_code": "wrong"}))
+            .await
+            .status,
         StatusCode::BAD_REQUEST
     );
     server
@@ -136,7 +112,7 @@ async fn wrong_codes_are_counted_wherever_they_are_tried() {
         .expect(StatusCode::NOT_FOUND);
     let right = json!({"user_code": asked["user_code"]});
     assert_eq!(
-        verify(&server, &admin, &asked, right).await,
+        server.verify(&admin, &asked, &right).await.status,
         StatusCode::BAD_REQUEST,
         "three were enough"
     );
@@ -153,13 +129,13 @@ async fn trusted_for_thirty_days_and_others_for_one() {
     let (trusted, _) = server.connect_device(&admin, LAPTOP, true).await;
     let (untrusted, _) = server.connect_device(&admin, PHONE, false).await;
     server.clock.advance(DAY - SECOND * 2);
-    assert!(good(&server, &untrusted).await);
+    assert!(server.good(&untrusted).await);
     server.clock.advance(SECOND * 2);
-    assert!(!good(&server, &untrusted).await);
+    assert!(!server.good(&untrusted).await);
     server.clock.advance(29 * DAY - SECOND * 2);
-    assert!(good(&server, &trusted).await);
+    assert!(server.good(&trusted).await);
     server.clock.advance(SECOND * 2);
-    assert!(!good(&server, &trusted).await);
+    assert!(!server.good(&trusted).await);
 }
 
 #[tokio::test]
@@ -188,7 +164,7 @@ async fn lock_unlock_and_delete_take_effect_on_the_next_request() {
             .send()
             .await;
         assert_eq!(active.expect(StatusCode::OK).json()["body"]["status"], "active");
-        assert!(good(&server, &token).await);
+        assert!(server.good(&token).await);
     }
     server
         .delete(&path)
@@ -196,7 +172,7 @@ async fn lock_unlock_and_delete_take_effect_on_the_next_request() {
         .send()
         .await
         .expect(StatusCode::OK);
-    assert!(!good(&server, &token).await);
+    assert!(!server.good(&token).await);
     server
         .get(&path)
         .bearer(&admin)
@@ -212,8 +188,8 @@ async fn connecting_again_keeps_the_id_and_ends_the_token_before() {
     let (first, id) = server.connect_device(&admin, LAPTOP, true).await;
     let (second, same) = server.connect_device(&admin, LAPTOP, false).await;
     assert_eq!(id, same);
-    assert!(!good(&server, &first).await);
-    assert!(good(&server, &second).await);
+    assert!(!server.good(&first).await);
+    assert!(server.good(&second).await);
     let device = server
         .get(&format!("/api/v1/devices/{id}"))
         .bearer(&admin)
@@ -251,7 +227,7 @@ async fn two_people_share_a_machine() {
         .send()
         .await
         .expect(StatusCode::OK);
-    assert!(good(&server, &admins).await && !good(&server, &anns).await);
+    assert!(server.good(&admins).await && !server.good(&anns).await);
     let listed = server.get("/api/v1/devices").bearer(&admin).send().await.json();
     assert_eq!(
         (listed["total"].clone(), listed["items"][0]["id"].clone()),
@@ -275,10 +251,10 @@ async fn a_lock_stays_until_it_is_lifted() {
     let asked = server.request_device(LAPTOP).await;
     let body = json!({"user_code": asked["user_code"]});
     assert_eq!(
-        verify(&server, &admin, &asked, body.clone()).await,
+        server.verify(&admin, &asked, &body).await.status,
         StatusCode::BAD_REQUEST
     );
-    assert!(!good(&server, &token).await);
+    assert!(!server.good(&token).await);
     server
         .put(&path)
         .bearer(&admin)
@@ -286,7 +262,7 @@ async fn a_lock_stays_until_it_is_lifted() {
         .send()
         .await
         .expect(StatusCode::OK);
-    assert_eq!(verify(&server, &admin, &asked, body).await, StatusCode::OK);
+    assert_eq!(server.verify(&admin, &asked, &body).await.status, StatusCode::OK);
 
     // Locked between the approval and the poll: no token, and the lock is still there.
     server
@@ -324,7 +300,7 @@ async fn strangers_change_nothing() {
         server.delete(&path).send().await.expect(StatusCode::UNAUTHORIZED);
     }
     assert_eq!(server.get(&path).bearer(&admin).send().await.json(), before);
-    assert!(good(&server, &token).await);
+    assert!(server.good(&token).await);
 }
 
 #[tokio::test]
@@ -335,10 +311,7 @@ async fn an_approval_falls_with_the_person() {
         let name = format!("ann-{ends}");
         let ann = server.user(&name).await;
         let asked = server.request_device(LAPTOP).await;
-        assert_eq!(
-            verify(&server, &ann, &asked, json!({"user_code": asked["user_code"]})).await,
-            StatusCode::OK
-        );
+        assert_eq!(server.approve(&ann, &asked).await.status, StatusCode::OK);
         let path = format!("/api/v1/users/{name}");
         let done = match ends {
             "password" => {
@@ -380,7 +353,7 @@ async fn signing_out_ends_the_token() {
         .send()
         .await
         .expect(StatusCode::OK);
-    assert!(!good(&server, &device).await);
+    assert!(!server.good(&device).await);
     let listed = server.get("/api/v1/devices").bearer(&admin).send().await.json();
     assert_eq!(listed["items"][0]["id"], json!(id), "the device itself stays");
     server
@@ -389,8 +362,8 @@ async fn signing_out_ends_the_token() {
         .send()
         .await
         .expect(StatusCode::OK);
-    assert!(!good(&server, &admin).await);
-    assert!(good(&server, &server.admin().await).await);
+    assert!(!server.good(&admin).await);
+    assert!(server.good(&server.admin().await).await);
 }
 
 #[tokio::test]
@@ -399,7 +372,7 @@ async fn workloads_have_no_devices() {
     let admin = server.admin().await;
     let key = server.api_key(&admin, "ci", "default").await;
     let asked = server.request_device(LAPTOP).await;
-    let refused = verify(&server, &key, &asked, json!({"user_code": asked["user_code"]})).await;
+    let refused = server.approve(&key, &asked).await.status;
     assert_eq!(refused, StatusCode::FORBIDDEN);
     let listed = server.get("/api/v1/devices").bearer(&key).send().await.json();
     assert_eq!(listed["total"], 0);

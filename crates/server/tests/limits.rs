@@ -13,7 +13,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::json;
 use zenml_auth_core::settings::{Limits, Rate, Settings};
-use zenml_auth_testkit::server::{ADMIN, PASSWORD, TestOptions, TestResponse, TestServer, device_id};
+use zenml_auth_testkit::server::{ADMIN, PASSWORD, TestOptions, TestResponse, TestServer};
 
 const CLIENT: &str = "77ec22a2-335b-4130-ba6c-1e1c371236a7";
 
@@ -94,13 +94,8 @@ async fn wrong_user_codes_are_limited_per_person() {
     for _ in 0..5 {
         let asked = server.request_device(CLIENT).await;
         for _ in 0..3 {
-            let path = format!("/api/v1/devices/{}/verify", device_id(&asked));
-            let answer = server
-                .put(&path)
-                .bearer(&admin)
-                .json(&json!({"user_code": "BBBB-BBBB"}))
-                .send()
-                .await;
+            let wrong = json!({"user_code": "BBBB-BBBB"});
+            let answer = server.verify(&admin, &asked, &wrong).await;
             statuses.push(answer.status);
         }
     }

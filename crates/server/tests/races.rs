@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use serde_json::json;
-use zenml_auth_testkit::server::{Keeping, TestOptions, TestResponse, TestServer, device_id, text};
+use zenml_auth_testkit::server::{Keeping, TestOptions, TestResponse, TestServer, text};
 
 const RACERS: usize = 40;
 const CLIENT: &str = "77ec22a2-335b-4130-ba6c-1e1c371236a7";
@@ -54,15 +54,7 @@ async fn one_poll_gets_the_token() {
         let admin = server.admin().await;
         for _ in 0..5 {
             let asked = server.request_device(CLIENT).await;
-            let path = format!("/api/v1/devices/{}/verify", device_id(&asked));
-            let body = json!({"user_code": asked["user_code"]});
-            server
-                .put(&path)
-                .bearer(&admin)
-                .json(&body)
-                .send()
-                .await
-                .expect(StatusCode::OK);
+            server.approve(&admin, &asked).await.expect(StatusCode::OK);
             let code = text(&asked["device_code"]);
             let answers = race(RACERS, |_| {
                 let (server, code) = (server.clone(), code.clone());
@@ -127,7 +119,7 @@ async fn every_rotation_replaces_the_one_before_and_one_value_is_left() {
         let mut alive = 0;
         for answer in &answers {
             let key = text(&answer.json()["body"]["key"]);
-            alive += usize::from(server.current_user(&key).await.status == StatusCode::OK);
+            alive += usize::from(server.good(&key).await);
         }
         assert_eq!(alive, 1, "one winner");
         assert_eq!(server.current_user(&first).await.status, StatusCode::UNAUTHORIZED);
@@ -159,7 +151,7 @@ async fn rotations_with_retention_leave_two_values() {
         );
         let mut alive = 0;
         for key in &keys {
-            alive += usize::from(server.current_user(key).await.status == StatusCode::OK);
+            alive += usize::from(server.good(key).await);
         }
         assert_eq!(alive, 2);
     }
@@ -173,12 +165,11 @@ async fn one_approval_counts() {
             people.push(server.user(&format!("person-{number}")).await);
         }
         let asked = server.request_device(CLIENT).await;
-        let path = format!("/api/v1/devices/{}/verify", device_id(&asked));
         let answers = race(RACERS, |number| {
-            let (server, path) = (server.clone(), path.clone());
+            let (server, asked) = (server.clone(), asked.clone());
             let person = people[number % people.len()].clone();
             let body = json!({"user_code": asked["user_code"], "trusted_device": number % 2 == 0});
-            async move { server.put(&path).bearer(&person).json(&body).send().await }
+            async move { server.verify(&person, &asked, &body).await }
         })
         .await;
         assert_eq!(count(&answers, StatusCode::OK), 1);
@@ -206,17 +197,11 @@ async fn guesses_at_once_count_as_many() {
     for server in servers().await {
         let admin = server.admin().await;
         let asked = server.request_device(CLIENT).await;
-        let path = format!("/api/v1/devices/{}/verify", device_id(&asked));
+        let wrong = json!({"user_code": "BBBB-BBBB"});
         let answers = race(RACERS, |_| {
-            let (server, path, admin) = (server.clone(), path.clone(), admin.clone());
-            async move {
-                server
-                    .put(&path)
-                    .bearer(&admin)
-                    .json(&json!({"user_code": "BBBB-BBBB"}))
-                    .send()
-                    .await
-            }
+            let (server, asked, admin) = (server.clone(), asked.clone(), admin.clone());
+            let wrong = wrong.clone();
+            async move { server.verify(&admin, &asked, &wrong).await }
         })
         .await;
         assert_eq!(count(&answers, StatusCode::BAD_REQUEST), RACERS);
@@ -237,15 +222,7 @@ async fn a_lock_ends_every_connection_that_races_with_it() {
         for _ in 0..10 {
             let (_, id) = server.connect_device(&admin, CLIENT, true).await;
             let asked = server.request_device(CLIENT).await;
-            let verify = format!("/api/v1/devices/{}/verify", device_id(&asked));
-            let body = json!({"user_code": asked["user_code"]});
-            server
-                .put(&verify)
-                .bearer(&admin)
-                .json(&body)
-                .send()
-                .await
-                .expect(StatusCode::OK);
+            server.approve(&admin, &asked).await.expect(StatusCode::OK);
             let (code, path) = (text(&asked["device_code"]), format!("/api/v1/devices/{id}"));
             let answers = race(2, |number| {
                 let (server, admin, code, path) = (server.clone(), admin.clone(), code.clone(), path.clone());

@@ -19,10 +19,6 @@ async fn put(server: &TestServer, token: &str, path: &str, body: Value) -> TestR
     server.put(path).bearer(token).json(&body).send().await
 }
 
-async fn good(server: &TestServer, token: &str) -> bool {
-    server.current_user(token).await.status == StatusCode::OK
-}
-
 #[tokio::test]
 async fn people_see_only_themselves() {
     let server = TestServer::start().await;
@@ -111,11 +107,11 @@ async fn people_set_their_own_passwords() {
         .expect(StatusCode::FORBIDDEN);
     let wrong = json!({"password": "Second-Passw0rd", "old_password": "nope"});
     put(&server, &ann, ME, wrong).await.expect(StatusCode::FORBIDDEN);
-    assert!(good(&server, &ann).await);
+    assert!(server.good(&ann).await);
     let right = json!({"password": "Second-Passw0rd", "old_password": PASSWORD});
     put(&server, &ann, ME, right).await.expect(StatusCode::OK);
     assert!(
-        !good(&server, &ann).await && !good(&server, &device).await,
+        !server.good(&ann).await && !server.good(&device).await,
         "everything signed in before has ended"
     );
     server.sign_in("ann", "Second-Passw0rd").await;
@@ -177,7 +173,7 @@ async fn what_a_deactivation_ended_stays_ended() {
         .await;
     let left = put(&server, &admin, "/api/v1/users/ann/deactivate", json!({})).await;
     let token = text(&left.expect(StatusCode::OK).json()["body"]["activation_token"]);
-    assert!(!good(&server, &ann).await && !good(&server, &device).await);
+    assert!(!server.good(&ann).await && !server.good(&device).await);
     let refused = server
         .post("/api/v1/login")
         .form(&[("username", "ann"), ("password", PASSWORD)])
@@ -191,7 +187,7 @@ async fn what_a_deactivation_ended_stays_ended() {
         .send()
         .await
         .expect(StatusCode::OK);
-    assert!(!good(&server, &ann).await && !good(&server, &device).await);
+    assert!(!server.good(&ann).await && !server.good(&device).await);
     server.sign_in("ann", "Third-Passw0rd").await;
     // The other way, by a switch.
     let again = server.sign_in("ann", "Third-Passw0rd").await;
@@ -201,7 +197,7 @@ async fn what_a_deactivation_ended_stays_ended() {
     put(&server, &admin, "/api/v1/users/ann", json!({"active": true}))
         .await
         .expect(StatusCode::OK);
-    assert!(!good(&server, &again).await);
+    assert!(!server.good(&again).await);
 }
 
 #[tokio::test]

@@ -271,18 +271,23 @@ impl TestServer {
         self.post("/api/v1/login").form(&form).send().await
     }
 
+    /// Somebody decides about a machine's request, with the given body.
+    pub async fn verify(&self, token: &str, asked: &Value, body: &Value) -> TestResponse {
+        let path = format!("/api/v1/devices/{}/verify", device_id(asked));
+        self.put(&path).bearer(token).json(body).send().await
+    }
+
+    /// Somebody approves a machine's request with its own code.
+    pub async fn approve(&self, token: &str, asked: &Value) -> TestResponse {
+        let body = serde_json::json!({"user_code": asked["user_code"]});
+        self.verify(token, asked, &body).await
+    }
+
     /// Connects a machine for whoever the token belongs to; gives the device's token and id.
     pub async fn connect_device(&self, token: &str, client: &str, trusted: bool) -> (String, String) {
         let asked = self.request_device(client).await;
-        let id = device_id(&asked);
         let body = serde_json::json!({"user_code": asked["user_code"], "trusted_device": trusted});
-        let path = format!("/api/v1/devices/{id}/verify");
-        self.put(&path)
-            .bearer(token)
-            .json(&body)
-            .send()
-            .await
-            .expect(StatusCode::OK);
+        self.verify(token, &asked, &body).await.expect(StatusCode::OK);
         let granted = self
             .poll(client, asked["device_code"].as_str().unwrap())
             .await
@@ -317,6 +322,11 @@ impl TestServer {
     /// Who a credential belongs to; the status says whether it is good.
     pub async fn current_user(&self, token: &str) -> TestResponse {
         self.get("/api/v1/current-user").bearer(token).send().await
+    }
+
+    /// Whether a credential is good.
+    pub async fn good(&self, credential: &str) -> bool {
+        self.current_user(credential).await.status == StatusCode::OK
     }
 }
 
