@@ -7,9 +7,12 @@
     reason = "how long a step took is for whoever waits, and decides nothing"
 )]
 
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::run::{cargo, exists, succeed};
+use crate::run::{cargo, exists, output, succeed};
+use crate::test::Databases;
 use crate::{TaskError, conformance, demo, generate, layers, test};
 
 struct Step {
@@ -17,6 +20,7 @@ struct Step {
     run: fn() -> Result<(), TaskError>,
 }
 
+const DATABASES: &str = "databases";
 const TESTS: &str = "tests";
 
 const STEPS: &[Step] = &[
@@ -29,8 +33,12 @@ const STEPS: &[Step] = &[
         run: layers::run,
     },
     Step {
+        name: DATABASES,
+        run: install_databases,
+    },
+    Step {
         name: TESTS,
-        run: || test::run(&[]),
+        run: || test::run(&[], Databases::All),
     },
     Step {
         name: "clippy",
@@ -60,7 +68,10 @@ const STEPS: &[Step] = &[
 
 pub(crate) fn run(skip_tests: bool) -> Result<(), TaskError> {
     let mut times: Vec<(&str, Duration)> = Vec::new();
-    for step in STEPS.iter().filter(|step| !(skip_tests && step.name == TESTS)) {
+    for step in STEPS
+        .iter()
+        .filter(|step| !(skip_tests && [DATABASES, TESTS].contains(&step.name)))
+    {
         println!("\n== {} ==", step.name);
         let begun = Instant::now();
         let done = (step.run)();
@@ -80,6 +91,54 @@ fn summary(times: &[(&str, Duration)]) {
     for (name, time) in times {
         println!("{:>6} s  {name}", time.as_secs());
     }
+}
+
+/// Installs the database servers that are missing, where there is apt-get and we may. The tests fail if one is missing
+/// still.
+fn install_databases() -> Result<(), TaskError> {
+    let found = |program: &str| {
+        ["/usr/sbin", "/usr/local/sbin"]
+            .iter()
+            .any(|folder| Path::new(folder).join(program).exists())
+            || exists(program, "--version")
+    };
+    let has_postgres = found("postgres") || Path::new("/usr/lib/postgresql").exists();
+    let has_mariadb = found("mariadbd") || found("mysqld");
+    let missing: Vec<&str> = [("postgresql", has_postgres), ("mariadb-server", has_mariadb)]
+        .into_iter()
+        .filter_map(|(package, is_there)| (!is_there).then_some(package))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !exists("apt-get", "--version") {
+        return Err(format!(
+            "install {}, for which there is no apt-get here",
+            missing.join(" and ")
+        )
+        .into());
+    }
+    // Whoever is not root has to be allowed to become it.
+    let is_root = output(Command::new("id").arg("-u"))?.trim() == "0";
+    let apt_get = || {
+        let mut command = Command::new(if is_root { "apt-get" } else { "sudo" });
+        if !is_root {
+            command.args([
+                "--non-interactive",
+                "env",
+                "DEBIAN_FRONTEND=noninteractive",
+                "apt-get",
+            ]);
+        }
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    succeed(apt_get().args(["update", "--quiet"]))?;
+    succeed(
+        apt_get()
+            .args(["install", "--yes", "--quiet", "--no-install-recommends"])
+            .args(missing),
+    )
 }
 
 fn clippy() -> Result<(), TaskError> {

@@ -66,7 +66,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let done = match Program::parse().task {
-        Task::Test { arguments } => test::run(&arguments),
+        Task::Test { arguments } => test::run(&arguments, test::Databases::Found),
         Task::Demo => demo::run(),
         Task::Layers => layers::run(),
         Task::Generate { check } => generate::run(check),

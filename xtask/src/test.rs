@@ -1,20 +1,79 @@
 //! `cargo xtask test`
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
 use crate::TaskError;
-use crate::run::{cargo, succeed};
+use crate::run::{cargo, succeed, target_dir};
 
-/// The databases that the store contract runs on. Each is a test file of the storage crate.
-const DATABASES: &[&str] = &["SQLite (embedded)"];
+/// Which database servers the tests run on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Databases {
+    /// Those that are installed.
+    Found,
+    /// All of them; it is an error if one is not installed.
+    All,
+}
 
-pub(crate) fn run(arguments: &[String]) -> Result<(), TaskError> {
+pub(crate) fn run(arguments: &[String], databases: Databases) -> Result<(), TaskError> {
+    let report = Report::begin()?;
     let mut command = cargo();
     command.args(["test", "--all-features"]);
+    command.env(Report::VARIABLE, &report.path);
+    if databases == Databases::All {
+        command.env("ZENML_AUTH_TEST_DATABASES", "all");
+    }
     if arguments.is_empty() {
         command.arg("--workspace");
     }
-    succeed(command.args(arguments))?;
+    let tested = succeed(command.args(arguments));
+    let (ran, missing) = report.read()?;
+    println!();
+    // What runs in the tests themselves is always there.
+    println!(
+        "Ran on: {}.",
+        ["SQLite (embedded)".to_owned()]
+            .into_iter()
+            .chain(ran)
+            .collect::<Vec<_>>()
+            .join(", ")
+    );
+    if !missing.is_empty() {
+        println!("NOT RUN, as it is not installed: {}.", missing.join(", "));
+        println!("(On Debian: apt-get install postgresql mariadb-server. `cargo xtask ci` does it.)");
+    }
+    tested?;
     if arguments.is_empty() {
-        println!("\nAll tests passed. Databases: {}.", DATABASES.join(", "));
+        println!("All tests passed.");
     }
     Ok(())
+}
+
+/// A file to which the tests write which databases they found.
+struct Report {
+    path: PathBuf,
+}
+
+impl Report {
+    const VARIABLE: &str = "ZENML_AUTH_TEST_REPORT";
+
+    fn begin() -> Result<Self, TaskError> {
+        let folder = target_dir();
+        std::fs::create_dir_all(&folder)?;
+        let path = folder.join(format!("tested-databases-{}", std::process::id()));
+        std::fs::write(&path, "")?;
+        Ok(Self { path })
+    }
+
+    /// What they ran on, and what they did not find.
+    fn read(self) -> Result<(Vec<String>, Vec<String>), TaskError> {
+        let text = std::fs::read_to_string(&self.path)?;
+        std::fs::remove_file(&self.path)?;
+        let lines: BTreeSet<&str> = text.lines().collect();
+        let those = |word: &str| {
+            let lines = lines.iter().filter_map(|line| line.strip_prefix(word));
+            lines.map(|name| name.trim().to_owned()).collect()
+        };
+        Ok((those("ran "), those("missing ")))
+    }
 }

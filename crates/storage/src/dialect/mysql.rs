@@ -10,6 +10,7 @@ use sea_orm::sqlx::{
 };
 use sea_orm::{AccessMode, IsolationLevel, SqlxMySqlConnector, TransactionOptions};
 use zenml_auth_core::ports::{StoreError, Unique};
+use zenml_auth_model::text::MAX_TEXT_BYTES;
 
 use super::server::{first_connection, never_this_one, not_this_one, pool};
 use super::{Connections, Dialect, Failure, unique};
@@ -18,6 +19,12 @@ use crate::options::{ConnectOptions, OptionsError, TlsMode};
 
 const OLDEST_MYSQL: (u32, u32) = (8, 0);
 const OLDEST_MARIADB: (u32, u32) = (10, 6);
+
+/// How many bytes of a text are looked at when rows are sorted by it: three for each letter of the longest ones. By
+/// itself it is 1024, and what differs later comes in any order.
+const SORT_LENGTH: usize = 3 * MAX_TEXT_BYTES;
+/// The least memory, in bytes, in which to sort such texts: at least fifteen have to fit.
+const SORT_BUFFER: usize = 20 * SORT_LENGTH;
 
 /// How to connect, and what to set once connected.
 #[derive(Clone)]
@@ -155,6 +162,7 @@ async fn prepare(settings: &Settings, connection: &mut MySqlConnection) -> Resul
         // Errors are told apart by their text, which has to be in one language.
         "SET SESSION lc_messages = 'en_US', \
          sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,PIPES_AS_CONCAT', \
+         max_sort_length = {SORT_LENGTH}, sort_buffer_size = GREATEST(@@SESSION.sort_buffer_size, {SORT_BUFFER}), \
          innodb_lock_wait_timeout = {}, wait_timeout = {}, {limits}",
         seconds(statement),
         // The pool closes it first. Whoever froze in the middle of a transaction loses it, and its locks, then.

@@ -11,6 +11,7 @@
 mod mysql;
 mod postgres;
 mod process;
+mod proxy;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -22,6 +23,8 @@ use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 use zenml_auth_storage::sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use zenml_auth_storage::{ConnectOptions, SqlStore};
+
+pub use proxy::{Cut, Proxy};
 
 use process::Process;
 
@@ -102,6 +105,11 @@ impl Server {
     /// Stops it as a crash would, and keeps its files. Connections break.
     pub fn stop(&self) {
         self.process.lock().stop();
+    }
+
+    /// Adds an empty file to its files, or removes it, while it is stopped.
+    pub fn set_marker(&self, name: &str, is_there: bool) {
+        self.process.lock().set_marker(name, is_there);
     }
 
     /// Starts it again, on the same port with the same files.
@@ -224,6 +232,18 @@ impl TestDatabase {
     #[must_use]
     pub fn server(&self) -> &Arc<Server> {
         &self.server
+    }
+
+    /// The same through a proxy, in plain text.
+    #[must_use]
+    pub fn url_through(&self, proxy: &Proxy) -> String {
+        let mode = match self.kind() {
+            Kind::Postgres => "sslmode=disable",
+            Kind::MySql => "ssl-mode=DISABLED",
+        };
+        let direct = format!(":{}/", self.server.port);
+        let through = format!(":{}/", proxy.port);
+        format!("{}?{mode}", self.url().replace(&direct, &through))
     }
 
     /// How to connect to it.

@@ -84,6 +84,15 @@ impl Process {
             || log.contains("FATAL:  could not")
     }
 
+    pub(super) fn set_marker(&self, name: &str, is_there: bool) {
+        let file = self.folder.join("data").join(name);
+        if is_there {
+            std::fs::write(&file, "").unwrap();
+        } else {
+            std::fs::remove_file(&file).unwrap();
+        }
+    }
+
     /// The end of its log.
     pub(super) fn log_end(&self) -> String {
         let log = std::fs::read(self.folder.join("log")).unwrap_or_default();

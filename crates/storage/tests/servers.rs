@@ -1,0 +1,559 @@
+//! What happens on database servers: connections break, transactions run into each other, others take over.
+
+#![cfg(all(feature = "postgres", feature = "mysql", unix))]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "this is test code"
+)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use zenml_auth_core::ports::{
+    Change, ChangeSet, CommitError, Epoch, PurgeBefore, Revocations, Revoked, Store, StoreError,
+};
+use zenml_auth_model::{Timestamp, User};
+use zenml_auth_storage::sea_orm::{ConnectionTrait, TransactionTrait};
+use zenml_auth_storage::{ConnectOptions, SqlStore};
+use zenml_auth_testkit::builders::{Builders, text_of};
+use zenml_auth_testkit::databases::{Cut, Kind, Proxy, TestDatabase, fresh, own_server};
+
+/// Makes a module with the same tests for each kind of server.
+macro_rules! on_servers {
+    ($($test:ident)+) => {
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    Box::pin(super::$test(zenml_auth_testkit::databases::Kind::Postgres)).await;
+                }
+            )+
+        }
+        mod mysql {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    Box::pin(super::$test(zenml_auth_testkit::databases::Kind::MySql)).await;
+                }
+            )+
+        }
+    };
+}
+
+on_servers! {
+    connections_that_were_cut_are_replaced
+    requests_in_flight_survive_or_fail_clearly
+    what_broke_off_before_the_commit_is_made_again
+    what_broke_off_during_the_commit_is_not_made_twice
+    a_deadlock_is_resolved
+    what_the_server_takes_back_is_tried_again_but_not_for_ever
+    a_server_that_goes_away_is_unavailable_until_it_is_back
+    a_server_that_follows_another_is_refused
+    an_epoch_of_another_history_is_not_known
+    the_log_of_revocations_stays_small
+    replicas_see_each_others_revocations
+    a_statement_that_takes_too_long_ends
+    long_texts_are_sorted_to_their_end
+    names_with_blanks_at_their_end_are_others
+}
+
+fn insert(user: &User) -> ChangeSet {
+    ChangeSet::new().with(Change::InsertUser(user.clone()))
+}
+
+fn update(user: &User) -> ChangeSet {
+    ChangeSet::new().with(Change::UpdateUser(user.clone()))
+}
+
+fn is_unavailable<T: std::fmt::Debug>(result: Result<T, StoreError>) -> bool {
+    match result {
+        Err(StoreError::Unavailable(_)) => true,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn connections_that_were_cut_are_replaced(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let store = database.store().await;
+    let build = Builders::new();
+    let user = build.user("alice");
+    store.commit(insert(&user)).await.unwrap();
+    store.epoch().await.unwrap();
+    for round in 0..3 {
+        // All of them: those of the pool, and the one that the epoch is read over.
+        assert!(database.cut_connections().await >= 2);
+        match round {
+            0 => assert_eq!(store.user(user.id).await.unwrap(), Some(user.clone())),
+            1 => drop(store.epoch().await.unwrap()),
+            _ => store.commit(insert(&build.user("bob"))).await.unwrap(),
+        }
+        store.epoch().await.unwrap();
+        store.user(user.id).await.unwrap();
+    }
+}
+
+async fn requests_in_flight_survive_or_fail_clearly(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let store = Arc::new(database.store().await);
+    let build = Arc::new(Builders::new());
+    let mut workers = JoinSet::new();
+    for worker in 0..6 {
+        let (store, build) = (Arc::clone(&store), Arc::clone(&build));
+        workers.spawn(async move {
+            let mut done = Vec::new();
+            for round in 0..40 {
+                let user = build.user(&format!("user {worker} {round}"));
+                match store.commit(insert(&user)).await {
+                    Ok(()) => done.push(user.clone()),
+                    Err(CommitError::Store(StoreError::Unavailable(_))) => {}
+                    Err(other) => panic!("{other:?}"),
+                }
+                match store.user(user.id).await {
+                    Ok(_) | Err(StoreError::Unavailable(_)) => {}
+                    Err(other) => panic!("{other:?}"),
+                }
+            }
+            done
+        });
+    }
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        database.cut_connections().await;
+    }
+    let acknowledged: Vec<User> = workers.join_all().await.into_iter().flatten().collect();
+    assert!(acknowledged.len() > 100, "{}", acknowledged.len());
+    for user in acknowledged {
+        assert_eq!(
+            store.user(user.id).await.unwrap(),
+            Some(user),
+            "it was acknowledged"
+        );
+    }
+}
+
+/// A store on a new database that is reached over a wire that can be cut.
+async fn over_a_wire(kind: Kind) -> Option<(SqlStore, Proxy, TestDatabase)> {
+    let database = fresh(kind).await?;
+    database.store().await.close().await.unwrap();
+    let proxy = Proxy::to(database.server().port).await;
+    let store = SqlStore::connect(&ConnectOptions::url(database.url_through(&proxy)))
+        .await
+        .unwrap();
+    Some((store, proxy, database))
+}
+
+async fn what_broke_off_before_the_commit_is_made_again(kind: Kind) {
+    let Some((store, proxy, _database)) = over_a_wire(kind).await else {
+        return;
+    };
+    let build = Builders::new();
+    let insertion = match kind {
+        Kind::Postgres => "INSERT INTO \"users\"",
+        Kind::MySql => "INSERT INTO `users`",
+    };
+    // The second time, the statement is prepared already and goes over the wire by its number, as do those after it.
+    let cuts = [
+        Cut::Before(insertion),
+        Cut::Before("COMMIT"),
+        Cut::Before("COMMIT"),
+    ];
+    for (number, cut) in cuts.into_iter().enumerate() {
+        let user = build.user(&format!("user {number}"));
+        proxy.cut(cut);
+        let done = store.commit(insert(&user)).await;
+        assert!(proxy.is_done());
+        match (cut, done) {
+            (Cut::Before("COMMIT"), Err(CommitError::Store(StoreError::Unavailable(reason)))) => {
+                // To us it looks like one that got through.
+                assert!(reason.contains("unknown"), "{reason}");
+                assert_eq!(store.user(user.id).await.unwrap(), None);
+            }
+            (_, Ok(())) if cut != Cut::Before("COMMIT") => {
+                assert_eq!(store.user(user.id).await.unwrap(), Some(user));
+            }
+            (cut, other) => panic!("{cut:?}: {other:?}"),
+        }
+    }
+}
+
+async fn what_broke_off_during_the_commit_is_not_made_twice(kind: Kind) {
+    let Some((store, proxy, _database)) = over_a_wire(kind).await else {
+        return;
+    };
+    let mut user = Builders::new().user("alice");
+    store.commit(insert(&user)).await.unwrap();
+    let before = store.epoch().await.unwrap();
+    user.full_name = text_of("Alice");
+    proxy.cut(Cut::After("COMMIT"));
+    let error = store.commit(update(&user)).await.unwrap_err();
+    assert!(proxy.is_done());
+    let CommitError::Store(StoreError::Unavailable(reason)) = error else {
+        panic!("{error:?}: the same again would have been stale")
+    };
+    assert!(reason.contains("unknown"), "{reason}");
+    let stored = store.user(user.id).await.unwrap().unwrap();
+    assert_eq!(
+        (stored.full_name, stored.version),
+        (user.full_name, user.version.next())
+    );
+    let told = store.revoked_since(before).await.unwrap();
+    assert!(told.epoch > before);
+    assert!(matches!(told.what, Revoked::These(what) if what.len() == 1));
+}
+
+async fn a_deadlock_is_resolved(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let store = Arc::new(database.store().await);
+    let build = Builders::new();
+    let (alice, bob) = (build.user("alice"), build.user("bob"));
+    for user in [&alice, &bob] {
+        store.commit(insert(user)).await.unwrap();
+    }
+    let by_hand = database.connection().await;
+    let other = by_hand.begin().await.unwrap();
+    // Much to take back, so that it is not the one to be given up.
+    other
+        .execute_unprepared("UPDATE guards SET version = version + 0")
+        .await
+        .unwrap();
+    for number in 0..50 {
+        other
+            .execute_unprepared(&format!(
+                "INSERT INTO guards (name, version) VALUES ('guard {number}', 1)"
+            ))
+            .await
+            .unwrap();
+    }
+    other
+        .execute_unprepared("UPDATE users SET email_opted_in = TRUE WHERE name = 'bob'")
+        .await
+        .unwrap();
+    let ours = tokio::spawn({
+        let (store, alice, bob) = (Arc::clone(&store), alice.clone(), bob.clone());
+        async move {
+            let set = ChangeSet::new()
+                .with(Change::UpdateUser(alice))
+                .with(Change::UpdateUser(bob));
+            store.commit(set).await
+        }
+    });
+    // Until ours has the one and waits for the other.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    other
+        .execute_unprepared("UPDATE users SET email_opted_in = TRUE WHERE name = 'alice'")
+        .await
+        .unwrap();
+    other.rollback().await.unwrap();
+    ours.await.unwrap().unwrap();
+    for user in [alice, bob] {
+        let version = store.user(user.id).await.unwrap().unwrap().version;
+        assert_eq!(version, user.version.next());
+    }
+}
+
+/// Makes the server take back insertions of users, as often as told.
+async fn take_back(database: &TestDatabase, times: u32) {
+    let db = database.connection().await;
+    let statements: Vec<String> = match database.kind() {
+        Kind::Postgres => vec![
+            "CREATE SEQUENCE IF NOT EXISTS attempts".to_owned(),
+            "ALTER SEQUENCE attempts RESTART".to_owned(),
+            format!(
+                "CREATE OR REPLACE FUNCTION take_back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                 IF nextval('attempts') <= {times} THEN \
+                 RAISE EXCEPTION 'could not serialize access' USING ERRCODE = '40001'; END IF; RETURN NEW; END $$"
+            ),
+            "CREATE OR REPLACE TRIGGER take_back BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION take_back()"
+                .to_owned(),
+        ],
+        // What is counted in memory is not taken back.
+        Kind::MySql => vec![
+            "CREATE TABLE IF NOT EXISTS attempts (made INT) ENGINE = MEMORY".to_owned(),
+            "DELETE FROM attempts".to_owned(),
+            "DROP TRIGGER IF EXISTS take_back".to_owned(),
+            format!(
+                "CREATE TRIGGER take_back BEFORE INSERT ON users FOR EACH ROW BEGIN \
+                 INSERT INTO attempts VALUES (1); \
+                 IF (SELECT COUNT(*) FROM attempts) <= {times} THEN \
+                 SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'Deadlock found'; END IF; END"
+            ),
+        ],
+    };
+    for statement in statements {
+        db.execute_unprepared(&statement).await.unwrap();
+    }
+}
+
+async fn what_the_server_takes_back_is_tried_again_but_not_for_ever(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let store = database.store().await;
+    let build = Builders::new();
+    take_back(&database, 3).await;
+    let alice = build.user("alice");
+    store.commit(insert(&alice)).await.unwrap();
+    assert_eq!(store.user(alice.id).await.unwrap(), Some(alice));
+    take_back(&database, 1_000_000).await;
+    let bob = build.user("bob");
+    match store.commit(insert(&bob)).await {
+        Err(CommitError::Store(StoreError::Unavailable(_))) => {}
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(store.user(bob.id).await.unwrap(), None);
+}
+
+async fn a_server_that_goes_away_is_unavailable_until_it_is_back(kind: Kind) {
+    let Some(server) = own_server(kind).await else {
+        return;
+    };
+    let database = server.fresh().await;
+    database.store().await.close().await.unwrap();
+    let mut options = database.options();
+    options.acquire_timeout = Duration::from_secs(1);
+    options.connect_timeout = Duration::from_secs(1);
+    let store = SqlStore::connect(&options).await.unwrap();
+    let build = Builders::new();
+    let user = build.user("alice");
+    store.commit(insert(&user)).await.unwrap();
+    let epoch = store.epoch().await.unwrap();
+
+    server.stop();
+    assert!(is_unavailable(store.epoch().await));
+    assert!(is_unavailable(store.user(user.id).await));
+    assert!(is_unavailable(store.list_users(&Default::default(), None).await));
+    assert!(is_unavailable(store.ping().await));
+    assert!(is_unavailable(store.revoked_since(epoch).await));
+    match store.commit(insert(&build.user("bob"))).await {
+        Err(CommitError::Store(StoreError::Unavailable(_))) => {}
+        other => panic!("{other:?}"),
+    }
+    assert!(is_unavailable(SqlStore::connect(&options).await));
+
+    server.start_again().await;
+    assert_eq!(store.epoch().await.unwrap(), epoch);
+    assert_eq!(store.user(user.id).await.unwrap(), Some(user));
+    store.commit(insert(&build.user("carol"))).await.unwrap();
+    store.ping().await.unwrap();
+}
+
+async fn a_server_that_follows_another_is_refused(kind: Kind) {
+    let Some(server) = own_server(kind).await else {
+        return;
+    };
+    let database = server.fresh().await;
+    database.store().await.close().await.unwrap();
+    let mut options = database.options();
+    options.connect_timeout = Duration::from_secs(2);
+    options.acquire_timeout = Duration::from_secs(2);
+    let store = SqlStore::connect(&options).await.unwrap();
+    store.epoch().await.unwrap();
+    let set_follower = async |follows: bool| match kind {
+        Kind::Postgres => {
+            server.stop();
+            server.set_marker("standby.signal", follows);
+            server.start_again().await;
+        }
+        Kind::MySql => {
+            let sql = format!("SET GLOBAL read_only = {}", u8::from(follows));
+            let db = database.connection().await;
+            db.execute_unprepared(&sql).await.unwrap();
+        }
+    };
+    set_follower(true).await;
+    // Also over the connection from before, where it was not cut.
+    assert!(is_unavailable(store.epoch().await));
+    let refused = SqlStore::connect(&options).await.unwrap_err().to_string();
+    assert!(refused.contains("connect to the"), "{refused}");
+    set_follower(false).await;
+    store.epoch().await.unwrap();
+}
+
+async fn an_epoch_of_another_history_is_not_known(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let store = database.store().await;
+    let mut user = Builders::new().user("alice");
+    store.commit(insert(&user)).await.unwrap();
+    let mut epochs = Vec::new();
+    for _ in 0..3 {
+        store.commit(update(&user)).await.unwrap();
+        user.version = user.version.next();
+        epochs.push(store.epoch().await.unwrap());
+    }
+    let known = epochs[2];
+    assert!(
+        matches!(store.revoked_since(known).await.unwrap().what, Revoked::These(what) if what.is_empty())
+    );
+
+    // As if a backup had come back that was made after the first of them.
+    let db = database.connection().await;
+    let (back, gone) = (epochs[0].get(), epochs[0].get());
+    db.execute_unprepared(&format!("UPDATE revocation_epoch SET epoch = {back}"))
+        .await
+        .unwrap();
+    db.execute_unprepared(&format!("DELETE FROM revocations WHERE epoch > {gone}"))
+        .await
+        .unwrap();
+    assert_eq!(
+        store.revoked_since(known).await.unwrap(),
+        Revocations {
+            epoch: epochs[0],
+            what: Revoked::Any
+        }
+    );
+    // As many revocations later the count is the same again, and beyond.
+    for _ in 0..3 {
+        store.commit(update(&user)).await.unwrap();
+        user.version = user.version.next();
+        let now = store.epoch().await.unwrap();
+        assert!(!epochs.contains(&now), "{now:?} is one of {epochs:?}");
+        assert_eq!(store.revoked_since(known).await.unwrap().what, Revoked::Any);
+    }
+    assert!(store.epoch().await.unwrap() > known);
+    let since_the_backup = store.revoked_since(epochs[0]).await.unwrap().what;
+    assert!(matches!(since_the_backup, Revoked::These(what) if what.len() == 3));
+}
+
+async fn the_log_of_revocations_stays_small(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let store = database.store().await;
+    let db = database.connection().await;
+    let mut user = Builders::new().user("alice");
+    store.commit(insert(&user)).await.unwrap();
+    let first = store.epoch().await.unwrap();
+    // 5000 epochs at once.
+    let count = 1_u64 << 24;
+    let rows: Vec<String> = (1..=5000_u64)
+        .map(|number| {
+            let id = match kind {
+                Kind::Postgres => "'00000000-0000-0000-0000-000000000001'",
+                Kind::MySql => "x'00000000000000000000000000000001'",
+            };
+            format!("({}, 0, 'user', {id})", first.get() + number * count)
+        })
+        .collect();
+    let insert_rows = format!(
+        "INSERT INTO revocations (epoch, position, kind, identity) VALUES {}",
+        rows.join(", ")
+    );
+    db.execute_unprepared(&insert_rows).await.unwrap();
+    let now = first.get() + 5000 * count;
+    db.execute_unprepared(&format!("UPDATE revocation_epoch SET epoch = {now}"))
+        .await
+        .unwrap();
+    let known = |since: u64| {
+        let store = &store;
+        async move {
+            match store.revoked_since(Epoch::new(since)).await.unwrap().what {
+                Revoked::These(what) => Some(what.len()),
+                Revoked::Any => None,
+            }
+        }
+    };
+    assert_eq!(known(first.get()).await, Some(5000));
+    let purge = PurgeBefore {
+        grants: Timestamp::UNIX_EPOCH,
+        sessions: Timestamp::UNIX_EPOCH,
+        signing_keys: Timestamp::UNIX_EPOCH,
+    };
+    assert_eq!(
+        store.purge(purge, 10).await.unwrap(),
+        0,
+        "the log is nobody's row"
+    );
+    assert_eq!(known(first.get()).await, None, "it is too long ago");
+    assert_eq!(known(now - 4096 * count).await, Some(4096));
+    assert_eq!(known(now - 4097 * count).await, None);
+    store.commit(update(&user)).await.unwrap();
+    user.version = user.version.next();
+    assert_eq!(known(now).await, Some(1));
+}
+
+async fn replicas_see_each_others_revocations(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let stores = [
+        database.store().await,
+        SqlStore::connect(&database.options()).await.unwrap(),
+    ];
+    let mut user = Builders::new().user("alice");
+    stores[0].commit(insert(&user)).await.unwrap();
+    for round in 0..200 {
+        let (here, there) = (&stores[round % 2], &stores[(round + 1) % 2]);
+        let before = there.epoch().await.unwrap();
+        here.commit(update(&user)).await.unwrap();
+        user.version = user.version.next();
+        let now = there.epoch().await.unwrap();
+        assert!(now > before, "round {round}");
+        assert_eq!(there.user(user.id).await.unwrap(), Some(user.clone()));
+        let told = there.revoked_since(before).await.unwrap();
+        assert_eq!(told.epoch, now);
+        assert!(matches!(told.what, Revoked::These(what) if what.len() == 1));
+    }
+}
+
+async fn a_statement_that_takes_too_long_ends(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    database.store().await.close().await.unwrap();
+    let mut options = database.options();
+    options.statement_timeout = Duration::from_secs(1);
+    let store = SqlStore::connect(&options).await.unwrap();
+    let build = Builders::new();
+    let user = build.user("alice");
+    store.commit(insert(&user)).await.unwrap();
+    let by_hand = database.connection().await;
+    let other = by_hand.begin().await.unwrap();
+    other
+        .execute_unprepared("UPDATE users SET email_opted_in = TRUE WHERE name = 'alice'")
+        .await
+        .unwrap();
+    match store.commit(update(&user)).await {
+        Err(CommitError::Store(StoreError::Unavailable(_))) => {}
+        other => panic!("{other:?}"),
+    }
+    // What does not need that row goes on.
+    store.commit(insert(&build.user("bob"))).await.unwrap();
+    other.rollback().await.unwrap();
+    store.commit(update(&user)).await.unwrap();
+}
+
+async fn long_texts_are_sorted_to_their_end(kind: Kind) {
+    use zenml_auth_model::query::{Direction, PageRequest, Query, Sort, UserField};
+
+    let Some(database) = fresh(kind).await else { return };
+    let store = database.store().await;
+    let build = Builders::new();
+    let mut users = Vec::new();
+    for number in 0..40 {
+        let mut user = build.user(&format!("user {number}"));
+        // In another order than they come in.
+        user.full_name = text_of(&format!("{}{:02}", "x".repeat(3_000), number * 7 % 40));
+        store.commit(insert(&user)).await.unwrap();
+        users.push(user);
+    }
+    users.sort_by(|one, other| one.full_name.cmp(&other.full_name));
+    let query = Query {
+        sort: Sort {
+            field: UserField::FullName,
+            direction: Direction::Ascending,
+        },
+        page: PageRequest::new(1, 100).unwrap(),
+        ..Query::default()
+    };
+    let listed = store.list_users(&query, None).await.unwrap().items;
+    let names = |users: &[User]| users.iter().map(|user| user.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&listed), names(&users));
+}
+
+async fn names_with_blanks_at_their_end_are_others(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let store = database.store().await;
+    let build = Builders::new();
+    // No name can be like this, but a database that took them for the same would take others for the same, too.
+    for name in ["alice", "alice ", "alice\u{a0}", "alice  "] {
+        let mut user = build.user("alice");
+        user.name = zenml_auth_model::Name::from_stored(name.to_owned());
+        store.commit(insert(&user)).await.unwrap();
+        assert_eq!(store.user_by_name(name).await.unwrap(), Some(user));
+    }
+}
