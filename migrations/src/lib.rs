@@ -20,6 +20,7 @@ mod m0003_devices;
 mod m0004_service_accounts;
 mod m0005_audit_events;
 mod m0006_revocations;
+mod m0007_uses;
 mod run;
 
 pub use run::{MigrationError, Status, Step, down, status, up};
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_service_accounts::Migration),
             Box::new(m0005_audit_events::Migration),
             Box::new(m0006_revocations::Migration),
+            Box::new(m0007_uses::Migration),
         ]
     }
 

@@ -11,13 +11,14 @@
 use sea_orm_migration::sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use zenml_auth_migrations::{MigrationError, down, status, up};
 
-const ALL: [&str; 6] = [
+const ALL: [&str; 7] = [
     "m0001_server",
     "m0002_users",
     "m0003_devices",
     "m0004_service_accounts",
     "m0005_audit_events",
     "m0006_revocations",
+    "m0007_uses",
 ];
 
 async fn in_memory() -> DatabaseConnection {
@@ -46,7 +47,7 @@ async fn up_down_to_nothing_and_up_again() {
     let whole = schema(&db).await;
     assert_eq!(
         whole.iter().filter(|line| line.contains("CREATE TABLE")).count(),
-        12
+        13
     );
 
     assert_eq!(

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
-use zenml_auth_model::{ApiKey, ApiKeyId, Name, Secret, ServiceAccount, Text};
+use zenml_auth_model::{ApiKey, ApiKeyId, KeyUse, Name, Secret, ServiceAccount, Text};
 
 use crate::fields::{display, display_option};
 use crate::service_account::ServiceAccountResponse;
@@ -71,6 +71,45 @@ pub struct ApiKeyMetadata {
     /// Until when the value before the current one is let in; ours alone.
     #[serde(default)]
     pub retained_until: Option<WireTime>,
+    /// From which address it was last used; ours alone.
+    #[serde(default)]
+    pub last_ip_address: Option<String>,
+    /// With which program it was last used, by its own account; ours alone.
+    #[serde(default)]
+    pub last_user_agent: Option<String>,
+    /// Who used it of late, the latest first; ours alone, and `null` in lists.
+    #[serde(default)]
+    pub recent_uses: Option<Vec<ApiKeyRecentUse>>,
+}
+
+/// The latest use of one value of an API key, or of a token made from it, from one address with one user agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ApiKeyRecentUse {
+    /// Which value of the key.
+    pub value: KeyValue,
+    /// When it was last used from there.
+    pub last_login: WireTime,
+    /// From which address.
+    #[serde(default)]
+    pub ip_address: Option<String>,
+    /// With which program, by its own account.
+    #[serde(default)]
+    pub user_agent: Option<String>,
+}
+
+/// A value of an API key, as seen from its latest rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum KeyValue {
+    /// The one that the latest rotation made.
+    Current,
+    /// The one that the latest rotation replaced.
+    Previous,
+    /// Something that this release does not know.
+    #[serde(other)]
+    Unknown,
 }
 
 impl ApiKeyResponse {
@@ -98,11 +137,36 @@ impl ApiKeyResponse {
                 last_login: key.last_login.map(WireTime),
                 last_rotated: key.last_rotated.map(WireTime),
                 expires: key.expires.map(WireTime),
-                retained_until: key.retained.map(|retained| WireTime(retained.until)),
+                retained_until: key
+                    .retained
+                    .filter(|_| key.retain_period_minutes > 0)
+                    .map(|retained| WireTime(retained.until)),
+                last_ip_address: key.last_used_from.address.map(|address| address.to_string()),
+                last_user_agent: key.last_used_from.agent.as_ref().map(Text::to_string),
+                recent_uses: None,
             }),
             resources: None,
             permission_denied: false,
         }
+    }
+
+    /// The same with who used the key of late, where more than the least of it was asked for.
+    #[must_use]
+    pub fn with_recent_uses(mut self, key: &ApiKey, uses: &[KeyUse]) -> Self {
+        let shown = |user: &KeyUse| ApiKeyRecentUse {
+            value: if user.generation == key.current.number {
+                KeyValue::Current
+            } else {
+                KeyValue::Previous
+            },
+            last_login: WireTime(user.at),
+            ip_address: user.from.address.map(|address| address.to_string()),
+            user_agent: user.from.agent.as_ref().map(Text::to_string),
+        };
+        if let Some(metadata) = &mut self.metadata {
+            metadata.recent_uses = Some(uses.iter().map(shown).collect());
+        }
+        self
     }
 
     /// The id, as an API key's.

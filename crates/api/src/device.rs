@@ -140,6 +140,12 @@ pub struct DeviceMetadata {
     /// When it last connected or was last used.
     #[serde(default)]
     pub last_login: Option<WireTime>,
+    /// From which address it was last used; ours alone.
+    #[serde(default)]
+    pub last_ip_address: Option<String>,
+    /// With which program it was last used, by its own account; ours alone.
+    #[serde(default)]
+    pub last_user_agent: Option<String>,
 }
 
 /// What belongs to a device.
@@ -155,7 +161,8 @@ fn shown(text: Option<&Text>) -> Option<String> {
     text.map(Text::to_string)
 }
 
-fn metadata(traits: &DeviceTraits, failed_attempts: u32, last_login: Option<WireTime>) -> DeviceMetadata {
+fn metadata(traits: &DeviceTraits, failed_attempts: u32, device: Option<&Device>) -> DeviceMetadata {
+    let from = device.map(|device| &device.last_used_from);
     DeviceMetadata {
         python_version: shown(traits.python_version.as_ref()),
         zenml_version: shown(traits.zenml_version.as_ref()),
@@ -163,7 +170,11 @@ fn metadata(traits: &DeviceTraits, failed_attempts: u32, last_login: Option<Wire
         region: Some(String::new()),
         country: Some(String::new()),
         failed_auth_attempts: failed_attempts,
-        last_login,
+        last_login: device.and_then(|device| device.last_login).map(WireTime),
+        last_ip_address: from
+            .and_then(|from| from.address)
+            .map(|address| address.to_string()),
+        last_user_agent: shown(from.and_then(|from| from.agent.as_ref())),
     }
 }
 
@@ -187,7 +198,7 @@ impl DeviceResponse {
                 ip_address: shown(device.traits.ip_address.as_ref()),
                 hostname: shown(device.traits.hostname.as_ref()),
             },
-            metadata: hydrate.then(|| metadata(&device.traits, 0, device.last_login.map(WireTime))),
+            metadata: hydrate.then(|| metadata(&device.traits, 0, Some(device))),
             resources: Some(DeviceResources { user: Some(owner) }),
             permission_denied: false,
         }

@@ -25,7 +25,7 @@ use zenml_auth_model::query::{ApiKeyField, DeviceField, ServiceAccountField, Use
 use zenml_auth_model::{
     ApiKey, ApiKeyId, ClientId, Device, DeviceGrant, DeviceId, DeviceState, DeviceTraits, GrantId,
     GrantState, KeyGeneration, Name, Polling, Secret, SecretHash, ServerId, ServerIdentity, ServiceAccount,
-    ServiceAccountId, Text, Timestamp, User, UserId, Version,
+    ServiceAccountId, Text, Timestamp, UsedFrom, User, UserId, Version,
 };
 
 const RECORDINGS: [(&str, &str); 2] = [
@@ -270,6 +270,7 @@ fn laptop() -> Device {
         traits: DeviceTraits::default(),
         token_gen: 1,
         last_login: Some(moment()),
+        last_used_from: UsedFrom::default(),
         created: moment(),
         updated: moment(),
         version: Version::FIRST,
@@ -325,6 +326,7 @@ fn key() -> ApiKey {
         retain_period_minutes: 0,
         expires: None,
         last_login: None,
+        last_used_from: UsedFrom::default(),
         last_rotated: None,
         created: moment(),
         updated: moment(),

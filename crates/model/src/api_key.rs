@@ -1,6 +1,6 @@
 //! Keys of workloads.
 
-use crate::{ApiKeyId, Name, SecretHash, ServiceAccountId, Text, Timestamp, Version};
+use crate::{ApiKeyId, Name, SecretHash, ServiceAccountId, Text, Timestamp, UsedFrom, Version};
 
 /// The value of an API key between two rotations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,12 +11,12 @@ pub struct KeyGeneration {
     pub hash: SecretHash,
 }
 
-/// The value that a rotation replaced, while it is still let in.
+/// The value that a rotation replaced. It is kept after its end, so that whoever still has it can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetainedKey {
     /// The replaced value.
     pub generation: KeyGeneration,
-    /// The first moment at which it is no longer let in.
+    /// The first moment at which it is no longer let in; that of the rotation itself if it was not to be retained.
     pub until: Timestamp,
 }
 
@@ -35,7 +35,7 @@ pub struct ApiKey {
     pub active: bool,
     /// The current value.
     pub current: KeyGeneration,
-    /// The value before it, if it was kept. May lie in the past; see [`RetainedKey::until`].
+    /// The value before it, once there was a rotation. Its end may lie in the past; see [`RetainedKey::until`].
     pub retained: Option<RetainedKey>,
     /// The retention that was asked for at the latest rotation, in minutes.
     pub retain_period_minutes: u32,
@@ -43,6 +43,8 @@ pub struct ApiKey {
     pub expires: Option<Timestamp>,
     /// When it was last used.
     pub last_login: Option<Timestamp>,
+    /// From where it was last used.
+    pub last_used_from: UsedFrom,
     /// When it was last rotated.
     pub last_rotated: Option<Timestamp>,
     /// When it was created.

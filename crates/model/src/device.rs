@@ -1,6 +1,6 @@
 //! Machines that a person has connected.
 
-use crate::{ClientId, DeviceId, Text, Timestamp, UserId, Version};
+use crate::{ClientId, DeviceId, Text, Timestamp, UsedFrom, UserId, Version};
 
 /// What a machine says of itself in its user agent, and the address it came from. Shown to the person who
 /// decides, never relied upon.
@@ -48,6 +48,8 @@ pub struct Device {
     pub token_gen: u32,
     /// When it last connected or was last used.
     pub last_login: Option<Timestamp>,
+    /// From where it last connected or was last used.
+    pub last_used_from: UsedFrom,
     /// When it first connected.
     pub created: Timestamp,
     /// When it was last changed.

@@ -12,6 +12,7 @@
 //! | [`user`], [`session`] | people and their sign-ins |
 //! | [`grant`], [`device`] | sign-in requests of machines, and the machines themselves |
 //! | [`service_account`], [`api_key`] | workloads and their keys |
+//! | [`usage`] | from where keys and devices are used |
 //! | [`signing_key`], [`server`] | what a server owns itself |
 //! | [`audit`] | who did what, with which credential |
 //! | [`query`] | filters, sorting and pages |
@@ -29,6 +30,7 @@ pub mod session;
 pub mod signing_key;
 pub mod text;
 pub mod time;
+pub mod usage;
 pub mod user;
 pub mod version;
 
@@ -47,5 +49,6 @@ pub use session::{Session, SessionPurpose};
 pub use signing_key::SigningKey;
 pub use text::{Name, NameError, Text, TextError};
 pub use time::{ParseTimestampError, Timestamp};
+pub use usage::{KeyUse, UsedFrom};
 pub use user::User;
 pub use version::Version;

@@ -308,6 +308,9 @@ impl From<AuthenticateError> for ApiError {
                 api_key::Refusal::WrongValue => {
                     Self::credentials("the API key is not valid: it was mistyped, rotated or deleted")
                 }
+                api_key::Refusal::RotatedAway => Self::credentials(format_args!(
+                    "the API key {key} of the service account {account} was rotated; use its new value"
+                )),
                 api_key::Refusal::GenerationEnded => Self::credentials(format_args!(
                     "the API key {key} of the service account {account} was rotated since this token was made"
                 )),

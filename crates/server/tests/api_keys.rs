@@ -236,6 +236,119 @@ async fn the_latest_use_is_shown() {
 }
 
 #[tokio::test]
+async fn whoever_still_uses_the_old_value_is_named() {
+    let server = TestServer::start_with(TestOptions::sqlite()).await;
+    let admin = server.admin().await;
+    let first = server.api_key(&admin, "ci", "default").await;
+    let use_as = async |credential: &str, agent: &str| {
+        server.clock.advance(Duration::from_secs(1));
+        let request = server.get("/api/v1/current-user").bearer(credential);
+        let answer = request.header("user-agent", agent).send().await;
+        answer.expect(StatusCode::OK);
+        server.engine.now().to_string()
+    };
+    let uses = async || {
+        let shown = server.get(KEY).bearer(&admin).send().await.json();
+        shown["metadata"]["recent_uses"].clone()
+    };
+    let told = |value: &str, at: &str, agent: &str| json!({"value": value, "last_login": at, "ip_address": "127.0.0.1", "user_agent": agent});
+    assert_eq!(uses().await, json!([]), "told, and nobody");
+    let runner = use_as(&first, "runner").await;
+    assert_eq!(uses().await, json!([told("current", &runner, "runner")]));
+
+    // A token made from the old value counts as a use of it.
+    let from_first = token(&server, &first).await.unwrap();
+    let second = rotate(&server, &admin, 30).await;
+    let pod = use_as(&from_first, "pod").await;
+    let moved = use_as(&second, "runner").await;
+    let told_at_last = json!([
+        told("current", &moved, "runner"),
+        told("previous", &pod, "pod"),
+        told("previous", &runner, "runner"),
+    ]);
+    let without_the_login = |uses: Value| {
+        let uses = uses.as_array().unwrap().clone().into_iter();
+        Value::from(
+            uses.filter(|user| user["user_agent"] != Value::Null)
+                .collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(without_the_login(uses().await), told_at_last);
+    let shown = server.get(KEY).bearer(&admin).send().await.json();
+    assert_eq!(shown["metadata"]["last_ip_address"], "127.0.0.1");
+    assert_eq!(shown["metadata"]["last_user_agent"], "runner");
+
+    // Written down, it is the same.
+    server.engine.maintenance().flush_all_uses().await.unwrap();
+    server.clock.advance(Duration::from_secs(60));
+    server.engine.maintenance().flush_uses().await.unwrap();
+    assert_eq!(without_the_login(uses().await), told_at_last);
+
+    // After the next rotation the first value is forgotten.
+    rotate(&server, &admin, 30).await;
+    let after = without_the_login(uses().await);
+    assert_eq!(after, json!([told("previous", &moved, "runner")]));
+
+    // Lists and short answers leave it out, and so does the answer of anyone who is no administrator.
+    let list = server
+        .get("/api/v1/service_accounts/ci/api_keys?hydrate=true")
+        .bearer(&admin)
+        .send()
+        .await
+        .json();
+    assert_eq!(list["items"][0]["metadata"]["recent_uses"], Value::Null);
+    let ann = server.user("ann").await;
+    for stranger in [&ann, &second] {
+        let refused = server.get(KEY).bearer(stranger).send().await;
+        refused.expect(StatusCode::FORBIDDEN);
+        assert!(!refused.text().contains("runner"));
+    }
+}
+
+#[tokio::test]
+async fn holding_the_replaced_value_proves_having_had_it() {
+    let server = TestServer::start_with(TestOptions::sqlite()).await;
+    let admin = server.admin().await;
+    let said = async |credential: &str| {
+        let login = [("password", credential)];
+        let login = server.post("/api/v1/login").form(&login).send().await;
+        let bearer = server.current_user(credential).await;
+        assert_eq!(
+            login.expect(StatusCode::UNAUTHORIZED).json()["detail"],
+            bearer.json()["detail"]
+        );
+        text(&bearer.json()["detail"][1])
+    };
+    let first = server.api_key(&admin, "ci", "default").await;
+    let made_up = {
+        let key: zenml_auth_api::key::KeyText = zenml_auth_api::key::KeyText::parse(&first).unwrap();
+        let other = zenml_auth_api::key::KeyText {
+            id: key.id,
+            key: zenml_auth_model::Secret::new("0".repeat(64)),
+        };
+        other.encode().expose().to_owned()
+    };
+    let nothing = said(&made_up).await;
+    let second = rotate(&server, &admin, 0).await;
+    assert!(
+        said(&first)
+            .await
+            .contains("default of the service account ci was rotated")
+    );
+    rotate(&server, &admin, 1).await;
+    assert!(good(&server, &second).await);
+    server.clock.advance(Duration::from_secs(60));
+    assert!(said(&second).await.contains("was rotated"));
+    // What was replaced twice, and what never was right, are told apart by nobody.
+    assert_eq!(said(&first).await, nothing);
+    assert_eq!(said(&made_up).await, nothing);
+    // Neither is there a difference for a key that is gone.
+    let gone = server.delete(KEY).bearer(&admin).send().await;
+    gone.expect(StatusCode::OK);
+    assert_eq!(said(&second).await, nothing);
+}
+
+#[tokio::test]
 async fn accounts_and_keys_are_for_administrators() {
     let server = TestServer::start().await;
     let (admin, ann) = (server.admin().await, server.user("ann").await);

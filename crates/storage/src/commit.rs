@@ -3,7 +3,7 @@
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, SimpleExpr, Value};
 use sea_orm::{
     ActiveModelTrait, ActiveValue, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter,
+    QueryFilter, UpdateMany,
 };
 use uuid::Uuid;
 use zenml_auth_core::ports::{Change, ChangeSet, CommitError, Guard, Unique};
@@ -11,7 +11,7 @@ use zenml_auth_model::Version;
 
 use crate::dialect::Dialect;
 use crate::entities::{
-    Versioned, api_key, audit_event, device, device_grant, guard, server, service_account, session,
+    LastUse, Versioned, api_key, audit_event, device, device_grant, guard, server, service_account, session,
     signing_key, user,
 };
 use crate::error;
@@ -152,10 +152,17 @@ impl Writer<'_> {
         E::set_version(&mut row, version.next().get().into());
         let mut values = row.into_active_model().reset_all();
         values.not_set(E::ID);
-        let latest_use = E::LAST_LOGIN.map(|column| (column, values.take(column)));
+        let latest_use = E::LAST_USE.map(|columns| {
+            let value = |column, values: &mut E::ActiveModel| match values.take(column) {
+                ActiveValue::Set(value) | ActiveValue::Unchanged(value) => Some(value),
+                ActiveValue::NotSet => None,
+            };
+            let from = [columns.address, columns.agent].map(|column| value(column, &mut values));
+            (columns, value(columns.at, &mut values), from)
+        });
         let mut update = E::update_many().set(values);
-        if let Some((column, ActiveValue::Set(Value::BigInt(Some(at))))) = latest_use {
-            update = update.col_expr(column, later(column, at));
+        if let Some((columns, Some(Value::BigInt(Some(at))), [Some(address), Some(agent)])) = latest_use {
+            update = note_use::<E>(update, columns, at, [address, agent]);
         }
         let updated = update
             .filter(E::ID.eq(id))
@@ -185,11 +192,26 @@ impl Writer<'_> {
     }
 }
 
-/// What a column holds or the given moment, whichever is later.
-pub(crate) fn later<C: ColumnTrait>(column: C, at: i64) -> SimpleExpr {
-    let stored = || Expr::col(column);
-    let earlier = stored().is_null().or(stored().lt(at));
-    CaseStatement::new().case(earlier, at).finally(stored()).into()
+/// Notes a use, unless a later one is noted.
+pub(crate) fn note_use<E: Versioned>(
+    update: UpdateMany<E>,
+    columns: LastUse<E::Column>,
+    at: i64,
+    [address, agent]: [Value; 2],
+) -> UpdateMany<E> {
+    let unless_later = |column: E::Column, value: Value| -> SimpleExpr {
+        let stored = || Expr::col(columns.at);
+        let not_later = stored().is_null().or(stored().lte(at));
+        CaseStatement::new()
+            .case(not_later, value)
+            .finally(Expr::col(column))
+            .into()
+    };
+    // The time goes last: MySQL reads what it has just written.
+    update
+        .col_expr(columns.address, unless_later(columns.address, address))
+        .col_expr(columns.agent, unless_later(columns.agent, agent))
+        .col_expr(columns.at, unless_later(columns.at, at.into()))
 }
 
 fn expect_a_row(affected: u64) -> Result<(), WriteError> {

@@ -16,8 +16,9 @@ use zenml_auth_model::query::{
     ApiKeyField, AuditField, DeviceField, Page, Query, ServiceAccountField, UserField,
 };
 use zenml_auth_model::{
-    ApiKey, ApiKeyId, AuditEvent, ClientId, CodeMac, Device, DeviceGrant, DeviceId, GrantId, SecretHash,
-    ServerIdentity, ServiceAccount, ServiceAccountId, Session, SessionId, SigningKey, User, UserId, Version,
+    ApiKey, ApiKeyId, AuditEvent, ClientId, CodeMac, Device, DeviceGrant, DeviceId, GrantId, KeyUse,
+    SecretHash, ServerIdentity, ServiceAccount, ServiceAccountId, Session, SessionId, SigningKey, User,
+    UserId, Version,
 };
 
 use crate::dialect::{Connections, Dialect};
@@ -28,7 +29,7 @@ use crate::entities::{
 use crate::epoch::Epochs;
 use crate::error;
 use crate::options::{ConnectOptions, Database};
-use crate::queries::{listing, upkeep};
+use crate::queries::{key_uses, listing, upkeep};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::revocations;
 
@@ -172,13 +173,16 @@ impl SqlStore {
         devices: &[DeviceUse],
     ) -> Result<(), DbErr> {
         let transaction = self.begin().await?;
-        for ApiKeyUse { id, at } in keys {
-            let (column, id, at) = (api_key::Column::LastLogin, id.as_uuid(), at.as_micros());
-            upkeep::note_use::<api_key::Entity>(&transaction, column, id, at).await?;
+        for key_use in keys {
+            let ApiKeyUse { id, latest } = key_use;
+            if upkeep::note_use::<api_key::Entity>(&transaction, id.as_uuid(), latest.at, &latest.from)
+                .await?
+            {
+                key_uses::note(&transaction, key_use).await?;
+            }
         }
-        for DeviceUse { id, at } in devices {
-            let (column, id, at) = (device::Column::LastLogin, id.as_uuid(), at.as_micros());
-            upkeep::note_use::<device::Entity>(&transaction, column, id, at).await?;
+        for DeviceUse { id, at, from } in devices {
+            upkeep::note_use::<device::Entity>(&transaction, id.as_uuid(), *at, from).await?;
         }
         transaction.commit().await
     }
@@ -423,6 +427,11 @@ impl Store for SqlStore {
     ) -> Result<Page<ApiKey>, StoreError> {
         let of_account = api_key::Column::ServiceAccountId.eq(account.as_uuid());
         self.page::<api_key::Entity, _>(query, Some(of_account)).await
+    }
+
+    async fn api_key_uses(&self, id: ApiKeyId) -> Result<Vec<KeyUse>, StoreError> {
+        let rows = self.read(|| key_uses::of(&self.reader, id.as_uuid())).await?;
+        rows.into_iter().map(KeyUse::try_from).collect()
     }
 
     async fn list_audit_events(&self, query: &Query<AuditField>) -> Result<Page<AuditEvent>, StoreError> {

@@ -12,14 +12,16 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use zenml_auth_core::memory::MemoryStore;
-use zenml_auth_core::ports::{Change, ChangeSet, CommitError, Guard, PurgeBefore, Store};
+use zenml_auth_core::ports::{
+    ApiKeyUse, Change, ChangeSet, CommitError, DeviceUse, Guard, PurgeBefore, Store,
+};
 use zenml_auth_model::query::Query;
 use zenml_auth_model::{
-    ApiKey, ClientId, Device, DeviceGrant, GrantState, ServiceAccount, Session, SessionPurpose, SigningKey,
-    Timestamp, User, Version,
+    ApiKey, ClientId, Device, DeviceGrant, GrantState, KeyUse, ServiceAccount, Session, SessionPurpose,
+    SigningKey, Timestamp, UsedFrom, User, Version,
 };
 use zenml_auth_storage::{ConnectOptions, SqlStore};
-use zenml_auth_testkit::builders::{Builders, NOW, name_of};
+use zenml_auth_testkit::builders::{Builders, NOW, name_of, text_of};
 
 /// A few rows of each kind. Changes are made of their parts, so that they get in each other's way often.
 #[derive(Debug, Clone)]
@@ -58,6 +60,35 @@ impl Cast {
             users,
             accounts,
         }
+    }
+
+    /// Uses of keys and devices, of any of three values, from any of three places, in no order.
+    fn uses(&self) -> impl Strategy<Value = Event> + use<> {
+        let moment = || (0_i64..8).prop_map(|micros| Timestamp::from_micros(NOW.as_micros() + micros));
+        let from = || {
+            (0_u8..3).prop_map(|number| UsedFrom {
+                address: (number > 0).then(|| [192, 0, 2, number].into()),
+                agent: (number > 1).then(|| text_of("agent")),
+            })
+        };
+        let key = (select(self.keys.clone()), 1_u32..3, moment(), from()).prop_map(
+            |(key, generation, at, from)| ApiKeyUse {
+                id: key.id,
+                latest: KeyUse { generation, at, from },
+            },
+        );
+        let device =
+            (select(self.devices.clone()), moment(), from()).prop_map(|(device, at, from)| DeviceUse {
+                id: device.id,
+                at,
+                from,
+            });
+        let some = 0..4;
+        (
+            proptest::collection::vec(key, some.clone()),
+            proptest::collection::vec(device, some),
+        )
+            .prop_map(|(keys, devices)| Event::Use(keys, devices))
     }
 
     fn change(&self) -> impl Strategy<Value = Change> + use<> {
@@ -287,6 +318,18 @@ impl Cast {
                 store.api_key_by_name(account.id, "one").await.unwrap()
             ));
         }
+        for key in &self.keys {
+            // Of those at the same moment, any may come first.
+            let mut uses: Vec<_> = store
+                .api_key_uses(key.id)
+                .await
+                .unwrap()
+                .iter()
+                .map(|user| format!("{user:?}"))
+                .collect();
+            uses.sort_unstable();
+            all.push(uses.join("; "));
+        }
         all
     }
 }
@@ -297,11 +340,13 @@ enum Event {
     Commit(Vec<Change>),
     /// Everything goes that ended before so many microseconds after the beginning.
     Purge(i64),
+    /// Something is used.
+    Use(Vec<ApiKeyUse>, Vec<DeviceUse>),
 }
 
 fn event(cast: &Cast) -> impl Strategy<Value = Event> + use<> {
     let commit = proptest::collection::vec(cast.change(), 1..4).prop_map(Event::Commit);
-    prop_oneof![12 => commit, 1 => (0_i64..6).prop_map(Event::Purge)]
+    prop_oneof![12 => commit, 1 => (0_i64..6).prop_map(Event::Purge), 3 => cast.uses()]
 }
 
 /// What comes of an event. When several things are taken, each store may name another one.
@@ -314,6 +359,7 @@ async fn outcome(store: &dyn Store, event: &Event) -> String {
                 other => format!("{other:?}"),
             }
         }
+        Event::Use(keys, devices) => format!("{:?}", store.note_uses(keys, devices).await),
         Event::Purge(micros) => {
             let before = Timestamp::from_micros(NOW.as_micros() + micros);
             let before = PurgeBefore {

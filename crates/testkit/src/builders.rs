@@ -18,7 +18,8 @@ use zenml_auth_model::{
     Action, Actor, ApiKey, ApiKeyId, AuditEvent, AuditEventId, ClientId, CodeMac, Device, DeviceGrant,
     DeviceId, DeviceState, DeviceTraits, GrantId, GrantState, KeyGeneration, Name, Origin, PasswordHash,
     Polling, SecretHash, ServerId, ServerIdentity, ServiceAccount, ServiceAccountId, Session, SessionId,
-    SessionPurpose, SigningKey, SigningKeyId, Target, TargetKind, Text, Timestamp, User, UserId, Version,
+    SessionPurpose, SigningKey, SigningKeyId, Target, TargetKind, Text, Timestamp, UsedFrom, User, UserId,
+    Version,
 };
 use zeroize::Zeroizing;
 
@@ -185,6 +186,7 @@ impl Builders {
             traits: self.traits(),
             token_gen: 1,
             last_login: Some(NOW),
+            last_used_from: UsedFrom::default(),
             created: NOW,
             updated: NOW,
             version: Version::FIRST,
@@ -222,6 +224,7 @@ impl Builders {
             retain_period_minutes: 0,
             expires: None,
             last_login: None,
+            last_used_from: UsedFrom::default(),
             last_rotated: None,
             created: NOW,
             updated: NOW,

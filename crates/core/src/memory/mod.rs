@@ -5,6 +5,7 @@
 
 mod data;
 mod fields;
+mod key_uses;
 mod listing;
 mod rows;
 mod table;
@@ -15,11 +16,13 @@ use zenml_auth_model::query::{
     ApiKeyField, AuditField, DeviceField, Page, Query, ServiceAccountField, UserField,
 };
 use zenml_auth_model::{
-    ApiKey, ApiKeyId, AuditEvent, ClientId, CodeMac, Device, DeviceGrant, DeviceId, GrantId, SecretHash,
-    ServerIdentity, ServiceAccount, ServiceAccountId, Session, SessionId, SigningKey, User, UserId, Version,
+    ApiKey, ApiKeyId, AuditEvent, ClientId, CodeMac, Device, DeviceGrant, DeviceId, GrantId, KeyUse,
+    SecretHash, ServerIdentity, ServiceAccount, ServiceAccountId, Session, SessionId, SigningKey, User,
+    UserId, Version,
 };
 
 use self::data::Data;
+use self::key_uses::KeyUses;
 use self::table::Key;
 use crate::epoch_log::EpochLog;
 use crate::ports::{
@@ -44,6 +47,8 @@ use crate::ports::{
 pub struct MemoryStore {
     data: Mutex<Data>,
     epochs: EpochLog,
+    /// Locked after the data.
+    key_uses: Mutex<KeyUses>,
 }
 
 impl MemoryStore {
@@ -267,6 +272,15 @@ impl Store for MemoryStore {
         ))
     }
 
+    async fn api_key_uses(&self, id: ApiKeyId) -> Result<Vec<KeyUse>, StoreError> {
+        let data = self.data.lock();
+        if data.api_keys.contains(id) {
+            Ok(self.key_uses.lock().of(id))
+        } else {
+            Ok(Vec::new())
+        }
+    }
+
     async fn list_audit_events(&self, query: &Query<AuditField>) -> Result<Page<AuditEvent>, StoreError> {
         let data = self.data.lock();
         let events = data.audit_events.rows();
@@ -280,14 +294,23 @@ impl Store for MemoryStore {
 
     async fn note_uses(&self, keys: &[ApiKeyUse], devices: &[DeviceUse]) -> Result<(), StoreError> {
         let mut data = self.data.lock();
-        for ApiKeyUse { id, at } in keys {
-            data.api_keys
-                .note(*id, |key| key.last_login = key.last_login.max(Some(*at)));
+        for ApiKeyUse { id, latest } in keys {
+            data.api_keys.note(*id, |key| {
+                if key.last_login <= Some(latest.at) {
+                    key.last_login = Some(latest.at);
+                    key.last_used_from = latest.from.clone();
+                }
+            });
         }
-        for DeviceUse { id, at } in devices {
-            data.devices
-                .note(*id, |device| device.last_login = device.last_login.max(Some(*at)));
+        for DeviceUse { id, at, from } in devices {
+            data.devices.note(*id, |device| {
+                if device.last_login <= Some(*at) {
+                    device.last_login = Some(*at);
+                    device.last_used_from = from.clone();
+                }
+            });
         }
+        self.key_uses.lock().note(keys, |id| data.api_keys.contains(id));
         Ok(())
     }
 

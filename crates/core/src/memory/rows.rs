@@ -21,7 +21,7 @@ macro_rules! versioned {
             }
         }
     };
-    ($row:ident, last_login) => {
+    ($row:ident, last_use) => {
         impl Versioned for $row {
             fn version(&self) -> Version {
                 self.version
@@ -32,7 +32,13 @@ macro_rules! versioned {
             }
 
             fn keep_notes_of(&mut self, replaced: &Self) {
-                self.last_login = self.last_login.max(replaced.last_login);
+                let is_later = self
+                    .last_login
+                    .is_some_and(|at| replaced.last_login <= Some(at));
+                if !is_later {
+                    self.last_login = replaced.last_login;
+                    self.last_used_from = replaced.last_used_from.clone();
+                }
             }
         }
     };
@@ -42,9 +48,9 @@ versioned!(SigningKey);
 versioned!(User);
 versioned!(Session);
 versioned!(DeviceGrant);
-versioned!(Device, last_login);
+versioned!(Device, last_use);
 versioned!(ServiceAccount);
-versioned!(ApiKey, last_login);
+versioned!(ApiKey, last_use);
 
 impl Row for SigningKey {
     type Id = SigningKeyId;

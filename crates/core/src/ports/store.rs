@@ -5,9 +5,9 @@ use zenml_auth_model::query::{
     ApiKeyField, AuditField, DeviceField, Page, Query, ServiceAccountField, UserField,
 };
 use zenml_auth_model::{
-    ApiKey, ApiKeyId, AuditEvent, ClientId, CodeMac, Device, DeviceGrant, DeviceId, GrantId, SecretHash,
-    ServerIdentity, ServiceAccount, ServiceAccountId, Session, SessionId, SigningKey, Timestamp, User,
-    UserId, Version,
+    ApiKey, ApiKeyId, AuditEvent, ClientId, CodeMac, Device, DeviceGrant, DeviceId, GrantId, KeyUse,
+    SecretHash, ServerIdentity, ServiceAccount, ServiceAccountId, Session, SessionId, SigningKey, Timestamp,
+    UsedFrom, User, UserId, Version,
 };
 
 use super::{ChangeSet, CommitError, Epoch, Guard, Revocations};
@@ -32,22 +32,28 @@ pub enum StoreError {
     Other(String),
 }
 
-/// The latest use of an API key, written behind in batches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How many of those who use a value of an API key are remembered: the latest ones. Whoever has a key can pretend to
+/// be any number of users, so there has to be a bound.
+pub const KEY_USERS_KEPT: usize = 16;
+
+/// A use of an API key, written behind in batches.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKeyUse {
     /// Which key.
     pub id: ApiKeyId,
-    /// When.
-    pub at: Timestamp,
+    /// Which value of it, when and from where.
+    pub latest: KeyUse,
 }
 
 /// The latest use of a device, written behind in batches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceUse {
     /// Which device.
     pub id: DeviceId,
     /// When.
     pub at: Timestamp,
+    /// From where.
+    pub from: UsedFrom,
 }
 
 /// What may be cleaned away.
@@ -159,11 +165,16 @@ pub trait Store: Send + Sync + 'static {
         account: ServiceAccountId,
     ) -> Result<Page<ApiKey>, StoreError>;
 
+    /// Who used a key of late, the latest first: for each of its values the latest [`KEY_USERS_KEPT`] that were
+    /// [noted](Store::note_uses). Of a value that was replaced twice, nothing need be known any more.
+    async fn api_key_uses(&self, id: ApiKeyId) -> Result<Vec<KeyUse>, StoreError>;
+
     /// A page of the audit trail.
     async fn list_audit_events(&self, query: &Query<AuditField>) -> Result<Page<AuditEvent>, StoreError>;
 
-    /// Notes when keys and devices were last used, unless a later use is already noted. Neither counts as a change
-    /// nor moves a version on; what is gone is skipped.
+    /// Notes when and from where keys and devices were last used, unless a later use is already noted; and for keys
+    /// also by whom, see [`Store::api_key_uses`]. Neither counts as a change nor moves a version on; what is gone is
+    /// skipped.
     async fn note_uses(&self, keys: &[ApiKeyUse], devices: &[DeviceUse]) -> Result<(), StoreError>;
 
     /// Cleans away at most `limit` rows of each kind that ended before the given times, and tells how many.

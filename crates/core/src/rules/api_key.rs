@@ -52,9 +52,12 @@ pub enum Refusal {
     /// The key's time is over.
     #[error("the API key has expired")]
     Expired,
-    /// The value was never right, or was rotated away.
+    /// The value is neither the current one nor the one before it.
     #[error("the value is not that of the API key")]
     WrongValue,
+    /// The value was right until it was rotated away.
+    #[error("the value was rotated away")]
+    RotatedAway,
     /// The token was made from a value that was rotated away.
     #[error("the token was made from a value that was rotated away")]
     GenerationEnded,
@@ -71,7 +74,7 @@ pub fn rotate(key: ApiKey, value: SecretHash, retention: Retention, now: Timesta
             number: replaced.number.wrapping_add(1),
             hash: value,
         },
-        retained: (retention.minutes() > 0).then(|| RetainedKey {
+        retained: Some(RetainedKey {
             generation: replaced,
             until: now + kept_for,
         }),
@@ -85,18 +88,19 @@ pub fn rotate(key: ApiKey, value: SecretHash, retention: Retention, now: Timesta
 /// Which generation of the key is alive under this value.
 ///
 /// # Errors
-/// [`Refusal`] says why none is. Whoever holds a wrong value learns only [`Refusal::WrongValue`].
+/// [`Refusal`] says why none is. Whoever holds a value that never was right, or was replaced long ago, learns only
+/// [`Refusal::WrongValue`]; the one before the current one proves that its holder once was let in.
 pub fn present(key: &ApiKey, value: &SecretHash, now: Timestamp) -> Result<u32, Refusal> {
     // Both are compared always, so that the time tells nothing.
     let is_current = secrets::same(&key.current.hash, value);
-    let is_retained = key.retained.is_some_and(|retained| {
-        let right = secrets::same(&retained.generation.hash, value);
-        right && now < retained.until
-    });
-    let generation = match (is_current, is_retained, key.retained) {
-        (true, _, _) => key.current.number,
-        (false, true, Some(retained)) => retained.generation.number,
-        _ => return Err(Refusal::WrongValue),
+    let replaced = key
+        .retained
+        .filter(|retained| secrets::same(&retained.generation.hash, value));
+    let generation = match (is_current, replaced) {
+        (true, _) => key.current.number,
+        (false, Some(retained)) if now < retained.until => retained.generation.number,
+        (false, Some(_)) => return Err(Refusal::RotatedAway),
+        (false, None) => return Err(Refusal::WrongValue),
     };
     admit(key, generation, now).map(|()| generation)
 }
@@ -138,7 +142,7 @@ pub fn ends(key: &ApiKey, generation: u32) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use zenml_auth_model::{ApiKeyId, Name, ServiceAccountId, Text, Version};
+    use zenml_auth_model::{ApiKeyId, Name, ServiceAccountId, Text, UsedFrom, Version};
 
     use super::*;
 
@@ -164,6 +168,7 @@ mod tests {
             retain_period_minutes: 0,
             expires: None,
             last_login: None,
+            last_used_from: UsedFrom::default(),
             last_rotated: None,
             created: NOW,
             updated: NOW,
@@ -196,7 +201,7 @@ mod tests {
         let end = NOW + Duration::from_secs(3600);
         assert_eq!(present(&rotated, &value(2), NOW), Ok(2));
         assert_eq!(present(&rotated, &value(1), end - MICRO), Ok(1));
-        assert_eq!(present(&rotated, &value(1), end), Err(Refusal::WrongValue));
+        assert_eq!(present(&rotated, &value(1), end), Err(Refusal::RotatedAway));
         assert_eq!(admit(&rotated, 1, end - MICRO), Ok(()));
         assert_eq!(admit(&rotated, 1, end), Err(Refusal::GenerationEnded));
         assert_eq!((ends(&rotated, 1), ends(&rotated, 2)), (Some(end), None));
@@ -214,7 +219,12 @@ mod tests {
         assert_eq!(admit(&twice, 1, NOW), Err(Refusal::GenerationEnded));
         assert_eq!(present(&twice, &value(2), NOW), Ok(2));
         let cut = rotate(twice, value(4), Retention::NONE, NOW);
-        assert_eq!(present(&cut, &value(3), NOW), Err(Refusal::WrongValue));
+        assert_eq!(present(&cut, &value(3), NOW), Err(Refusal::RotatedAway));
+        assert_eq!(
+            present(&cut, &value(2), NOW),
+            Err(Refusal::WrongValue),
+            "long gone"
+        );
         assert_eq!(present(&cut, &value(4), NOW), Ok(4));
     }
 

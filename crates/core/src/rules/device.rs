@@ -1,6 +1,6 @@
 //! Devices: connect, lock, unlock, sign out.
 
-use zenml_auth_model::{Device, DeviceGrant, DeviceState, Timestamp, UserId, Version};
+use zenml_auth_model::{Device, DeviceGrant, DeviceState, Origin, Timestamp, UsedFrom, UserId, Version};
 
 use crate::settings::Lifetimes;
 
@@ -46,7 +46,7 @@ pub fn first_connection(
     owner: UserId,
     trusted: bool,
     lifetimes: &Lifetimes,
-    now: Timestamp,
+    (now, origin): (Timestamp, &Origin),
 ) -> Device {
     Device {
         id: grant.id.into_device_id(),
@@ -58,6 +58,7 @@ pub fn first_connection(
         traits: grant.traits.clone(),
         token_gen: 1,
         last_login: Some(now),
+        last_used_from: UsedFrom::from(origin),
         created: now,
         updated: now,
         version: Version::FIRST,
@@ -77,7 +78,7 @@ pub fn reconnect(
     grant: &DeviceGrant,
     trusted: bool,
     lifetimes: &Lifetimes,
-    now: Timestamp,
+    (now, origin): (Timestamp, &Origin),
 ) -> Result<Device, TransitionError> {
     match device.state {
         DeviceState::Locked => Err(TransitionError {
@@ -90,6 +91,7 @@ pub fn reconnect(
             traits: grant.traits.clone(),
             token_gen: device.token_gen.wrapping_add(1),
             last_login: Some(now),
+            last_used_from: UsedFrom::from(origin),
             updated: now,
             ..device
         }),

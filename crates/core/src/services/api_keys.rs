@@ -2,8 +2,8 @@
 
 use zenml_auth_model::query::{ApiKeyField, Page, Query};
 use zenml_auth_model::{
-    Action, ApiKey, ApiKeyId, KeyGeneration, Name, Secret, ServiceAccount, ServiceAccountId, TargetKind,
-    Text, Timestamp, Version,
+    Action, ApiKey, ApiKeyId, KeyGeneration, KeyUse, Name, Secret, ServiceAccount, ServiceAccountId,
+    TargetKind, Text, Timestamp, UsedFrom, Version,
 };
 
 use super::internal::Tries;
@@ -170,6 +170,7 @@ impl ApiKeys<'_> {
             retain_period_minutes: 0,
             expires: new.expires,
             last_login: None,
+            last_used_from: UsedFrom::default(),
             last_rotated: None,
             created: now,
             updated: now,
@@ -205,6 +206,26 @@ impl ApiKeys<'_> {
         let account = self.account(caller, account, "see API keys").await?;
         let key = self.of(&account, which).await?;
         Ok((account, key))
+    }
+
+    /// Who used a key of late, the latest first: its current value, and the one before it.
+    ///
+    /// # Errors
+    /// [`FindApiKeyError`]
+    pub async fn recent_uses(self, caller: &Caller, key: &ApiKey) -> Result<Vec<KeyUse>, FindApiKeyError> {
+        caller
+            .require_admin("see who uses API keys")
+            .map_err(FindServiceAccountError::from)?;
+        let mut uses = self
+            .0
+            .store()
+            .api_key_uses(key.id)
+            .await
+            .map_err(Internal::from)?;
+        self.0.uses.show_uses(key.id, &mut uses);
+        let replaced = key.retained.map(|retained| retained.generation.number);
+        uses.retain(|user| user.generation == key.current.number || Some(user.generation) == replaced);
+        Ok(uses)
     }
 
     /// A page of the keys of a service account.
@@ -315,8 +336,10 @@ impl ApiKeys<'_> {
             let value = secrets::random_secret(engine.entropy());
             let rotated = api_key::rotate(found, secrets::hash(&value), retention, now);
             let details = match rotated.retained {
-                Some(retained) => format!("the old value is good until {}", retained.until),
-                None => "the old value ended at once".to_owned(),
+                Some(retained) if now < retained.until => {
+                    format!("the old value is good until {}", retained.until)
+                }
+                Some(_) | None => "the old value ended at once".to_owned(),
             };
             let set = ChangeSet::new()
                 .with(Change::UpdateApiKey(rotated.clone()))

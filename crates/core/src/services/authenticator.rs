@@ -103,7 +103,7 @@ impl Authenticator<'_> {
                 self.admit(token, origin).await?
             }
             Presented::ApiKey { id, value } => {
-                let (account, key, generation) = self.api_key(id, value).await?;
+                let (account, key, generation) = self.api_key(id, value, &origin).await?;
                 let expires = api_key::ends(&key, generation);
                 let credential = Some(Provenance::ApiKey {
                     account: account.id,
@@ -171,7 +171,7 @@ impl Authenticator<'_> {
                     id: device.id,
                     refusal,
                 })?;
-                self.0.uses.device(device.id, now);
+                self.0.uses.device(device.id, &origin, now);
                 Identity::User(user)
             }
             Provenance::ApiKey {
@@ -186,7 +186,7 @@ impl Authenticator<'_> {
                     return Err(AuthenticateError::ApiKeyGone(key.id));
                 }
                 admit_key(&account, &key, api_key::admit(&key, generation, now))?;
-                self.0.uses.key(key.id, now);
+                self.0.uses.key(key.id, generation, &origin, now);
                 Identity::ServiceAccount(account)
             }
             Provenance::Session {
@@ -216,6 +216,7 @@ impl Authenticator<'_> {
         self,
         id: ApiKeyId,
         value: &Secret,
+        origin: &Origin,
     ) -> Result<(Arc<ServiceAccount>, Arc<ApiKey>, u32), AuthenticateError> {
         let now = self.0.now();
         let value = secrets::hash(value);
@@ -228,7 +229,7 @@ impl Authenticator<'_> {
         }
         let account = service_account(current, key.service_account_id).await?;
         let generation = admit_key(&account, &key, presented)?;
-        self.0.uses.key(key.id, now);
+        self.0.uses.key(key.id, generation, origin, now);
         Ok((account, key, generation))
     }
 }

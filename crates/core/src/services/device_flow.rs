@@ -312,11 +312,11 @@ impl DeviceFlow<'_> {
             .map_err(Internal::from)?;
         let (device, change) = match known {
             None => {
-                let device = device::first_connection(&found, user.id, trusted, lifetimes, now);
+                let device = device::first_connection(&found, user.id, trusted, lifetimes, (now, origin));
                 (device.clone(), Change::InsertDevice(device))
             }
             Some(known) => {
-                let device = device::reconnect(known, &found, trusted, lifetimes, now)
+                let device = device::reconnect(known, &found, trusted, lifetimes, (now, origin))
                     .map_err(|_| PollError::Denied)?;
                 (device.clone(), Change::UpdateDevice(device))
             }

@@ -228,7 +228,7 @@ impl SignIn<'_> {
     ) -> Result<AccessToken, ApiKeySignInError> {
         let engine = self.0;
         let attempt = engine.throttle.api_key(id, origin.address, engine.now())?;
-        let checked = engine.authenticator().api_key(id, value).await;
+        let checked = engine.authenticator().api_key(id, value, origin).await;
         if !matches!(checked, Err(AuthenticateError::ApiKeyUnknown)) {
             engine.throttle.give_back(attempt);
         }

@@ -1,115 +1,305 @@
-//! Remembers when keys and devices were last used, to be written behind in batches.
+//! Remembers when and from where keys and devices were last used, to be written behind in batches.
+//!
+//! Noting a use takes a look into memory and no more. What is remembered is bounded: by the keys and devices there are,
+//! and for each value of a key by [`KEY_USERS_KEPT`], whatever its holder pretends to be.
 
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use zenml_auth_model::{ApiKey, ApiKeyId, Device, DeviceId, Timestamp};
+use zenml_auth_model::{ApiKey, ApiKeyId, Device, DeviceId, KeyUse, Origin, Timestamp, UsedFrom};
 
-use crate::ports::{ApiKeyUse, DeviceUse, Store, StoreError};
+use crate::ports::{ApiKeyUse, DeviceUse, KEY_USERS_KEPT, Store, StoreError};
 
-/// How often the uses of one key or device are written at most, but for the first one, which is not held back.
+/// How often the uses of one device, or of one key by one user of it, are written at most, but for the first one, which
+/// is not held back.
 const WRITE_EVERY: Duration = Duration::from_secs(10);
 
 /// How many uses are written in one transaction, so that nobody waits for it.
 const BATCH: usize = 500;
 
-#[derive(Clone, Copy)]
-struct Use {
-    at: Timestamp,
+/// A use, and up to when such uses are written.
+struct Noted<T> {
+    latest: T,
     written: Option<Timestamp>,
 }
 
-impl Use {
+impl<T: At> Noted<T> {
+    const fn new(latest: T) -> Self {
+        Self {
+            latest,
+            written: None,
+        }
+    }
+
     fn is_due(&self, now: Timestamp, all: bool) -> bool {
         match self.written {
             None => true,
-            Some(written) => written < self.at && (all || written + WRITE_EVERY <= now),
+            Some(written) => written < self.latest.at() && (all || written + WRITE_EVERY <= now),
         }
+    }
+
+    /// What is written and not used any more need not be remembered.
+    fn is_idle(&self, now: Timestamp) -> bool {
+        self.written == Some(self.latest.at()) && now >= self.latest.at() + WRITE_EVERY
+    }
+}
+
+/// Something that happened at a time.
+trait At {
+    fn at(&self) -> Timestamp;
+}
+
+impl At for KeyUse {
+    fn at(&self) -> Timestamp {
+        self.at
+    }
+}
+
+impl At for DeviceUse {
+    fn at(&self) -> Timestamp {
+        self.at
     }
 }
 
 #[derive(Default)]
-struct Noted {
-    keys: HashMap<ApiKeyId, Use>,
-    devices: HashMap<DeviceId, Use>,
+struct Memory {
+    keys: HashMap<ApiKeyId, Vec<Noted<KeyUse>>>,
+    devices: HashMap<DeviceId, Noted<DeviceUse>>,
 }
 
 /// The latest uses, written or not.
 #[derive(Default)]
-pub(super) struct Uses(Mutex<Noted>);
+pub(super) struct Uses(Mutex<Memory>);
 
 impl Uses {
-    /// A key was used.
-    pub(super) fn key(&self, id: ApiKeyId, now: Timestamp) {
-        note(&mut self.0.lock().keys, id, now);
+    /// A value of a key, or a token made from it, was used.
+    pub(super) fn key(&self, id: ApiKeyId, generation: u32, origin: &Origin, now: Timestamp) {
+        let mut memory = self.0.lock();
+        let users = memory.keys.entry(id).or_default();
+        let known = users
+            .iter_mut()
+            .map(|user| &mut user.latest)
+            .find(|known| known.generation == generation && known.from.is(origin));
+        if let Some(known) = known {
+            known.at = known.at.max(now);
+            return;
+        }
+        make_room(users, generation);
+        users.push(Noted::new(KeyUse {
+            generation,
+            at: now,
+            from: UsedFrom::from(origin),
+        }));
     }
 
     /// A device was used.
-    pub(super) fn device(&self, id: DeviceId, now: Timestamp) {
-        note(&mut self.0.lock().devices, id, now);
+    pub(super) fn device(&self, id: DeviceId, origin: &Origin, now: Timestamp) {
+        let mut memory = self.0.lock();
+        let noted = memory.devices.entry(id).or_insert_with(|| {
+            Noted::new(DeviceUse {
+                id,
+                at: now,
+                from: UsedFrom::from(origin),
+            })
+        });
+        if noted.latest.at <= now {
+            noted.latest.at = now;
+            if !noted.latest.from.is(origin) {
+                noted.latest.from = UsedFrom::from(origin);
+            }
+        }
     }
 
     /// Puts the latest use on a row that was read, written or not.
     pub(super) fn show_key(&self, key: &mut ApiKey) {
-        show(&self.0.lock().keys, key.id, &mut key.last_login);
+        let memory = self.0.lock();
+        let users = memory.keys.get(&key.id).into_iter().flatten();
+        if let Some(noted) = users.max_by_key(|user| user.latest.at)
+            && key.last_login <= Some(noted.latest.at)
+        {
+            key.last_login = Some(noted.latest.at);
+            key.last_used_from = noted.latest.from.clone();
+        }
     }
 
     /// The same for a device.
     pub(super) fn show_device(&self, device: &mut Device) {
-        show(&self.0.lock().devices, device.id, &mut device.last_login);
+        if let Some(noted) = self.0.lock().devices.get(&device.id)
+            && device.last_login <= Some(noted.latest.at)
+        {
+            device.last_login = Some(noted.latest.at);
+            device.last_used_from = noted.latest.from.clone();
+        }
+    }
+
+    /// Adds what is not written yet to the uses of a key that were read, and puts the latest first.
+    pub(super) fn show_uses(&self, key: ApiKeyId, read: &mut Vec<KeyUse>) {
+        let memory = self.0.lock();
+        for Noted { latest, .. } in memory.keys.get(&key).into_iter().flatten() {
+            let same =
+                |known: &&mut KeyUse| known.generation == latest.generation && known.from == latest.from;
+            match read.iter_mut().find(same) {
+                Some(known) => known.at = known.at.max(latest.at),
+                None => read.push(latest.clone()),
+            }
+        }
+        read.sort_by_key(|user| std::cmp::Reverse(user.at));
     }
 
     /// Writes the uses that are due; with `all`, whatever is not written. What can't be written stays for the next
     /// time.
     pub(super) async fn flush(&self, store: &dyn Store, now: Timestamp, all: bool) -> Result<(), StoreError> {
-        let (keys, devices) = {
-            let mut noted = self.0.lock();
-            forget_idle(&mut noted.keys, now);
-            forget_idle(&mut noted.devices, now);
-            (due(&noted.keys, now, all), due(&noted.devices, now, all))
-        };
+        let (keys, devices) = self.due(now, all);
         for batch in keys.chunks(BATCH) {
-            let uses: Vec<_> = batch.iter().map(|&(id, at)| ApiKeyUse { id, at }).collect();
-            store.note_uses(&uses, &[]).await?;
-            written(&mut self.0.lock().keys, batch);
+            store.note_uses(batch, &[]).await?;
+            self.keys_are_written(batch);
         }
         for batch in devices.chunks(BATCH) {
-            let uses: Vec<_> = batch.iter().map(|&(id, at)| DeviceUse { id, at }).collect();
-            store.note_uses(&[], &uses).await?;
-            written(&mut self.0.lock().devices, batch);
+            store.note_uses(&[], batch).await?;
+            self.devices_are_written(batch);
         }
         Ok(())
     }
-}
 
-fn note<K: Eq + Hash>(uses: &mut HashMap<K, Use>, id: K, now: Timestamp) {
-    let noted = uses.entry(id).or_insert(Use {
-        at: now,
-        written: None,
-    });
-    noted.at = noted.at.max(now);
-}
+    fn due(&self, now: Timestamp, all: bool) -> (Vec<ApiKeyUse>, Vec<DeviceUse>) {
+        let mut memory = self.0.lock();
+        memory.keys.retain(|_, users| {
+            users.retain(|user| !user.is_idle(now));
+            !users.is_empty()
+        });
+        memory.devices.retain(|_, noted| !noted.is_idle(now));
+        let keys = memory.keys.iter().flat_map(|(&id, users)| {
+            let due = users.iter().filter(|user| user.is_due(now, all));
+            due.map(move |user| ApiKeyUse {
+                id,
+                latest: user.latest.clone(),
+            })
+        });
+        let devices = memory.devices.values().filter(|noted| noted.is_due(now, all));
+        (
+            keys.collect(),
+            devices.map(|noted| noted.latest.clone()).collect(),
+        )
+    }
 
-fn show<K: Eq + Hash + Copy>(uses: &HashMap<K, Use>, id: K, last: &mut Option<Timestamp>) {
-    *last = (*last).max(uses.get(&id).map(|noted| noted.at));
-}
+    fn keys_are_written(&self, batch: &[ApiKeyUse]) {
+        let mut memory = self.0.lock();
+        for ApiKeyUse { id, latest } in batch {
+            let users = memory.keys.get_mut(id).into_iter().flatten();
+            let mut same = users.filter(|user| {
+                user.latest.generation == latest.generation && user.latest.from == latest.from
+            });
+            if let Some(user) = same.next() {
+                user.written = Some(latest.at);
+            }
+        }
+    }
 
-fn due<K: Copy>(uses: &HashMap<K, Use>, now: Timestamp, all: bool) -> Vec<(K, Timestamp)> {
-    let due = uses.iter().filter(|(_, noted)| noted.is_due(now, all));
-    due.map(|(id, noted)| (*id, noted.at)).collect()
-}
-
-fn written<K: Eq + Hash + Copy>(uses: &mut HashMap<K, Use>, batch: &[(K, Timestamp)]) {
-    for (id, at) in batch {
-        if let Some(noted) = uses.get_mut(id) {
-            noted.written = Some(*at);
+    fn devices_are_written(&self, batch: &[DeviceUse]) {
+        let mut memory = self.0.lock();
+        for written in batch {
+            if let Some(noted) = memory.devices.get_mut(&written.id) {
+                noted.written = Some(written.at);
+            }
         }
     }
 }
 
-/// What is written and not used any more need not be remembered.
-fn forget_idle<K: Eq + Hash>(uses: &mut HashMap<K, Use>, now: Timestamp) {
-    uses.retain(|_, noted| noted.written != Some(noted.at) || now < noted.at + WRITE_EVERY);
+/// Forgets whoever has not used this value of a key for the longest time, if as many are remembered as may be.
+fn make_room(users: &mut Vec<Noted<KeyUse>>, generation: u32) {
+    let of_value = || {
+        let all = users.iter().enumerate();
+        all.filter(|(_, user)| user.latest.generation == generation)
+    };
+    if of_value().count() < KEY_USERS_KEPT {
+        return;
+    }
+    let oldest = of_value().min_by_key(|(_, user)| user.latest.at);
+    if let Some((index, _)) = oldest {
+        users.swap_remove(index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zenml_auth_model::Text;
+
+    use super::*;
+    use crate::memory::MemoryStore;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+    fn at(seconds: u64) -> Timestamp {
+        NOW + Duration::from_secs(seconds)
+    }
+
+    fn from(number: u8) -> Origin {
+        Origin {
+            address: Some([192, 0, 2, number].into()),
+            request_id: None,
+            user_agent: Some(Text::new(format!("agent {number}")).unwrap()),
+        }
+    }
+
+    fn key() -> ApiKeyId {
+        ApiKeyId::from_random([1; 16])
+    }
+
+    fn shown(uses: &Uses) -> Vec<KeyUse> {
+        let mut read = Vec::new();
+        uses.show_uses(key(), &mut read);
+        read
+    }
+
+    #[test]
+    fn whoever_uses_a_value_is_told_apart() {
+        let uses = Uses::default();
+        uses.key(key(), 1, &from(1), at(0));
+        uses.key(key(), 1, &from(2), at(1));
+        uses.key(key(), 2, &from(1), at(2));
+        uses.key(key(), 1, &from(1), at(3));
+        uses.key(key(), 1, &from(1), at(2));
+        let told: Vec<_> = shown(&uses)
+            .into_iter()
+            .map(|user| (user.generation, user.at, user.from))
+            .collect();
+        let [one, two] = [from(1), from(2)].map(|origin| UsedFrom::from(&origin));
+        assert_eq!(told, [(1, at(3), one.clone()), (2, at(2), one), (1, at(1), two)]);
+    }
+
+    #[test]
+    fn a_holder_of_a_key_cannot_fill_the_memory() {
+        let uses = Uses::default();
+        uses.key(key(), 1, &from(255), NOW);
+        for number in 0..200 {
+            uses.key(key(), 2, &from(number), at(u64::from(number)));
+        }
+        let told = shown(&uses);
+        assert_eq!(told.len(), KEY_USERS_KEPT + 1);
+        assert_eq!(told[0].from, UsedFrom::from(&from(199)), "the latest stay");
+        assert!(
+            told.iter().any(|user| user.generation == 1),
+            "each value for itself"
+        );
+    }
+
+    #[tokio::test]
+    async fn each_user_is_written_at_once_and_then_from_time_to_time() {
+        let (uses, store) = (Uses::default(), MemoryStore::new());
+        let due = |now, all| uses.due(now, all).0.len();
+        uses.key(key(), 1, &from(1), at(0));
+        uses.key(key(), 1, &from(2), at(0));
+        assert_eq!(due(at(0), false), 2);
+        uses.flush(&store, at(0), false).await.unwrap();
+        uses.key(key(), 1, &from(1), at(1));
+        uses.key(key(), 1, &from(3), at(1));
+        assert_eq!((due(at(1), false), due(at(1), true)), (1, 2));
+        uses.flush(&store, at(1), false).await.unwrap();
+        assert_eq!(due(at(9), false), 0);
+        assert_eq!(due(at(10), false), 1);
+        uses.flush(&store, at(10), false).await.unwrap();
+        assert_eq!(due(at(11), true), 0);
+        assert!(shown(&uses).is_empty(), "what is written and idle is forgotten");
+    }
 }

@@ -80,7 +80,7 @@ pub async fn create(
     Ok(Json(issued(key)))
 }
 
-/// A key, by name or id, without its value.
+/// A key, by name or id, without its value; with who used it of late.
 ///
 /// # Errors
 /// 403 for who is no administrator, 404 when there is none.
@@ -96,8 +96,13 @@ pub async fn get(
 ) -> Result<Json<ApiKeyResponse>, ApiError> {
     let hydrate = Hydrate::of_item(query.as_deref().unwrap_or_default())?;
     let (account, which) = (By::from(account.as_str()), By::from(which.as_str()));
-    let (account, key) = app.engine.api_keys().find(&caller, &account, &which).await?;
-    Ok(Json(ApiKeyResponse::from_key(&key, &account, hydrate, None)))
+    let keys = app.engine.api_keys();
+    let (account, key) = keys.find(&caller, &account, &which).await?;
+    let answer = ApiKeyResponse::from_key(&key, &account, hydrate, None);
+    Ok(Json(match hydrate {
+        Hydrate::Yes => answer.with_recent_uses(&key, &keys.recent_uses(&caller, &key).await?),
+        Hydrate::No => answer,
+    }))
 }
 
 /// Changes a key. Switching it off ends every use of it at once.

@@ -8,7 +8,7 @@ use zenml_auth_model::{
 };
 
 use super::SecretBytes;
-use super::value::{bytes32, corrupt, counter, optional_time, time, version};
+use super::value::{bytes32, corrupt, counter, optional_time, stored, time, used_from, version};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "api_keys")]
@@ -27,6 +27,8 @@ pub struct Model {
     pub retain_period_minutes: i64,
     pub expires: Option<i64>,
     pub last_login: Option<i64>,
+    pub last_address: Option<String>,
+    pub last_agent: Option<String>,
     pub last_rotated: Option<i64>,
     pub created: i64,
     pub updated: i64,
@@ -39,7 +41,7 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 super::with_id!();
-super::versioned!(LastLogin);
+super::versioned!(LastLogin, LastAddress, LastAgent);
 
 impl super::Listed for Entity {
     type Field = ApiKeyField;
@@ -76,6 +78,8 @@ impl From<&ApiKey> for Model {
             retain_period_minutes: key.retain_period_minutes.into(),
             expires: key.expires.map(Timestamp::as_micros),
             last_login: key.last_login.map(Timestamp::as_micros),
+            last_address: key.last_used_from.address.map(|address| address.to_string()),
+            last_agent: stored(key.last_used_from.agent.as_ref()),
             last_rotated: key.last_rotated.map(Timestamp::as_micros),
             created: key.created.as_micros(),
             updated: key.updated.as_micros(),
@@ -118,6 +122,11 @@ impl TryFrom<Model> for ApiKey {
             retain_period_minutes: counter("api_keys.retain_period_minutes", row.retain_period_minutes)?,
             expires: optional_time("api_keys.expires", row.expires)?,
             last_login: optional_time("api_keys.last_login", row.last_login)?,
+            last_used_from: used_from(
+                "api_keys.last_address",
+                row.last_address.as_deref(),
+                row.last_agent,
+            )?,
             last_rotated: optional_time("api_keys.last_rotated", row.last_rotated)?,
             created: time("api_keys.created", row.created)?,
             updated: time("api_keys.updated", row.updated)?,

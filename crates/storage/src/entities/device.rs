@@ -5,7 +5,7 @@ use zenml_auth_core::ports::StoreError;
 use zenml_auth_model::query::DeviceField;
 use zenml_auth_model::{ClientId, Device, DeviceId, DeviceState, DeviceTraits, Text, Timestamp, UserId};
 
-use super::value::{corrupt, counter, optional_time, stored, time, version};
+use super::value::{corrupt, counter, optional_time, stored, time, used_from, version};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "devices")]
@@ -24,6 +24,8 @@ pub struct Model {
     pub zenml_version: Option<String>,
     pub token_gen: i64,
     pub last_login: Option<i64>,
+    pub last_address: Option<String>,
+    pub last_agent: Option<String>,
     pub created: i64,
     pub updated: i64,
     pub version: i64,
@@ -35,7 +37,7 @@ pub enum Relation {}
 impl ActiveModelBehavior for ActiveModel {}
 
 super::with_id!();
-super::versioned!(LastLogin);
+super::versioned!(LastLogin, LastAddress, LastAgent);
 
 impl super::Listed for Entity {
     type Field = DeviceField;
@@ -82,6 +84,8 @@ impl From<&Device> for Model {
             zenml_version: stored(device.traits.zenml_version.as_ref()),
             token_gen: device.token_gen.into(),
             last_login: device.last_login.map(Timestamp::as_micros),
+            last_address: device.last_used_from.address.map(|address| address.to_string()),
+            last_agent: stored(device.last_used_from.agent.as_ref()),
             created: device.created.as_micros(),
             updated: device.updated.as_micros(),
             version: device.version.get().into(),
@@ -113,6 +117,11 @@ impl TryFrom<Model> for Device {
             },
             token_gen: counter("devices.token_gen", row.token_gen)?,
             last_login: optional_time("devices.last_login", row.last_login)?,
+            last_used_from: used_from(
+                "devices.last_address",
+                row.last_address.as_deref(),
+                row.last_agent,
+            )?,
             created: time("devices.created", row.created)?,
             updated: time("devices.updated", row.updated)?,
             version: version("devices.version", row.version)?,

@@ -6,6 +6,7 @@
 )]
 
 pub(crate) mod api_key;
+pub(crate) mod api_key_use;
 pub(crate) mod audit_event;
 pub(crate) mod device;
 pub(crate) mod device_grant;
@@ -32,11 +33,22 @@ pub(crate) trait WithId: EntityTrait {
 pub(crate) trait Versioned: WithId {
     /// The column of the version.
     const VERSION: Self::Column;
-    /// The column that notes the latest use, if there is one: an update never takes it back in time.
-    const LAST_LOGIN: Option<Self::Column> = None;
+    /// The columns that note the latest use, if there are some: an update never takes them back in time.
+    const LAST_USE: Option<LastUse<Self::Column>> = None;
 
     /// Gives a row its next version.
     fn set_version(row: &mut Self::Model, version: i64);
+}
+
+/// The columns that note the latest use of a row.
+#[derive(Clone, Copy)]
+pub(crate) struct LastUse<C> {
+    /// When.
+    pub(crate) at: C,
+    /// From which address.
+    pub(crate) address: C,
+    /// With which user agent.
+    pub(crate) agent: C,
 }
 
 /// A table that can be listed.
@@ -57,10 +69,14 @@ macro_rules! with_id {
 }
 
 macro_rules! versioned {
-    ($($last_login:ident)?) => {
+    ($($at:ident, $address:ident, $agent:ident)?) => {
         impl crate::entities::Versioned for Entity {
             const VERSION: Column = Column::Version;
-            $(const LAST_LOGIN: Option<Column> = Some(Column::$last_login);)?
+            $(const LAST_USE: Option<crate::entities::LastUse<Column>> = Some(crate::entities::LastUse {
+                at: Column::$at,
+                address: Column::$address,
+                agent: Column::$agent,
+            });)?
 
             fn set_version(row: &mut Model, version: i64) {
                 row.version = version;

@@ -1,10 +1,11 @@
 //! Values in columns: what they become, and what is wrong with them when they can't.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use sea_orm::DeriveValueType;
 use zenml_auth_core::ports::StoreError;
-use zenml_auth_model::{Text, Timestamp, Version};
+use zenml_auth_model::{Text, Timestamp, UsedFrom, Version};
 
 /// Bytes that are not to be printed.
 #[derive(Clone, PartialEq, Eq, DeriveValueType)]
@@ -74,6 +75,24 @@ pub(crate) fn optional_time(column: &str, micros: Option<i64>) -> Result<Option<
 /// A value that this kind of row has to have.
 pub(crate) fn required<T>(column: &str, value: Option<T>) -> Result<T, StoreError> {
     value.ok_or_else(|| corrupt(column, "is missing"))
+}
+
+/// A network address that may be missing.
+pub(crate) fn address(column: &str, text: Option<&str>) -> Result<Option<IpAddr>, StoreError> {
+    let address = text.map(str::parse).transpose();
+    address.map_err(|_| corrupt(column, "is no network address"))
+}
+
+/// From where something was used; `column` is that of the address.
+pub(crate) fn used_from(
+    column: &str,
+    last_address: Option<&str>,
+    last_agent: Option<String>,
+) -> Result<UsedFrom, StoreError> {
+    Ok(UsedFrom {
+        address: address(column, last_address)?,
+        agent: last_agent.map(Text::from_stored),
+    })
 }
 
 /// A text that may be missing, as it is stored.

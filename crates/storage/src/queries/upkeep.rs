@@ -4,21 +4,31 @@ use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
 use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, QueryFilter};
 use uuid::Uuid;
 use zenml_auth_core::ports::PurgeBefore;
+use zenml_auth_model::{Timestamp, UsedFrom};
 
-use crate::commit::later;
+use crate::commit;
 use crate::entities::{Versioned, WithId, device_grant, session, signing_key};
 
-/// Notes a use, unless a later one is noted. What is gone is skipped.
+/// Notes the latest use of a row, unless a later one is noted. Tells whether there is such a row.
 pub(crate) async fn note_use<E: Versioned>(
     transaction: &DatabaseTransaction,
-    column: E::Column,
     id: Uuid,
-    at: i64,
-) -> Result<(), DbErr> {
-    let update = E::update_many()
-        .col_expr(column, later(column, at))
-        .filter(E::ID.eq(id));
-    update.exec(transaction).await.map(|_| ())
+    at: Timestamp,
+    from: &UsedFrom,
+) -> Result<bool, DbErr> {
+    let Some(columns) = E::LAST_USE else {
+        return Ok(false);
+    };
+    let address = from.address.map(|address| address.to_string());
+    let agent = from.agent.as_ref().map(|agent| agent.as_str().to_owned());
+    let update = commit::note_use::<E>(
+        E::update_many(),
+        columns,
+        at.as_micros(),
+        [address.into(), agent.into()],
+    );
+    let updated = update.filter(E::ID.eq(id)).exec(transaction).await?;
+    Ok(updated.rows_affected > 0)
 }
 
 /// Deletes at most `limit` rows of each kind that have ended.

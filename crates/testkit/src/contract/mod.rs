@@ -132,6 +132,8 @@ properties![
     upkeep::a_use_is_no_change,
     upkeep::an_update_keeps_a_later_use,
     upkeep::many_uses_at_once,
+    upkeep::users_of_a_key_are_told_apart,
+    upkeep::the_latest_users_of_a_key_are_kept,
     upkeep::purging_takes_what_has_ended,
     upkeep::purging_keeps_to_its_limit,
     concurrency::one_of_many_updates_wins,
@@ -207,6 +209,8 @@ macro_rules! store_contract {
             a_use_is_no_change
             an_update_keeps_a_later_use
             many_uses_at_once
+            users_of_a_key_are_told_apart
+            the_latest_users_of_a_key_are_kept
             purging_takes_what_has_ended
             purging_keeps_to_its_limit
             one_of_many_updates_wins

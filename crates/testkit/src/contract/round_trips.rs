@@ -10,14 +10,14 @@ use zenml_auth_model::{
     Action, Actor, ApiKey, AuditEvent, CredentialRef, DenialReason, Device, DeviceGrant, DeviceId,
     DeviceState, DeviceTraits, GrantState, KeyGeneration, Origin, PasswordHash, Polling, RetainedKey,
     ServiceAccount, Session, SessionId, SessionPurpose, SigningKey, Target, TargetKind, Text, Timestamp,
-    User, Version,
+    UsedFrom, User, Version,
 };
 
 use super::{make, make_all};
 use crate::builders::{Builders, NOW, name_of, text_of};
 
 /// Letters beyond ASCII and beyond 16 bits, quotes, and what SQL takes for wildcards.
-const TRICKY: &str = "Ünïcode 🚀👩‍🔬 'quoted' \"twice\" 100% a_b \\ back; -- ";
+pub(super) const TRICKY: &str = "Ünïcode 🚀👩‍🔬 'quoted' \"twice\" 100% a_b \\ back; -- ";
 
 fn tricky() -> Option<Text> {
     Some(text_of(TRICKY))
@@ -283,6 +283,10 @@ pub(super) async fn devices_come_back(store: Arc<dyn Store>) {
         },
         token_gen: 9,
         last_login: Some(after(8)),
+        last_used_from: UsedFrom {
+            address: Some("2001:db8::8".parse().unwrap()),
+            agent: tricky(),
+        },
         version: Version::new(5),
         ..build.device(&user)
     };
@@ -375,6 +379,10 @@ pub(super) async fn api_keys_come_back(store: Arc<dyn Store>) {
         retain_period_minutes: 60,
         expires: Some(after(1000)),
         last_login: Some(after(1)),
+        last_used_from: UsedFrom {
+            address: Some("192.0.2.1".parse().unwrap()),
+            agent: tricky(),
+        },
         last_rotated: Some(after(2)),
         updated: after(3),
         version: Version::new(4),

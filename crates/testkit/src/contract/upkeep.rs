@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use zenml_auth_core::ports::{ApiKeyUse, Change, DeviceUse, PurgeBefore, Store};
+use zenml_auth_core::ports::{ApiKeyUse, Change, DeviceUse, KEY_USERS_KEPT, PurgeBefore, Store};
 use zenml_auth_model::{
-    ApiKey, ApiKeyId, Device, DeviceGrant, DeviceId, GrantState, Session, SigningKey, Timestamp,
+    ApiKey, ApiKeyId, Device, DeviceGrant, DeviceId, GrantState, KeyUse, Session, SigningKey, Text,
+    Timestamp, UsedFrom,
 };
 
 use super::{make, make_all};
@@ -13,6 +14,31 @@ use crate::builders::{Builders, NOW, text_of};
 
 fn after(seconds: u64) -> Timestamp {
     NOW + Duration::from_secs(seconds)
+}
+
+/// From somewhere, somewhere else for each number.
+fn from(number: u8) -> UsedFrom {
+    UsedFrom {
+        address: Some([192, 0, 2, number].into()),
+        agent: Some(text_of(&format!("agent {number}"))),
+    }
+}
+
+fn key_use(id: ApiKeyId, at: Timestamp) -> ApiKeyUse {
+    use_of_value(id, 1, at, from(1))
+}
+
+fn use_of_value(id: ApiKeyId, generation: u32, at: Timestamp, from: UsedFrom) -> ApiKeyUse {
+    let latest = KeyUse { generation, at, from };
+    ApiKeyUse { id, latest }
+}
+
+fn device_use(id: DeviceId, at: Timestamp) -> DeviceUse {
+    DeviceUse {
+        id,
+        at,
+        from: from(2),
+    }
 }
 
 /// A stored key that was never used and a stored device that was used at [`NOW`].
@@ -32,28 +58,36 @@ async fn key_and_device(store: &dyn Store, build: &Builders) -> (ApiKey, Device)
 pub(super) async fn uses_never_go_back_in_time(store: Arc<dyn Store>) {
     let build = Builders::new();
     let (key, device) = key_and_device(&*store, &build).await;
-    let uses = |at| ([ApiKeyUse { id: key.id, at }], [DeviceUse { id: device.id, at }]);
     for (at, expected) in [(5, 5), (3, 5), (9, 9), (9, 9), (0, 9)] {
-        let (keys, devices) = uses(after(at));
-        store.note_uses(&keys, &devices).await.unwrap();
-        assert_eq!(
-            store.api_key(key.id).await.unwrap().unwrap().last_login,
-            Some(after(expected))
-        );
-        assert_eq!(
-            store.device(device.id).await.unwrap().unwrap().last_login,
-            Some(after(expected))
-        );
+        let place = from(u8::try_from(at).unwrap());
+        let key_use = use_of_value(key.id, 1, after(at), place.clone());
+        let device_use = DeviceUse {
+            id: device.id,
+            at: after(at),
+            from: place,
+        };
+        store.note_uses(&[key_use], &[device_use]).await.unwrap();
+        // The place goes with the time.
+        let expected = (Some(after(expected)), from(u8::try_from(expected).unwrap()));
+        let stored = store.api_key(key.id).await.unwrap().unwrap();
+        assert_eq!((stored.last_login, stored.last_used_from), expected);
+        let stored = store.device(device.id).await.unwrap().unwrap();
+        assert_eq!((stored.last_login, stored.last_used_from), expected);
     }
     // Within one batch, in any order.
-    let batch = [20, 30, 10].map(|seconds| ApiKeyUse {
-        id: key.id,
-        at: after(seconds),
-    });
+    let batch = [20, 30, 10].map(|seconds| key_use(key.id, after(seconds)));
     store.note_uses(&batch, &[]).await.unwrap();
     assert_eq!(
         store.api_key(key.id).await.unwrap().unwrap().last_login,
         Some(after(30))
+    );
+    // From where is not always known.
+    let nowhere = use_of_value(key.id, 1, after(40), UsedFrom::default());
+    store.note_uses(&[nowhere], &[]).await.unwrap();
+    let stored = store.api_key(key.id).await.unwrap().unwrap();
+    assert_eq!(
+        (stored.last_login, stored.last_used_from),
+        (Some(after(40)), UsedFrom::default())
     );
 }
 
@@ -62,19 +96,18 @@ pub(super) async fn a_use_is_no_change(store: Arc<dyn Store>) {
     let (key, device) = key_and_device(&*store, &build).await;
     let at = after(5);
     store
-        .note_uses(
-            &[ApiKeyUse { id: key.id, at }],
-            &[DeviceUse { id: device.id, at }],
-        )
+        .note_uses(&[key_use(key.id, at)], &[device_use(device.id, at)])
         .await
         .unwrap();
     let expected = ApiKey {
         last_login: Some(at),
+        last_used_from: from(1),
         ..key.clone()
     };
     assert_eq!(store.api_key(key.id).await.unwrap(), Some(expected));
     let expected = Device {
         last_login: Some(at),
+        last_used_from: from(2),
         ..device.clone()
     };
     assert_eq!(store.device(device.id).await.unwrap(), Some(expected));
@@ -86,16 +119,7 @@ pub(super) async fn a_use_is_no_change(store: Arc<dyn Store>) {
 pub(super) async fn an_update_keeps_a_later_use(store: Arc<dyn Store>) {
     let build = Builders::new();
     let (key, device) = key_and_device(&*store, &build).await;
-    let (key_use, device_use) = (
-        ApiKeyUse {
-            id: key.id,
-            at: after(5),
-        },
-        DeviceUse {
-            id: device.id,
-            at: after(5),
-        },
-    );
+    let (key_use, device_use) = (key_use(key.id, after(5)), device_use(device.id, after(5)));
     store.note_uses(&[key_use], &[device_use]).await.unwrap();
 
     // Decided on what was read before the use: it is there after as well.
@@ -106,6 +130,7 @@ pub(super) async fn an_update_keeps_a_later_use(store: Arc<dyn Store>) {
     make(&*store, Change::UpdateApiKey(renamed.clone())).await;
     let expected = ApiKey {
         last_login: Some(after(5)),
+        last_used_from: from(1),
         version: key.version.next(),
         ..renamed.clone()
     };
@@ -120,28 +145,27 @@ pub(super) async fn an_update_keeps_a_later_use(store: Arc<dyn Store>) {
     .await;
     let stored = store.device(device.id).await.unwrap().unwrap();
     assert_eq!((stored.last_login, stored.trusted), (Some(after(5)), false));
+    assert_eq!(stored.last_used_from, from(2));
 
     // A later one in the update counts.
     let used = ApiKey {
         last_login: Some(after(7)),
+        last_used_from: from(7),
         version: key.version.next(),
         ..renamed
     };
     make(&*store, Change::UpdateApiKey(used)).await;
-    assert_eq!(
-        store.api_key(key.id).await.unwrap().unwrap().last_login,
-        Some(after(7))
-    );
+    let read = store.api_key(key.id).await.unwrap().unwrap();
+    assert_eq!((read.last_login, read.last_used_from), (Some(after(7)), from(7)));
     let connected = Device {
         last_login: Some(after(8)),
+        last_used_from: from(8),
         version: stored.version,
         ..stored
     };
     make(&*store, Change::UpdateDevice(connected)).await;
-    assert_eq!(
-        store.device(device.id).await.unwrap().unwrap().last_login,
-        Some(after(8))
-    );
+    let read = store.device(device.id).await.unwrap().unwrap();
+    assert_eq!((read.last_login, read.last_used_from), (Some(after(8)), from(8)));
 }
 
 pub(super) async fn many_uses_at_once(store: Arc<dyn Store>) {
@@ -159,32 +183,14 @@ pub(super) async fn many_uses_at_once(store: Arc<dyn Store>) {
     // Some of what was used is gone in the meantime.
     let mut key_uses: Vec<_> = (1..)
         .zip(&keys)
-        .map(|(seconds, key)| ApiKeyUse {
-            id: key.id,
-            at: after(seconds),
-        })
+        .map(|(seconds, key)| key_use(key.id, after(seconds)))
         .collect();
-    key_uses.insert(
-        7,
-        ApiKeyUse {
-            id: ApiKeyId::from_uuid(build.uuid()),
-            at: NOW,
-        },
-    );
+    key_uses.insert(7, key_use(ApiKeyId::from_uuid(build.uuid()), NOW));
     let mut device_uses: Vec<_> = (1..)
         .zip(&devices)
-        .map(|(seconds, device)| DeviceUse {
-            id: device.id,
-            at: after(seconds),
-        })
+        .map(|(seconds, device)| device_use(device.id, after(seconds)))
         .collect();
-    device_uses.insert(
-        7,
-        DeviceUse {
-            id: DeviceId::from_uuid(build.uuid()),
-            at: NOW,
-        },
-    );
+    device_uses.insert(7, device_use(DeviceId::from_uuid(build.uuid()), NOW));
     store.note_uses(&key_uses, &device_uses).await.unwrap();
     store.note_uses(&[], &[]).await.unwrap();
 
@@ -198,6 +204,83 @@ pub(super) async fn many_uses_at_once(store: Arc<dyn Store>) {
             Some(after(seconds))
         );
     }
+}
+
+pub(super) async fn users_of_a_key_are_told_apart(store: Arc<dyn Store>) {
+    let build = Builders::new();
+    let (key, _) = key_and_device(&*store, &build).await;
+    let other = ApiKeyId::from_uuid(build.uuid());
+    let note = async |generation, seconds, place: &UsedFrom| {
+        let noted = use_of_value(key.id, generation, after(seconds), place.clone());
+        store.note_uses(&[noted], &[]).await.unwrap();
+    };
+    let told = async || {
+        let uses = store.api_key_uses(key.id).await.unwrap().into_iter();
+        uses.map(|user| (user.generation, user.at, user.from))
+            .collect::<Vec<_>>()
+    };
+    assert!(told().await.is_empty());
+
+    let known_by_address = UsedFrom {
+        agent: None,
+        ..from(1)
+    };
+    let known_by_agent = UsedFrom {
+        address: None,
+        agent: Some(Text::new(super::round_trips::TRICKY).unwrap()),
+    };
+    let v6 = UsedFrom {
+        address: Some("2001:db8::7".parse().unwrap()),
+        ..from(1)
+    };
+    let places = [from(1), known_by_address, known_by_agent, v6, UsedFrom::default()];
+    for (seconds, place) in (1..).zip(&places) {
+        note(1, seconds, place).await;
+    }
+    let expected: Vec<_> = (1..).zip(&places).collect();
+    let expected: Vec<_> = expected
+        .into_iter()
+        .rev()
+        .map(|(seconds, place)| (1, after(seconds), place.clone()))
+        .collect();
+    assert_eq!(told().await, expected, "the latest first");
+
+    // The same one again; another value; and a use that is noted late.
+    note(1, 20, &from(1)).await;
+    note(2, 19, &from(1)).await;
+    note(1, 18, &from(1)).await;
+    let told = told().await;
+    assert_eq!(told.len(), 6);
+    assert_eq!(told[..2], [(1, after(20), from(1)), (2, after(19), from(1))]);
+    assert!(store.api_key_uses(other).await.unwrap().is_empty());
+    make(&*store, Change::DeleteApiKey(key.id, key.version)).await;
+    assert!(store.api_key_uses(key.id).await.unwrap().is_empty());
+}
+
+pub(super) async fn the_latest_users_of_a_key_are_kept(store: Arc<dyn Store>) {
+    let build = Builders::new();
+    let (key, _) = key_and_device(&*store, &build).await;
+    let note = async |uses: Vec<ApiKeyUse>| store.note_uses(&uses, &[]).await.unwrap();
+    let users = |generation, seconds: std::ops::Range<u8>| {
+        let user = move |number: u8| use_of_value(key.id, generation, after(number.into()), from(number));
+        seconds.map(user).collect::<Vec<_>>()
+    };
+    note(users(1, 0..10)).await;
+    note(users(2, 10..90)).await;
+    note(users(2, 90..100)).await;
+    let kept = store.api_key_uses(key.id).await.unwrap();
+    let of_value = |generation| {
+        let kept = kept.iter().filter(move |user| user.generation == generation);
+        kept.map(|user| user.at).collect::<Vec<_>>()
+    };
+    let latest: Vec<_> = (0..KEY_USERS_KEPT as u64).map(|back| after(99 - back)).collect();
+    assert_eq!(of_value(2), latest);
+    assert_eq!(of_value(1).len(), 10, "each value for itself");
+    // Whoever was forgotten and comes again is remembered again.
+    note(vec![use_of_value(key.id, 2, after(200), from(12))]).await;
+    let kept = store.api_key_uses(key.id).await.unwrap();
+    assert_eq!(kept[0].from, from(12));
+    assert_eq!(kept.len(), 10 + KEY_USERS_KEPT);
 }
 
 pub(super) async fn purging_takes_what_has_ended(store: Arc<dyn Store>) {
