@@ -82,6 +82,14 @@ pub struct ApiKeyMetadata {
     pub recent_uses: Option<Vec<ApiKeyRecentUse>>,
 }
 
+impl ApiKeyMetadata {
+    /// Who used the key of late, if the server tells.
+    #[must_use]
+    pub fn told_uses(&self) -> Option<&[ApiKeyRecentUse]> {
+        self.recent_uses.as_deref()
+    }
+}
+
 /// The latest use of one value of an API key, or of a token made from it, from one address with one user agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

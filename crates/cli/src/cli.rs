@@ -47,6 +47,8 @@ Exit codes:
   6    The name is taken
   7    The server can't be reached, or is no ZenML server
   8    A file of the configuration can't be used
+  9    rotate --wait: the old key ended while it was still used
+  10   rotate --wait: this server does not tell who uses which key
   130  Interrupted with Ctrl-C
 
 Examples:
@@ -54,7 +56,7 @@ Examples:
   zenml status
   zenml device list
   zenml service-account create ci
-  zenml service-account api-key ci rotate default --retain 60")]
+  zenml service-account api-key ci rotate default --retain 60 --wait")]
 pub(crate) struct Cli {
     /// Show what goes over the wire, without secrets
     #[arg(

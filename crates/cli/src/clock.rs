@@ -39,6 +39,15 @@ pub(crate) fn shown_duration(duration: Duration) -> String {
     }
 }
 
+/// How long is left, for a display that counts down: `9:05`, `1:09:05`.
+pub(crate) fn counted_down(left: Duration) -> String {
+    let seconds = left.as_secs();
+    match seconds / 3_600 {
+        0 => format!("{}:{:02}", seconds / 60, seconds % 60),
+        hours => format!("{hours}:{:02}:{:02}", seconds / 60 % 60, seconds % 60),
+    }
+}
+
 /// Where a moment lies as seen from another: `in 29 days`, `3 hours ago`.
 pub(crate) fn relative(moment: Timestamp, now: Timestamp) -> String {
     if moment >= now {
@@ -66,6 +75,8 @@ mod tests {
             "1 hour ago"
         );
         assert_eq!(relative(moment, moment + Duration::from_secs(61)), "1 minute ago");
+        assert_eq!(counted_down(Duration::from_secs(545)), "9:05");
+        assert_eq!(counted_down(Duration::from_secs(4_145)), "1:09:05");
         assert_eq!(shown_duration(Duration::from_secs(3_599)), "1 hour");
         assert_eq!(shown_duration(Duration::from_secs(30 * 86_400 - 1)), "30 days");
     }

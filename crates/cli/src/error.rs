@@ -27,6 +27,10 @@ pub(crate) enum Exit {
     Unreachable = 7,
     /// A file of the configuration can't be used.
     Files = 8,
+    /// The old key ended while it was still used.
+    StillUsed = 9,
+    /// The server does not tell what was asked.
+    NotTold = 10,
     /// Ctrl-C.
     Interrupted = 130,
 }

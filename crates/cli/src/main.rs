@@ -9,9 +9,11 @@ mod connection;
 mod context;
 mod env;
 mod error;
+mod interrupt;
 mod list_args;
 mod output;
 mod qr;
+mod span;
 mod spinner;
 mod store;
 mod terminal;
@@ -46,7 +48,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a command until it is done or Ctrl-C is pressed, whichever comes first.
+/// Runs a command until it is done or interrupted, whichever comes first.
 fn run(cli: Cli) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -54,8 +56,10 @@ fn run(cli: Cli) -> Result<(), CliError> {
         .map_err(|error| CliError::new(Exit::Failed, format!("the program can't start: {error}")))?;
     let outcome = runtime.block_on(async {
         tokio::select! {
+            // What was done in time was not interrupted.
+            biased;
             outcome = cli.run() => outcome,
-            _ = tokio::signal::ctrl_c() => Err(CliError::new(Exit::Interrupted, "interrupted")),
+            () = interrupt::interrupted() => Err(CliError::new(Exit::Interrupted, "interrupted")),
         }
     });
     // A thread may still wait for something to be typed.

@@ -47,6 +47,9 @@ impl Spinner {
         self.frame.set(number.wrapping_add(1));
         let frames: &[&str] = if cfg!(windows) { &PLAIN_FRAMES } else { &FRAMES };
         let frame = frames.get(number % frames.len()).copied().unwrap_or_default();
+        // A line that is broken by the terminal could not be cleared.
+        let room = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
+        let text: String = text.chars().take(room.saturating_sub(3)).collect();
         let mut err = std::io::stderr().lock();
         let _ = write!(err, "{CLEAR_LINE}{frame} {text}");
         let _ = err.flush();
@@ -58,7 +61,14 @@ impl Spinner {
         ui::note(text);
     }
 
-    fn clear(&self) {
+    /// Says something above the line that is more than a remark.
+    pub(crate) fn say_plainly(&self, text: &str) {
+        self.clear();
+        ui::talk(text);
+    }
+
+    /// Takes the line away until it moves again.
+    pub(crate) fn clear(&self) {
         if self.watched {
             let mut err = std::io::stderr().lock();
             let _ = write!(err, "{CLEAR_LINE}");

@@ -553,6 +553,111 @@ async fn scripts_and_pages_are_made() {
     assert_run!("version-command", world.run("version").await);
 }
 
+/// The answers to `GET` on the key after a rotation, with who used which value.
+fn told(world: &World, answers: &[&[(&str, &str, &str)]]) {
+    let (_, rotated) = recorded("rotate with retention");
+    let route = format!("GET /api/v1/service_accounts/{ACCOUNT}/api_keys/{KEY}");
+    world.forget(&route);
+    for uses in answers {
+        let mut key = rotated.clone();
+        key["metadata"]["last_rotated"] = json!("2026-11-23T18:51:39.000000");
+        key["metadata"]["recent_uses"] = uses
+            .iter()
+            .map(|(value, at, agent)| {
+                json!({"value": value, "last_login": at, "ip_address": "192.0.2.7", "user_agent": agent})
+            })
+            .collect();
+        world.on(&route, (200, key));
+    }
+}
+
+async fn with_rotation() -> World {
+    let world = with_keys().await;
+    let route = format!("PUT /api/v1/service_accounts/{ACCOUNT}/api_keys/{KEY}/rotate");
+    world.on(&route, recorded("rotate with retention"));
+    world
+}
+
+#[tokio::test]
+async fn a_rotation_waits_for_the_old_key_to_fall_quiet() {
+    let world = with_rotation().await;
+    let (before, after) = ("2026-11-01T03:00:00.000000", "2026-12-24T12:00:00.000000");
+    let runner = ("previous", before, "Host/runner ZenML/0.98.0");
+    let pod = ("previous", after, "pod\u{1b}[31m");
+    let moved = ("current", after, "Host/runner ZenML/0.98.0");
+    told(&world, &[&[runner], &[pod, runner], &[moved, pod, runner]]);
+    let rotate = "service-account api-key ci-71c157 rotate default --retain 60 --wait --quiet-for 1s";
+    let mut ended = world.run(rotate).await;
+    let stamp = ended.stderr.find(", until ").map(|at| at + 8..at + 31).unwrap();
+    ended.stderr.replace_range(stamp, "[later]");
+    assert_run!("api-key-rotate-wait", ended);
+
+    told(&world, &[&[runner], &[pod, runner], &[moved, pod, runner]]);
+    let ended = world.run(&format!("{rotate} --output json")).await;
+    let events: Vec<Value> = ended
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let names: Vec<_> = events
+        .iter()
+        .map(|event| event["event"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["rotated", "known", "used", "moved", "quiet"]);
+    assert!(events[0]["key"].as_str().unwrap().starts_with("ZENKEY_"));
+    assert_eq!(events[2]["ip_address"], "192.0.2.7");
+    assert_eq!(events[4]["not_seen_with_the_new_key"], 1);
+    assert_eq!(ended.code, 0);
+
+    // Nobody and nothing there: the key is in the file before the wait begins, and quiet comes by itself.
+    told(&world, &[&[]]);
+    let ended = world.run(&format!("{rotate} --output-file k")).await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, ""), "{ended:?}");
+    let written = std::fs::read_to_string(world.home.path().join("k")).unwrap();
+    assert!(written.starts_with("ZENKEY_"));
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_tell_who_uses_a_key_is_not_waited_for() {
+    let world = with_rotation().await;
+    let rotate = "service-account api-key ci-71c157 rotate default --retain 60 --wait";
+    let mut ended = world.run(rotate).await;
+    let stamp = ended.stderr.find(", until ").map(|at| at + 8..at + 31).unwrap();
+    ended.stderr.replace_range(stamp, "[later]");
+    assert_run!("api-key-rotate-wait-not-told", ended);
+}
+
+#[tokio::test]
+async fn a_wait_that_makes_no_sense_rotates_nothing() {
+    let world = with_rotation().await;
+    let rotate = "service-account api-key ci-71c157 rotate default";
+    for (args, code) in [
+        ("--wait", 2),
+        ("--quiet-for 10m --retain 60", 2),
+        ("--wait --retain 5 --quiet-for 5m", 2),
+        ("--wait --retain 5 --quiet-for 0s", 2),
+        ("--wait --retain 5 --quiet-for soon", 2),
+    ] {
+        let ended = world.run(&format!("{rotate} {args}")).await;
+        assert_eq!(ended.code, code, "{ended:?}");
+    }
+    assert!(!world.asked().iter().any(|asked| asked.starts_with("PUT")));
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_kept_is_shown() {
+    let mut world = with_rotation().await;
+    world.set("DISABLE_CREDENTIALS_DISK_CACHING", "true");
+    world.set("ZENML_STORE_URL", &world.url.clone());
+    world.set("ZENML_STORE_API_TOKEN", "t");
+    let ended = world
+        .run("service-account api-key ci-71c157 rotate default --set-key")
+        .await;
+    assert_ne!(ended.code, 0);
+    assert!(ended.stdout.starts_with("ZENKEY_"), "{ended:?}");
+    assert!(ended.stderr.contains("the key was shown instead"), "{ended:?}");
+}
+
 #[tokio::test]
 async fn colours_are_for_those_who_want_them() {
     let world = with_devices().await;

@@ -287,6 +287,82 @@ async fn ctrl_c_at_a_question() {
     assert!(!world.asked().iter().any(|asked| asked.starts_with("DELETE")));
 }
 
+const ACCOUNT: &str = "4dd61a55-b8c9-4214-b613-292d167af1bc";
+const KEY: &str = "4b0a1264-e361-4edc-8705-1f0c3ff1f13b";
+
+/// A server with a key that can be rotated and is used.
+async fn with_rotation() -> World {
+    let world = World::connected().await;
+    let keys = format!("/api/v1/service_accounts/{ACCOUNT}/api_keys");
+    world.on(
+        "GET /api/v1/service_accounts",
+        recorded("service accounts by name"),
+    );
+    world.on(&format!("GET {keys}"), recorded("api keys, hydrated"));
+    let (status, mut rotated) = recorded("rotate with retention");
+    world.on(&format!("PUT {keys}/{KEY}/rotate"), (status, rotated.clone()));
+    rotated["metadata"]["last_rotated"] = json!("2026-11-23T18:51:39.000000");
+    rotated["metadata"]["recent_uses"] = json!([
+        {"value": "previous", "last_login": "2026-12-24T12:00:00.000000", "ip_address": "192.0.2.7"}
+    ]);
+    world.on(&format!("GET {keys}/{KEY}"), (200, rotated));
+    world
+}
+
+const ROTATE: &str = "service-account api-key ci-71c157 rotate default --retain 60";
+
+#[tokio::test]
+async fn ctrl_c_while_it_waits_for_an_old_key() {
+    let world = with_rotation().await;
+    let mut terminal = Terminal::run(&world, &format!("{ROTATE} --wait"));
+    terminal
+        .until("2026-12-24 12:00:00 UTC  192.0.2.7  (says nothing of itself)  uses the old key")
+        .await
+        .until("Done if the old key is not used for 9:5")
+        .await
+        .type_in(CTRL_C)
+        .await;
+    let (code, shown) = terminal.end().await;
+    assert_eq!(code, 130, "{shown}");
+    assert!(shown.contains("ZENKEY_"), "{shown}");
+    let (_, last) = shown.rsplit_once(CLEARED_LINE).unwrap();
+    assert_eq!(last.trim(), "", "nothing is left on the line");
+}
+
+#[tokio::test]
+async fn ctrl_c_does_not_lose_a_key_that_is_on_its_way() {
+    let put = format!("PUT /api/v1/service_accounts/{ACCOUNT}/api_keys/{KEY}/rotate");
+    for (args, code) in [(ROTATE.to_owned(), 0), (format!("{ROTATE} --wait"), 130)] {
+        let world = with_rotation().await;
+        let gate = world.hold(&put);
+        let mut terminal = Terminal::run(&world, &args);
+        world.until_asked(&put).await;
+        terminal
+            .type_in(CTRL_C)
+            .await
+            .until("A new key is on its way")
+            .await;
+        gate.notify_one();
+        let (ended, shown) = terminal.end().await;
+        assert!(shown.contains("ZENKEY_"), "{shown}");
+        assert_eq!(ended, code, "{shown}");
+    }
+    // Whoever insists is heard.
+    let world = with_rotation().await;
+    let _gate = world.hold(&put);
+    let mut terminal = Terminal::run(&world, ROTATE);
+    world.until_asked(&put).await;
+    terminal
+        .type_in(CTRL_C)
+        .await
+        .until("A new key is on its way")
+        .await
+        .type_in(CTRL_C)
+        .await;
+    let (code, _) = terminal.end().await;
+    assert_eq!(code, 130);
+}
+
 #[tokio::test]
 async fn colours_show_unless_they_are_unwanted() {
     let mut world = World::connected().await;

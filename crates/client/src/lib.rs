@@ -21,6 +21,7 @@
 //! | [`client`] | the [`Client`] and how to make one |
 //! | [`credentials`] | what it signs in with |
 //! | [`device_flow`] | waiting for a person to let this machine in |
+//! | [`retention`] | waiting until nobody uses a replaced value of a key |
 //! | [`endpoints`] | one method per endpoint |
 //! | [`lookup`] | finding things by name, id or the beginning of an id |
 //! | [`error`] | what can go wrong, and what to do then |
@@ -35,6 +36,7 @@ pub mod error;
 pub mod lookup;
 mod mask;
 pub mod observe;
+pub mod retention;
 pub mod timer;
 pub mod tls;
 mod transport;
@@ -45,6 +47,7 @@ pub use credentials::{Credentials, IssuedToken};
 pub use device_flow::{DeviceFlow, DeviceFlowError, FlowEvent};
 pub use error::ClientError;
 pub use observe::{Observer, WireEvent};
+pub use retention::{OldValueUser, RetentionEvent, RetentionOutcome, RetentionWatch};
 pub use timer::{SystemTimer, Timer};
 pub use tls::{TlsTrust, TrustError};
 

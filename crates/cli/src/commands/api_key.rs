@@ -1,18 +1,27 @@
 //! `zenml service-account api-key ACCOUNT …`: keys of workloads.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
-use zenml_auth_api::api_key::{ApiKeyRequest, ApiKeyResponse, ApiKeyRotateRequest, ApiKeyUpdate};
+use uuid::Uuid;
+use zenml_auth_api::api_key::{
+    ApiKeyMetadata, ApiKeyRecentUse, ApiKeyRequest, ApiKeyResponse, ApiKeyRotateRequest, ApiKeyUpdate,
+    KeyValue,
+};
 use zenml_auth_api::service_account::ServiceAccountResponse;
+use zenml_auth_client::ClientError;
 
 use crate::ask;
 use crate::clock;
-use crate::commands::issued_key::{self, IssuedKeyArgs};
+use crate::commands::issued_key::{self, IssuedKeyArgs, Last};
 use crate::commands::one_name;
+use crate::commands::rotation_wait::{self, WaitArgs};
 use crate::commands::service_account::{self, name, text};
 use crate::context::Session;
 use crate::error::CliError;
+use crate::interrupt;
 use crate::list_args::ListArgs;
-use crate::output::{self, Listed, OutputArgs, Record};
+use crate::output::{self, Format, Listed, OutputArgs, Record};
 use crate::ui;
 
 #[derive(Debug, Args)]
@@ -111,7 +120,7 @@ pub(crate) struct KeyListArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  When it was last used and rotated:
+  When it was last used and rotated, and who uses it:
     zenml service-account api-key ci describe nightly")]
 pub(crate) struct DescribeArgs {
     /// The key's name, its id, or the beginning of the id
@@ -150,9 +159,16 @@ pub(crate) struct UpdateArgs {
 #[command(after_help = "\
 The new key goes to standard output, everything else to standard error.
 
+With --wait, the key is shown or written first. Then it is shown who still uses the key until now: when, from which
+address, with which program. It ends with 0 when nobody has for as long as --quiet-for says, with 9 when the old key
+has ended before that, and with 10 on a server that does not tell who uses a key, as ZenML's own. Ctrl-C ends nothing
+but the waiting. With --output json, each thing that happens is one line of JSON.
+
 Examples:
   With an hour in which the key until now is still good:
     zenml service-account api-key ci rotate nightly --retain 60
+  The same, and wait until everybody has the new one:
+    zenml service-account api-key ci rotate nightly --retain 60 --output-file nightly.key --wait --quiet-for 15m
   At once, as the key has leaked:
     zenml service-account api-key ci rotate nightly")]
 pub(crate) struct RotateArgs {
@@ -165,6 +181,8 @@ pub(crate) struct RotateArgs {
     /// For how many minutes the key until now is still good
     #[arg(long, value_name = "MINUTES", default_value_t = 0)]
     retain: u32,
+    #[command(flatten)]
+    wait: WaitArgs,
     #[command(flatten)]
     key: IssuedKeyArgs,
 }
@@ -199,6 +217,8 @@ impl Listed for ApiKeyResponse {
         "description",
         "service_account",
         "last_login",
+        "last_ip_address",
+        "last_user_agent",
         "last_rotated",
         "retain_period_minutes",
         "retained_until",
@@ -219,6 +239,14 @@ impl Listed for ApiKeyResponse {
             )
             .with("service_account", &self.body.service_account.name)
             .with("last_login", metadata.and_then(|metadata| metadata.last_login))
+            .with(
+                "last_ip_address",
+                metadata.and_then(|metadata| metadata.last_ip_address.clone()),
+            )
+            .with(
+                "last_user_agent",
+                metadata.and_then(|metadata| metadata.last_user_agent.clone()),
+            )
             .with(
                 "last_rotated",
                 metadata.and_then(|metadata| metadata.last_rotated),
@@ -247,7 +275,7 @@ pub(crate) async fn run(session: &Session<'_>, args: ApiKeyArgs) -> Result<(), C
         ApiKeyCommand::List(args) => keys.list(&args).await,
         ApiKeyCommand::Describe(args) => {
             let wanted = one_name(args.position.as_deref(), args.name.as_deref())?;
-            output::one(&keys.find(wanted).await?.record(), args.output.output)
+            keys.describe(wanted, args.output.output).await
         }
         ApiKeyCommand::Update(args) => keys.update(&args).await,
         ApiKeyCommand::Rotate(args) => keys.rotate(&args).await,
@@ -268,6 +296,33 @@ impl Keys<'_> {
             .await
     }
 
+    async fn describe(&self, wanted: &str, format: Format) -> Result<(), CliError> {
+        let found = self.find(wanted).await?;
+        // Lists leave out who uses a key.
+        let whole = self.session.client.api_key(self.account.id, found.id).await;
+        let key = self.session.finish(whole).await?;
+        let uses = key.metadata.as_ref().and_then(ApiKeyMetadata::told_uses);
+        let shown = |user: &ApiKeyRecentUse| {
+            let value = match user.value {
+                KeyValue::Current => "this key",
+                KeyValue::Previous => "the key before it",
+                KeyValue::Unknown => "another key",
+            };
+            Record::new()
+                .with("last_used", user.last_login)
+                .with("ip_address", user.ip_address.clone())
+                .with("user_agent", user.user_agent.clone())
+                .with("with", value)
+        };
+        let record = match uses {
+            Some(uses) => key
+                .record()
+                .with("recent_uses", uses.iter().map(shown).collect::<Vec<_>>()),
+            None => key.record(),
+        };
+        output::one(&record, format)
+    }
+
     /// `API key nightly of ci`
     fn called(&self, key: &str) -> String {
         format!(
@@ -284,15 +339,12 @@ impl Keys<'_> {
             description: text(args.description.as_ref())?,
             expires_in: args.expires_in_days.map(|days| days * 86_400),
         };
-        let key = self
-            .session
-            .finish(
-                self.session
-                    .client
-                    .create_api_key(self.account.id, &request)
-                    .await,
-            )
-            .await?;
+        interrupt::held_off(self.create_now(args, &request)).await
+    }
+
+    async fn create_now(&self, args: &CreateArgs, request: &ApiKeyRequest) -> Result<(), CliError> {
+        let created = self.session.client.create_api_key(self.account.id, request).await;
+        let key = self.session.finish(created).await?;
         ui::talk(&format!("Created {}.", self.called(&key.name)));
         if args.expires_in_days.is_some()
             && key
@@ -302,7 +354,7 @@ impl Keys<'_> {
         {
             ui::warn("this server does not let keys end by themselves: the key is good until it is deleted");
         }
-        issued_key::hand_over(self.session, &key, &args.key)
+        issued_key::hand_over(self.session, &key, &args.key, Last::Yes)
     }
 
     async fn list(&self, args: &KeyListArgs) -> Result<(), CliError> {
@@ -350,30 +402,62 @@ impl Keys<'_> {
 
     async fn rotate(&self, args: &RotateArgs) -> Result<(), CliError> {
         args.key.check()?;
+        let retention = Duration::from_secs(u64::from(args.retain) * 60);
+        let quiet_for = args.wait.quiet(retention)?;
         let key = self
             .find(one_name(args.position.as_deref(), args.name.as_deref())?)
             .await?;
+        // From here until it is handed over, the new key would be lost with the command.
+        let key = interrupt::held_off(self.rotate_now(key.id, args, retention)).await?;
+        match quiet_for {
+            Some(quiet_for) => {
+                let format = args.key.output.output;
+                rotation_wait::wait(self.session, &key, retention, quiet_for, format).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn rotate_now(
+        &self,
+        id: Uuid,
+        args: &RotateArgs,
+        retention: Duration,
+    ) -> Result<ApiKeyResponse, CliError> {
         let request = ApiKeyRotateRequest {
             retain_period_minutes: args.retain,
         };
         let rotated = self
             .session
             .client
-            .rotate_api_key(self.account.id, key.id, request)
+            .rotate_api_key(self.account.id, id, request)
             .await;
-        let key = self.session.finish(rotated).await?;
+        let in_doubt = matches!(
+            rotated,
+            Err(ClientError::Timeout { .. } | ClientError::Interrupted { .. })
+        );
+        let key = self.session.finish(rotated).await.map_err(|error| {
+            if in_doubt {
+                error.next(
+                    "It may have been rotated all the same: see last_rotated with `describe`. If so, rotate it again.",
+                )
+            } else {
+                error
+            }
+        })?;
         ui::talk(&format!("Rotated {}.", self.called(&key.name)));
-        if args.retain == 0 {
+        if retention.is_zero() {
             ui::talk("The key until now is no longer good.");
         } else {
-            let window = std::time::Duration::from_secs(u64::from(args.retain) * 60);
-            let until = clock::shown(clock::now() + window);
+            let until = clock::shown(clock::now() + retention);
             ui::talk(&format!(
                 "The key until now is still good for {}, until {until}.",
-                clock::shown_duration(window)
+                clock::shown_duration(retention)
             ));
         }
-        issued_key::hand_over(self.session, &key, &args.key)
+        let last = if args.wait.wait { Last::No } else { Last::Yes };
+        issued_key::hand_over(self.session, &key, &args.key, last)?;
+        Ok(key)
     }
 
     async fn delete(&self, args: &DeleteArgs) -> Result<(), CliError> {

@@ -144,6 +144,8 @@ const COLUMNS: &[&str] = &[
     "ip_address",
     "expires",
     "last_login",
+    "last_ip_address",
+    "last_user_agent",
     "created",
     "updated",
     "client_id",
@@ -188,6 +190,14 @@ impl Shown<'_> {
             .with("ip_address", body.ip_address.clone())
             .with("expires", body.expires)
             .with("last_login", metadata.and_then(|metadata| metadata.last_login))
+            .with(
+                "last_ip_address",
+                metadata.and_then(|metadata| metadata.last_ip_address.clone()),
+            )
+            .with(
+                "last_user_agent",
+                metadata.and_then(|metadata| metadata.last_user_agent.clone()),
+            )
             .with("created", body.created)
             .with("updated", body.updated)
             .with("client_id", body.client_id)

@@ -47,11 +47,21 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
+/// Whether more is told after the key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Last {
+    /// The key is all there is to tell.
+    Yes,
+    /// The key is the first of several events: for programs, each is one line of JSON.
+    No,
+}
+
 /// Hands the key over.
 pub(crate) fn hand_over(
     session: &Session<'_>,
     key: &ApiKeyResponse,
     args: &IssuedKeyArgs,
+    last: Last,
 ) -> Result<(), CliError> {
     let Some(value) = &key.body.key else {
         return Err(CliError::new(
@@ -67,8 +77,15 @@ pub(crate) fn hand_over(
         ui::talk(&format!("Wrote the key to {}.", path.display()));
     }
     let shown = !args.set_key && args.output_file.is_none();
+    if args.output.output == Format::Json && last == Last::No {
+        let event = Record::new().with("event", "rotated");
+        return output::line(&record(event, key, shown.then_some(value)));
+    }
     if args.output.output != Format::Table {
-        return output::one(&record(key, shown.then_some(value)), args.output.output);
+        return output::one(
+            &record(Record::new(), key, shown.then_some(value)),
+            args.output.output,
+        );
     }
     if shown {
         output::write(value.expose())?;
@@ -80,8 +97,8 @@ pub(crate) fn hand_over(
     Ok(())
 }
 
-fn record(key: &ApiKeyResponse, value: Option<&Secret>) -> Record {
-    Record::new()
+fn record(begun: Record, key: &ApiKeyResponse, value: Option<&Secret>) -> Record {
+    begun
         .with("id", key.id)
         .with("name", &key.name)
         .with("service_account", &key.body.service_account.name)
@@ -93,7 +110,9 @@ fn use_from_now_on(session: &Session<'_>, value: &Secret) -> Result<(), CliError
         api_key: Some(value.clone()),
         ..StoredCredentials::default()
     };
-    session.keep_credentials(&credentials)?;
+    session
+        .keep_credentials(&credentials)
+        .map_err(|error| shown_instead(error, value))?;
     ui::talk("This machine uses the new key from now on.");
     Ok(())
 }
@@ -111,11 +130,18 @@ fn write_file(path: &Path, value: &Secret) -> Result<(), CliError> {
         Ok(())
     };
     write().map_err(|error| {
-        // The key must not be lost: the one before it may no longer be good.
         let failed = format!("{} can't be written: {error}", path.display());
-        match output::write(value.expose()) {
-            Ok(()) => CliError::new(Exit::Failed, format!("{failed}; the key was shown instead")),
-            Err(_) => CliError::new(Exit::Failed, failed),
-        }
+        shown_instead(CliError::new(Exit::Failed, failed), value)
     })
+}
+
+/// Shows a key that could not be kept: it must not be lost, as the one before it may no longer be good.
+fn shown_instead(failed: CliError, value: &Secret) -> CliError {
+    match output::write(value.expose()) {
+        Ok(()) => CliError {
+            what: format!("{}; the key was shown instead", failed.what),
+            ..failed
+        },
+        Err(_) => failed,
+    }
 }

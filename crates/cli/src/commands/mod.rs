@@ -8,6 +8,7 @@ pub(crate) mod device;
 pub(crate) mod disconnect;
 pub(crate) mod issued_key;
 pub(crate) mod man;
+pub(crate) mod rotation_wait;
 pub(crate) mod service_account;
 pub(crate) mod status;
 pub(crate) mod user;

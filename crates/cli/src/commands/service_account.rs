@@ -7,10 +7,11 @@ use zenml_auth_model::{Name, Text};
 
 use crate::ask;
 use crate::commands::api_key::{self, ApiKeyArgs};
-use crate::commands::issued_key::{self, IssuedKeyArgs};
+use crate::commands::issued_key::{self, IssuedKeyArgs, Last};
 use crate::commands::one_name;
 use crate::context::{Context, Session};
 use crate::error::CliError;
+use crate::interrupt;
 use crate::list_args::ListArgs;
 use crate::output::{self, Format, Listed, OutputArgs, Record};
 use crate::ui;
@@ -230,8 +231,16 @@ async fn create(session: &Session<'_>, args: &CreateArgs) -> Result<(), CliError
         description: text(args.description.as_ref())?,
         ..ServiceAccountRequest::named(name(one_name(args.position.as_deref(), args.name.as_deref())?)?)
     };
+    interrupt::held_off(create_now(session, args, &request)).await
+}
+
+async fn create_now(
+    session: &Session<'_>,
+    args: &CreateArgs,
+    request: &ServiceAccountRequest,
+) -> Result<(), CliError> {
     let account = session
-        .finish(session.client.create_service_account(&request).await)
+        .finish(session.client.create_service_account(request).await)
         .await?;
     ui::talk(&format!(
         "Created service account {}.",
@@ -251,7 +260,7 @@ async fn create(session: &Session<'_>, args: &CreateArgs) -> Result<(), CliError
     let key = session
         .finish(session.client.create_api_key(account.id, &request).await)
         .await?;
-    issued_key::hand_over(session, &key, &args.key)
+    issued_key::hand_over(session, &key, &args.key, Last::Yes)
 }
 
 async fn list(session: &Session<'_>, args: &AccountListArgs) -> Result<(), CliError> {

@@ -21,6 +21,8 @@ pub(crate) enum Cell {
     Bool(bool),
     /// A whole number.
     Number(i64),
+    /// Several things.
+    List(Vec<Record>),
 }
 
 impl Cell {
@@ -36,6 +38,12 @@ impl Cell {
             Self::Bool(true) => "yes".to_owned(),
             Self::Bool(false) => "no".to_owned(),
             Self::Number(number) => number.to_string(),
+            Self::List(items) if items.is_empty() => "-".to_owned(),
+            Self::List(items) => items
+                .iter()
+                .map(Record::on_one_line)
+                .collect::<Vec<_>>()
+                .join("\n"),
         }
     }
 
@@ -47,6 +55,8 @@ impl Cell {
             Self::Time(moment) => format!("{moment}Z"),
             Self::Bool(value) => value.to_string(),
             Self::Number(number) => number.to_string(),
+            // Texts and records of them can always be written.
+            Self::List(items) => serde_json::to_string(items).unwrap_or_default(),
         }
     }
 }
@@ -57,6 +67,7 @@ impl Serialize for Cell {
             Self::Nothing => serializer.serialize_none(),
             Self::Bool(value) => serializer.serialize_bool(*value),
             Self::Number(number) => serializer.serialize_i64(*number),
+            Self::List(items) => items.serialize(serializer),
             Self::Text(_) | Self::Time(_) => serializer.serialize_str(&self.for_programs()),
         }
     }
@@ -98,6 +109,12 @@ impl From<i64> for Cell {
     }
 }
 
+impl From<Vec<Record>> for Cell {
+    fn from(items: Vec<Record>) -> Self {
+        Self::List(items)
+    }
+}
+
 impl From<WireTime> for Cell {
     fn from(moment: WireTime) -> Self {
         Self::Time(moment.0)
@@ -135,6 +152,13 @@ impl Record {
     /// The names of its columns.
     pub(crate) fn columns(&self) -> Vec<&'static str> {
         self.0.iter().map(|(column, _)| *column).collect()
+    }
+
+    /// Its values for people, those that are there.
+    fn on_one_line(&self) -> String {
+        let values = self.iter().filter(|(_, cell)| **cell != Cell::Nothing);
+        let values: Vec<_> = values.map(|(_, cell)| cell.for_people()).collect();
+        values.join("  ")
     }
 
     /// Its columns and values.

@@ -124,6 +124,11 @@ pub(crate) fn one(record: &Record, format: Format) -> Result<(), CliError> {
     })
 }
 
+/// Shows one thing as JSON on one line, for programs that read along.
+pub(crate) fn line(record: &Record) -> Result<(), CliError> {
+    write(&structured::json_line(record))
+}
+
 /// Writes to standard output. When whoever reads it has gone (`| head`), there is nothing more to do.
 pub(crate) fn write(text: &str) -> Result<(), CliError> {
     match ui::data(text) {

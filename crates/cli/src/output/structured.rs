@@ -42,6 +42,10 @@ pub(super) fn json_one(record: &Record) -> String {
     json(record)
 }
 
+pub(super) fn json_line(record: &Record) -> String {
+    escape(&serde_json::to_string(record).unwrap_or_default())
+}
+
 pub(super) fn yaml_list(items: &[Record], pagination: Pagination) -> String {
     yaml(&List { items, pagination })
 }

@@ -65,7 +65,7 @@ pub(super) fn rows(columns: &[&'static str], records: &[Record], width: Option<u
     text
 }
 
-/// One line per property.
+/// One line per property, or several for one that holds several things.
 pub(super) fn properties(record: &Record) -> String {
     let name = |column: &str| column.replace('_', " ");
     let widest = record
@@ -77,7 +77,8 @@ pub(super) fn properties(record: &Record) -> String {
     for (column, cell) in record.iter() {
         let heading = name(column);
         let padding = " ".repeat(widest.saturating_sub(heading.width()));
-        let cell = cell.for_people();
+        let below = format!("\n{}{GAP}", " ".repeat(widest));
+        let cell = cell.for_people().replace('\n', &below);
         let style = style_of(column, &cell);
         text.push_str(&format!(
             "{HEADING}{heading}{HEADING:#}{padding}{GAP}{style}{cell}{style:#}\n"

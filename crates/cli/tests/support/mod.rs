@@ -21,6 +21,7 @@ use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
+use tokio::sync::Notify;
 
 const RECORDING: &str = include_str!("../../../api/wire/zenml-0.98.0.jsonl");
 
@@ -44,6 +45,8 @@ struct Script {
     /// The answers for a method and a path, in order; the last one stays.
     routes: BTreeMap<String, VecDeque<(u16, Value)>>,
     asked: Vec<String>,
+    /// The answer for this route waits until it is let go.
+    held: Option<(String, Arc<Notify>)>,
 }
 
 /// A machine with a home folder, and a server.
@@ -116,6 +119,25 @@ impl World {
             .or_default()
             .push_back(reply);
         self
+    }
+
+    /// Holds back the next answer for a route until it is let go.
+    pub fn hold(&self, route: &str) -> Arc<Notify> {
+        let gate = Arc::new(Notify::new());
+        self.script.lock().unwrap().held = Some((route.to_owned(), Arc::clone(&gate)));
+        gate
+    }
+
+    /// Waits until something was asked that begins so.
+    pub async fn until_asked(&self, beginning: &str) {
+        for _ in 0..2_000 {
+            let asked = |script: &Script| script.asked.iter().any(|asked| asked.starts_with(beginning));
+            if asked(&self.script.lock().unwrap()) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        panic!("nobody asked {beginning:?}");
     }
 
     /// Forgets the answers for a route.
@@ -209,12 +231,19 @@ impl Ended {
 }
 
 async fn answer(State(script): State<Arc<Mutex<Script>>>, method: Method, uri: Uri, body: Bytes) -> Response {
-    let mut script = script.lock().unwrap();
-    let body = String::from_utf8_lossy(&body);
-    script
-        .asked
-        .push(format!("{method} {uri} {body}").trim_end().to_owned());
     let route = format!("{method} {}", uri.path());
+    let gate = {
+        let mut script = script.lock().unwrap();
+        let body = String::from_utf8_lossy(&body);
+        script
+            .asked
+            .push(format!("{method} {uri} {body}").trim_end().to_owned());
+        script.held.take_if(|(held, _)| *held == route)
+    };
+    if let Some((_, gate)) = gate {
+        gate.notified().await;
+    }
+    let mut script = script.lock().unwrap();
     let reply = match script.routes.get_mut(&route) {
         Some(replies) if replies.len() > 1 => replies.pop_front(),
         Some(replies) => replies.front().cloned(),
