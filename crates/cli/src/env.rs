@@ -56,6 +56,11 @@ impl Env {
         self.get(name).is_some()
     }
 
+    /// Whether a variable is set, but to nothing.
+    pub(crate) fn is_empty(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(String::is_empty)
+    }
+
     /// Whether a variable says yes, as the Python client reads it.
     pub(crate) fn is_on(&self, name: &str) -> bool {
         self.get(name).is_some_and(|value| {

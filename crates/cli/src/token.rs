@@ -15,6 +15,9 @@ pub(crate) struct Claims {
     /// The API key it was made from.
     #[serde(default)]
     pub(crate) api_key_id: Option<Uuid>,
+    /// Who issued it: the id of a server.
+    #[serde(default)]
+    iss: Option<String>,
     /// When it ends, in seconds since 1970.
     #[serde(default)]
     exp: Option<serde_json::Number>,
@@ -29,6 +32,11 @@ impl Claims {
             serde_json::from_slice(&json).ok()
         };
         read().unwrap_or_default()
+    }
+
+    /// The id of the server that issued it, if it says so.
+    pub(crate) fn issuer(&self) -> Option<Uuid> {
+        self.iss.as_deref()?.parse().ok()
     }
 
     /// When it ends, if it does by itself.
@@ -53,7 +61,9 @@ mod tests {
     fn tokens_are_read() {
         let read =
             claims(r#"{"device_id":"2efa1441-60a3-462a-9644-ac74f84d8518","exp":1795463511,"iat":1.5}"#);
-        assert!(read.device_id.is_some() && read.api_key_id.is_none());
+        assert!(read.device_id.is_some() && read.api_key_id.is_none() && read.issuer().is_none());
+        let issued = claims(r#"{"iss":"2efa1441-60a3-462a-9644-ac74f84d8518"}"#);
+        assert_eq!(issued.issuer(), read.device_id);
         assert_eq!(read.ends().unwrap().as_secs(), 1_795_463_511);
         assert_eq!(
             claims(r#"{"exp":1795463511.5}"#).ends().unwrap().as_secs(),

@@ -1,16 +1,17 @@
 //! The client and how to make one.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use zenml_auth_model::Secret;
+use zenml_auth_model::{Secret, Timestamp};
 
 use crate::address::ServerAddress;
 use crate::credentials::{Credentials, IssuedToken};
 use crate::error::ClientError;
 use crate::observe::Observer;
+use crate::proxy;
 use crate::timer::{SystemTimer, Timer};
 use crate::tls::{self, TlsTrust};
 
@@ -35,6 +36,8 @@ pub(crate) struct Inner {
     pub(crate) timer: Arc<dyn Timer>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) retries: u32,
+    pub(crate) proxy: Option<String>,
+    pub(crate) server_time: OnceLock<Timestamp>,
 }
 
 /// The token in use, and whether it was issued just now.
@@ -92,6 +95,18 @@ impl Client {
     #[must_use]
     pub fn address(&self) -> &ServerAddress {
         &self.inner.address
+    }
+
+    /// The proxy that requests go through, if any, without the credentials it may need.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&str> {
+        self.inner.proxy.as_deref()
+    }
+
+    /// What time it was by the server's clock when it first answered this client, to the second, if it said so.
+    #[must_use]
+    pub fn server_time(&self) -> Option<Timestamp> {
+        self.inner.server_time.get().copied()
     }
 
     /// The token that was issued in exchange for the credentials since the client was made, if any: worth keeping for the next time.
@@ -160,6 +175,8 @@ impl ClientBuilder {
         let token = self.credentials.token();
         Ok(Client {
             inner: Arc::new(Inner {
+                proxy: proxy::of(&self.address),
+                server_time: OnceLock::new(),
                 address: self.address,
                 http,
                 credentials: self.credentials,

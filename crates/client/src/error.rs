@@ -152,6 +152,9 @@ impl ClientError {
             }
             Self::NoCredentials { .. } => Some("Sign in first."),
             Self::Api { .. } if self.is_unauthenticated() => Some("Sign in again."),
+            Self::Api { status: 407, .. } => {
+                Some("Put them into HTTPS_PROXY, as in http://user:password@proxy.example.com:3128.")
+            }
             Self::Api { status: 403, .. } => Some("If you need this, ask an administrator of the server."),
             Self::Api {
                 class: Some(ErrorClass::EntityExistsError),

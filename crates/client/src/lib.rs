@@ -36,6 +36,7 @@ pub mod error;
 pub mod lookup;
 mod mask;
 pub mod observe;
+mod proxy;
 pub mod retention;
 pub mod timer;
 pub mod tls;

@@ -3,14 +3,16 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
+};
 use reqwest::{Method, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zenml_auth_api::ErrorBody;
 use zenml_auth_api::login::{LoginRequest, TokenResponse};
 use zenml_auth_api::paths;
-use zenml_auth_model::Secret;
+use zenml_auth_model::{Secret, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::client::Client;
@@ -289,6 +291,9 @@ impl Client {
                 .body(form.as_str().to_owned()),
         };
         let mut response = request.send().await.map_err(|error| self.network_error(&error))?;
+        if let Some(time) = date(response.headers()) {
+            self.inner.server_time.get_or_init(|| time);
+        }
         let body = self.read_body(&mut response).await?;
         Ok(Answer {
             status: response.status(),
@@ -392,12 +397,24 @@ impl Client {
             return ClientError::Timeout { server };
         }
         // The innermost cause says it best; the ones around it say "error sending request" and the like.
-        let reason = causes.pop().unwrap_or_else(|| error.to_string());
+        let reason = in_plain_words(causes.pop().unwrap_or_else(|| error.to_string()));
         if error.is_connect() {
+            let reason = match &self.inner.proxy {
+                Some(proxy) => format!("through the proxy {proxy}: {reason}"),
+                None => reason,
+            };
             ClientError::Unreachable { server, reason }
         } else {
             ClientError::Interrupted { server, reason }
         }
+    }
+}
+
+/// Says in other words what the system's library for names says.
+fn in_plain_words(reason: String) -> String {
+    match reason.strip_prefix("failed to lookup address information") {
+        Some(rest) => format!("no address is known for its name{rest}"),
+        None => reason,
     }
 }
 
@@ -407,6 +424,13 @@ fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rus
         Some(io) => tls_error(io.get_ref()?),
         None => error.downcast_ref(),
     }
+}
+
+/// When the answer was made, by the server's clock.
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = httpdate::parse_http_date(headers.get(DATE)?.to_str().ok()?).ok()?;
+    let since_1970 = date.duration_since(std::time::SystemTime::UNIX_EPOCH).ok()?;
+    Some(Timestamp::UNIX_EPOCH + since_1970)
 }
 
 fn content_type(headers: &HeaderMap) -> Option<String> {

@@ -304,15 +304,15 @@ impl Keys<'_> {
         let uses = key.metadata.as_ref().and_then(ApiKeyMetadata::told_uses);
         let shown = |user: &ApiKeyRecentUse| {
             let value = match user.value {
-                KeyValue::Current => "this key",
-                KeyValue::Previous => "the key before it",
-                KeyValue::Unknown => "another key",
+                KeyValue::Current => "current",
+                KeyValue::Previous => "previous",
+                KeyValue::Unknown => "unknown",
             };
             Record::new()
                 .with("last_used", user.last_login)
                 .with("ip_address", user.ip_address.clone())
                 .with("user_agent", user.user_agent.clone())
-                .with("with", value)
+                .with("value", value)
         };
         let record = match uses {
             Some(uses) => key

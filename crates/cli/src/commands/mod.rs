@@ -6,6 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod connect;
 pub(crate) mod device;
 pub(crate) mod disconnect;
+pub(crate) mod explain;
 pub(crate) mod issued_key;
 pub(crate) mod man;
 pub(crate) mod rotation_wait;

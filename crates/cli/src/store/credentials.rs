@@ -129,6 +129,12 @@ pub(crate) fn find(
     }))
 }
 
+/// The id of the server that answered at this address when it was connected to, if that is kept.
+pub(crate) fn server_id(document: &Document, server: &ServerAddress) -> Option<String> {
+    let entry = document.root.get(key_of(document, server)?.as_str())?;
+    entry.as_mapping()?.get("server_id")?.as_str().map(str::to_owned)
+}
+
 /// Keeps credentials for a server, instead of those before. What else the entry says is kept.
 pub(crate) fn set(
     document: &mut Document,

@@ -124,6 +124,11 @@ impl Store {
         credentials::find(&self.read_credentials()?, server)
     }
 
+    /// The id of the server that answered at this address when it was connected to, if that is kept.
+    pub(crate) fn known_server_id(&self, server: &ServerAddress) -> Result<Option<String>, StoreError> {
+        Ok(credentials::server_id(&self.read_credentials()?, server))
+    }
+
     /// The client id of this installation, made and kept when there is none.
     pub(crate) fn client_id(&self) -> Result<ClientId, StoreError> {
         if let Some(id) = config::client_id(&self.read_config()?)? {

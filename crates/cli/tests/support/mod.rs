@@ -45,6 +45,8 @@ struct Script {
     /// The answers for a method and a path, in order; the last one stays.
     routes: BTreeMap<String, VecDeque<(u16, Value)>>,
     asked: Vec<String>,
+    /// The `Date` of all answers.
+    date: Option<String>,
     /// The answer for this route waits until it is let go.
     held: Option<(String, Arc<Notify>)>,
 }
@@ -119,6 +121,11 @@ impl World {
             .or_default()
             .push_back(reply);
         self
+    }
+
+    /// Sets the server's clock, as far as it is told.
+    pub fn set_date(&self, date: &str) {
+        self.script.lock().unwrap().date = Some(date.to_owned());
     }
 
     /// Holds back the next answer for a route until it is let go.
@@ -256,7 +263,11 @@ async fn answer(State(script): State<Arc<Mutex<Script>>>, method: Method, uri: U
         )
     });
     let headers = [(header::CONTENT_TYPE, "application/json")];
-    (StatusCode::from_u16(status).unwrap(), headers, body.to_string()).into_response()
+    let mut response = (StatusCode::from_u16(status).unwrap(), headers, body.to_string()).into_response();
+    if let Some(date) = &script.date {
+        response.headers_mut().insert(header::DATE, date.parse().unwrap());
+    }
+    response
 }
 
 /// Compares a run with its snapshot.

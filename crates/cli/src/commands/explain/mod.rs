@@ -1,0 +1,318 @@
+//! `zenml auth explain`: why a credential works or does not, step by step.
+
+mod cause;
+mod environment;
+
+use std::time::Duration;
+
+use clap::Args;
+use zenml_auth_api::info::InfoResponse;
+use zenml_auth_api::key::KeyText;
+use zenml_auth_api::login::LoginRequest;
+use zenml_auth_client::{Client, ClientError, Credentials};
+use zenml_auth_model::{Secret, Timestamp};
+
+use crate::clock;
+use crate::connection::{Connection, Kind, Origin, SignIn};
+use crate::context::Context;
+use crate::env::{STORE_API_KEY, STORE_API_TOKEN, STORE_URL};
+use crate::error::{CliError, Exit, reason_of};
+use crate::output;
+use crate::token::Claims;
+use crate::ui;
+
+/// Clocks that differ by less are good enough.
+const TOLERANCE: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Looks at what a command would use, in this order: the environment variables, the stored connection, the way to the
+server, the clocks, the credential. The steps go to standard output. The one that fails goes to standard error, with
+what to do about it; the exit code is the one that other commands end with for it.
+
+Examples:
+  A job in CI can't sign in:
+    zenml auth explain
+  See each request, too:
+    zenml auth explain --verbose")]
+pub(crate) struct ExplainArgs {}
+
+/// Tells of a step that went well. The one that did not is told as the error it is.
+fn good(text: &str) -> Result<(), CliError> {
+    output::write(&format!("✓ {text}"))
+}
+
+/// Tells of something that is neither good nor bad.
+fn note(text: &str) -> Result<(), CliError> {
+    output::write(&format!("· {text}"))
+}
+
+pub(crate) async fn run(context: &Context, _: ExplainArgs) -> Result<(), CliError> {
+    let stored = context.store.server()?;
+    let stored = stored.as_ref().map(|stored| stored.address.as_str());
+    for remark in environment::remarks(&context.env, stored) {
+        note(&remark)?;
+    }
+    let connection = find_connection(context)?;
+    let url = connection.address.as_str();
+    let (client, info) = reach(context, &connection).await?;
+    let server_time = look_at_clock(context, &client)?;
+    let sign_in = connection
+        .sign_in
+        .as_ref()
+        .ok_or_else(|| nothing_to_sign_in_with(&connection, stored))?;
+    let facts = Facts {
+        context,
+        sign_in,
+        info: &info,
+        server_time,
+        connect: format!("zenml connect --url {url}"),
+    };
+    facts.look_at_server(&connection)?;
+    let token = match facts.look_at_credential()? {
+        None => sign_in.token.clone(),
+        Some(login) => match client.login(&login).await {
+            Ok(response) => {
+                good("The server accepts it, and issued a token for it.")?;
+                Some(response.access_token.into_secret())
+            }
+            Err(error) => return Err(facts.why_not(&error, url)),
+        },
+    };
+    let user = current_user(context, &connection, token).await;
+    let user = user.map_err(|error| facts.why_not(&error, url))?;
+    good(&format!(
+        "The token is good: you are {}.",
+        super::connect::described(&user)
+    ))?;
+    good("All is well: commands work with this.")
+}
+
+/// Which server it is about.
+fn find_connection(context: &Context) -> Result<Connection, CliError> {
+    let Some(connection) = Connection::find(&context.env, &context.store)? else {
+        let key = [STORE_API_KEY, STORE_API_TOKEN]
+            .into_iter()
+            .find(|name| context.env.has(name));
+        return Err(match key {
+            Some(name) => CliError::new(
+                Exit::NotSignedIn,
+                format!("{name} is set, but not for which server"),
+            )
+            .next(format!("Set {STORE_URL} to the server's address, too.")),
+            None => CliError::new(Exit::NotSignedIn, "not connected to a ZenML server")
+                .next("Type: zenml connect --url <the server's address>"),
+        });
+    };
+    let from = match connection.origin {
+        Origin::Files => format!("the files in {}", context.store.dir().display()),
+        Origin::Variable(name) => name.to_owned(),
+    };
+    good(&format!("The server is {}, from {from}.", connection.address))?;
+    Ok(connection)
+}
+
+/// The way to the server.
+async fn reach(context: &Context, connection: &Connection) -> Result<(Client, InfoResponse), CliError> {
+    let url = connection.address.as_str();
+    let client = context
+        .client(connection.address.clone(), &connection.verify_ssl)
+        .build()
+        .map_err(|error| CliError::from_client(&error, url))?;
+    if let Some(proxy) = client.proxy() {
+        note(&format!(
+            "The way to it leads through the proxy {}, as the environment says (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY).",
+            ui::clean(proxy)
+        ))?;
+    }
+    let info = client
+        .info()
+        .await
+        .map_err(|error| CliError::from_client(&error, url))?;
+    good(&format!(
+        "It answers, and speaks the API of ZenML {}.",
+        ui::clean(&info.version)
+    ))?;
+    Ok((client, info))
+}
+
+/// Compares the clocks; gives the server's time, if it told.
+fn look_at_clock(context: &Context, client: &Client) -> Result<Option<Timestamp>, CliError> {
+    let server_time = client.server_time();
+    if let Some(theirs) = server_time {
+        let (apart, how) = if theirs > context.now {
+            (theirs.since(context.now), "behind")
+        } else {
+            (context.now.since(theirs), "ahead of")
+        };
+        if apart > TOLERANCE {
+            note(&format!(
+                "This machine's clock is {} {how} the server's. Set it right: what ends is told by clocks.",
+                clock::shown_duration(apart)
+            ))?;
+        }
+    }
+    Ok(server_time)
+}
+
+fn nothing_to_sign_in_with(connection: &Connection, stored: Option<&str>) -> CliError {
+    let url = connection.address.as_str();
+    match connection.origin {
+        Origin::Variable(name) => {
+            let instead = stored
+                .filter(|stored| *stored != url)
+                .map(|stored| format!(", or unset {name} to use the stored connection to {stored}"))
+                .unwrap_or_default();
+            CliError::new(
+                Exit::NotSignedIn,
+                format!("{name} names a server, but there is nothing to sign in to it with"),
+            )
+            .next(format!(
+                "Set {STORE_API_KEY}, type: zenml connect --url {url}{instead}"
+            ))
+        }
+        Origin::Files => CliError::new(
+            Exit::NotSignedIn,
+            format!("nothing is stored to sign in to {url} with; type: zenml connect --url {url}"),
+        ),
+    }
+}
+
+async fn current_user(
+    context: &Context,
+    connection: &Connection,
+    token: Option<Secret>,
+) -> Result<zenml_auth_api::user::UserResponse, ClientError> {
+    let credentials = token.map_or(Credentials::None, Credentials::Token);
+    context
+        .client(connection.address.clone(), &connection.verify_ssl)
+        .credentials(credentials)
+        .build()?
+        .current_user()
+        .await
+}
+
+/// What is known when the credential is looked at.
+struct Facts<'a> {
+    context: &'a Context,
+    sign_in: &'a SignIn,
+    info: &'a InfoResponse,
+    server_time: Option<Timestamp>,
+    connect: String,
+}
+
+impl Facts<'_> {
+    fn from(&self) -> &'static str {
+        match self.sign_in.origin {
+            Origin::Files => "what is stored",
+            Origin::Variable(name) => name,
+        }
+    }
+
+    /// Whether it is the server that the credential is for, as far as that can be seen.
+    fn look_at_server(&self, connection: &Connection) -> Result<(), CliError> {
+        if self.sign_in.origin == Origin::Files
+            && let Some(known) = self.context.store.known_server_id(&connection.address)?
+            && known != self.info.id.to_string()
+        {
+            note(&format!(
+                "Another server answers at this address than the one that this machine connected to: its id is {}, and was {}.",
+                self.info.id,
+                ui::clean(&known)
+            ))?;
+        }
+        let issuer = self
+            .sign_in
+            .token
+            .as_ref()
+            .and_then(|token| Claims::of(token).issuer());
+        match issuer {
+            Some(issuer) if issuer != self.info.id && self.sign_in.kind == Kind::Token => Err(CliError::new(
+                Exit::NotSignedIn,
+                format!(
+                    "the token in {} is one of another server: {issuer} issued it, and this is {}",
+                    self.from(),
+                    self.info.id
+                ),
+            )
+            .next(format!(
+                "Check the server's address, or connect again: {}",
+                self.connect
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// What can be seen of the credential without asking anyone. Gives what has to be exchanged, if it is no token.
+    fn look_at_credential(&self) -> Result<Option<LoginRequest>, CliError> {
+        let from = self.from();
+        let Credentials::Exchanged { login, .. } = &self.sign_in.credentials else {
+            self.look_at_token()?;
+            return Ok(None);
+        };
+        if let LoginRequest::ApiKey { key } = login {
+            let read = KeyText::parse(key.expose()).map_err(|error| {
+                CliError::new(
+                    Exit::NotSignedIn,
+                    format!("what is in {from} is no API key: {error}"),
+                )
+                .next(environment::form_of_key(key.expose()))
+            })?;
+            good(&format!(
+                "It is an API key, from {from}, whole, with the id {}.",
+                read.id
+            ))?;
+        } else {
+            note(&format!("It is a user name and a password, from {from}."))?;
+        }
+        Ok(Some(login.clone()))
+    }
+
+    fn look_at_token(&self) -> Result<(), CliError> {
+        let claims = self.sign_in.token.as_ref().map(Claims::of).unwrap_or_default();
+        let whose = match (claims.device_id, claims.api_key_id) {
+            (Some(id), _) => format!(" of the device {id}"),
+            (None, Some(id)) => format!(" that was made from the API key {id}"),
+            (None, None) => String::new(),
+        };
+        note(&format!("It is a token{whose}, from {}.", self.from()))?;
+        // What the token says itself is by the server's clock.
+        let Some(ends) = claims.ends().or(self.sign_in.ends) else {
+            return note("It does not say when it ends.");
+        };
+        // The server's clock decides; this machine's only if there is no other.
+        let now = self.server_time.unwrap_or(self.context.now);
+        if ends > now && self.sign_in.has_ended(self.context.now) {
+            return Err(CliError::new(
+                Exit::NotSignedIn,
+                format!(
+                    "the token is good until {}, but this machine's clock says that this has passed",
+                    clock::shown(ends)
+                ),
+            )
+            .next("Set this machine's clock right."));
+        }
+        let when = clock::relative(ends, now);
+        if ends <= now {
+            return Err(CliError::new(
+                Exit::NotSignedIn,
+                format!("the token ended {when}, on {}", clock::shown(ends)),
+            )
+            .next(format!("Connect again: {}", self.connect)));
+        }
+        good(&format!("It ends {when}, on {}.", clock::shown(ends)))
+    }
+
+    /// Why the server does not accept the credential, and what to do.
+    fn why_not(&self, error: &ClientError, url: &str) -> CliError {
+        if !error.is_unauthenticated() {
+            return CliError::from_client(error, url);
+        }
+        let said = reason_of(&error.to_string());
+        CliError::new(
+            Exit::NotSignedIn,
+            format!("the server does not accept it: {said}"),
+        )
+        .next(cause::remedy(&said, self.sign_in.kind, &self.connect))
+    }
+}
