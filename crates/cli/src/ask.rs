@@ -37,10 +37,11 @@ pub(crate) async fn confirm(question: &str, assume_yes: bool) -> Result<bool, Cl
         return Ok(true);
     }
     if !ui::can_ask() {
-        return Err(
-            CliError::usage(format!("{question} There is no terminal to ask on."))
-                .next("Add --yes to go ahead."),
-        );
+        return Err(CliError::usage(format!(
+            "{} There is no terminal to ask on.",
+            anstream::adapter::strip_str(question)
+        ))
+        .next("Add --yes to go ahead."));
     }
     ui::talk_inline(&format!("{question} [y/N] "));
     let answer = blocking(|| {

@@ -53,7 +53,7 @@ impl Context {
     /// A session with the server this machine is connected to.
     pub(crate) fn session(&self) -> Result<Session<'_>, CliError> {
         let connection = Connection::required(&self.env, &self.store)?;
-        Session::open(self, connection)
+        Session::open(self, connection, None)
     }
 }
 
@@ -99,8 +99,13 @@ pub(crate) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Opens a connection. Nothing is sent yet; what has plainly ended is refused here.
-    pub(crate) fn open(context: &'a Context, connection: Connection) -> Result<Self, CliError> {
+    /// Opens a connection, or goes on with the one of a client that has asked this server before. Nothing is sent yet; what has
+    /// plainly ended is refused here.
+    pub(crate) fn open(
+        context: &'a Context,
+        connection: Connection,
+        client: Option<&Client>,
+    ) -> Result<Self, CliError> {
         let Some(sign_in) = &connection.sign_in else {
             return Err(CliError::new(
                 Exit::NotSignedIn,
@@ -119,11 +124,15 @@ impl<'a> Session<'a> {
                 ended.as_deref(),
             ));
         }
-        let client = context
-            .client(connection.address.clone(), &connection.verify_ssl)
-            .credentials(sign_in.credentials_at(context.now))
-            .build()
-            .map_err(|error| CliError::from_client(&error, connection.address.as_str()))?;
+        let credentials = sign_in.credentials_at(context.now);
+        let client = match client {
+            Some(client) => client.with_credentials(credentials),
+            None => context
+                .client(connection.address.clone(), &connection.verify_ssl)
+                .credentials(credentials)
+                .build()
+                .map_err(|error| CliError::from_client(&error, connection.address.as_str()))?,
+        };
         Ok(Self {
             context,
             connection,

@@ -21,7 +21,7 @@ pub(crate) struct Spinner {
 impl Spinner {
     /// Starts; says `what` once where nobody watches.
     pub(crate) fn start(what: &str) -> Self {
-        let watched = ui::is_watched();
+        let watched = ui::can_animate();
         if !watched {
             ui::talk(what);
         }

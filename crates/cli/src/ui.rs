@@ -87,6 +87,11 @@ pub(crate) fn is_watched() -> bool {
     io::stderr().is_terminal()
 }
 
+/// Whether what is said goes to a terminal that can take a line back.
+pub(crate) fn can_animate() -> bool {
+    is_watched() && std::env::var_os("TERM").is_none_or(|terminal| terminal != "dumb")
+}
+
 /// How wide the terminal is that data goes to; `None` when it goes elsewhere.
 pub(crate) fn width() -> Option<usize> {
     if !io::stdout().is_terminal() {

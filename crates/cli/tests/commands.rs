@@ -645,6 +645,22 @@ async fn a_wait_that_makes_no_sense_rotates_nothing() {
 }
 
 #[tokio::test]
+async fn where_nobody_can_be_asked_nothing_is_done() {
+    let world = with_keys().await;
+    let ended = world
+        .run("service-account api-key ci-71c157 delete default --color always")
+        .await;
+    assert_eq!(ended.code, 2, "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .contains("Delete API key default of ci-71c157? There is no terminal to ask on."),
+        "{ended:?}"
+    );
+    assert!(!world.asked().iter().any(|asked| asked.starts_with("DELETE")));
+}
+
+#[tokio::test]
 async fn a_key_that_cannot_be_kept_is_shown() {
     let mut world = with_rotation().await;
     world.set("DISABLE_CREDENTIALS_DISK_CACHING", "true");

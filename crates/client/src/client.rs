@@ -97,6 +97,27 @@ impl Client {
         &self.inner.address
     }
 
+    /// A client of the same server with other credentials. It shares the connections of this one, and the certificates to
+    /// trust, which take time to read.
+    #[must_use]
+    pub fn with_credentials(&self, credentials: Credentials) -> Self {
+        let token = credentials.token();
+        let inner = &self.inner;
+        Self {
+            inner: Arc::new(Inner {
+                address: inner.address.clone(),
+                http: inner.http.clone(),
+                credentials,
+                session: Mutex::new(Session { token, issued: None }),
+                timer: Arc::clone(&inner.timer),
+                observer: inner.observer.clone(),
+                retries: inner.retries,
+                proxy: inner.proxy.clone(),
+                server_time: inner.server_time.clone(),
+            }),
+        }
+    }
+
     /// The proxy that requests go through, if any, without the credentials it may need.
     #[must_use]
     pub fn proxy(&self) -> Option<&str> {

@@ -33,7 +33,7 @@ fn every_command_shows_examples() {
             .get_subcommands()
             .filter(|below| below.get_name() != "help")
             .collect();
-        if below.is_empty() && !command.is_hide_set() {
+        if !command.is_hide_set() {
             let after = command
                 .get_after_help()
                 .map(ToString::to_string)
@@ -58,6 +58,7 @@ fn what_the_python_command_line_takes_is_taken() {
         "connect --url http://x",
         "connect -u http://x --api-key ZENKEY_x",
         "connect --url http://x --ssl-ca-cert ca.pem",
+        "connect --url http://x --verify-ssl",
         "login http://x --api-key",
         "login --api-key http://x",
         "login --refresh",

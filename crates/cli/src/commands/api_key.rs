@@ -34,6 +34,11 @@ pub(crate) struct ApiKeyArgs {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  zenml service-account api-key ci create nightly
+  zenml service-account api-key ci rotate nightly --retain 60 --wait
+  zenml service-account api-key ci update nightly --active false")]
 pub(crate) enum ApiKeyCommand {
     /// Create an API key and show it, once
     Create(CreateArgs),

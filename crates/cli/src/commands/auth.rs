@@ -7,6 +7,9 @@ use crate::context::Context;
 use crate::error::CliError;
 
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  zenml auth explain")]
 pub(crate) enum AuthCommand {
     /// Say why a credential works or does not
     Explain(ExplainArgs),

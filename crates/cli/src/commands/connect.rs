@@ -40,7 +40,9 @@ Examples:
   Connect with an API key, without leaving it in the shell's history:
     zenml connect --url https://zenml.example.com --api-key < key.txt
   On a machine without a browser, with a QR code for the telephone:
-    zenml connect --url https://zenml.example.com --no-browser --qr")]
+    zenml connect --url https://zenml.example.com --no-browser --qr
+  To a server whose certificate your organisation signed:
+    zenml connect --url https://zenml.example.com --ca-file ca.pem")]
 pub(crate) struct ConnectArgs {
     /// The server's address; the one you are connected to, if left out
     #[arg(value_name = "URL", conflicts_with = "url")]
@@ -71,6 +73,9 @@ pub(crate) struct ConnectArgs {
         conflicts_with = "no_verify_ssl"
     )]
     ca_file: Option<PathBuf>,
+    /// Check the server's certificate with what the system trusts, as at first
+    #[arg(long, conflicts_with_all = ["ca_file", "no_verify_ssl"])]
+    verify_ssl: bool,
     /// Don't check the server's certificate; anyone on the way can listen in
     #[arg(long)]
     no_verify_ssl: bool,
@@ -103,6 +108,9 @@ impl ConnectArgs {
     }
 
     fn verify_ssl(&self, context: &Context, address: &ServerAddress) -> Result<VerifySsl, CliError> {
+        if self.verify_ssl {
+            return Ok(VerifySsl::Check(true));
+        }
         if self.no_verify_ssl {
             return Ok(VerifySsl::Check(false));
         }
@@ -146,7 +154,6 @@ pub(crate) async fn run(context: &Context, args: ConnectArgs) -> Result<(), CliE
         context,
         client: &client,
         address: &address,
-        verify_ssl: &verify_ssl,
     };
     let signed_in = match (&args.api_key, &args.username) {
         (Some(key), _) => attempt.with_api_key(key).await?,
@@ -260,7 +267,6 @@ struct Attempt<'a> {
     context: &'a Context,
     client: &'a Client,
     address: &'a ServerAddress,
-    verify_ssl: &'a VerifySsl,
 }
 
 impl Attempt<'_> {
@@ -270,11 +276,8 @@ impl Attempt<'_> {
 
     /// Who a token belongs to.
     async fn user(&self, token: &Secret) -> Result<UserResponse, ClientError> {
-        let client = self
-            .context
-            .client(self.address.clone(), self.verify_ssl)
-            .credentials(Credentials::Token(token.clone()));
-        client.build()?.current_user().await
+        let credentials = Credentials::Token(token.clone());
+        self.client.with_credentials(credentials).current_user().await
     }
 
     async fn signed_in(

@@ -14,6 +14,10 @@ use crate::output::{self, Listed, OutputArgs, Record};
 use crate::ui;
 
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  zenml device list --status active
+  zenml device lock 2efa")]
 pub(crate) enum DeviceCommand {
     /// List your devices
     #[command(visible_alias = "ls")]

@@ -17,6 +17,11 @@ use crate::output::{self, Format, Listed, OutputArgs, Record};
 use crate::ui;
 
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  zenml service-account create ci
+  zenml service-account list --active true
+  zenml service-account api-key ci list")]
 pub(crate) enum ServiceAccountCommand {
     /// Create a service account, and a first API key for it
     Create(CreateArgs),

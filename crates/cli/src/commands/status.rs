@@ -106,15 +106,15 @@ async fn ask(context: &Context, connection: Connection) -> Known {
     };
 
     let anonymous = context.client(address.clone(), &connection.verify_ssl).build();
-    let info = match anonymous {
-        Ok(client) => client.info().await,
+    let asked = match anonymous {
+        Ok(client) => client.info().await.map(|info| (client, info)),
         Err(error) => Err(error),
     };
     let mut failure = None;
     let mut user = None;
-    match &info {
+    match &asked {
         Err(error) => failure = Some(CliError::from_client(error, address.as_str())),
-        Ok(_) => match Session::open(context, connection) {
+        Ok((client, _)) => match Session::open(context, connection, Some(client)) {
             Err(error) => failure = Some(error),
             Ok(session) => match session.finish(session.client.current_user().await).await {
                 Ok(found) => user = Some(found),
@@ -135,7 +135,7 @@ async fn ask(context: &Context, connection: Connection) -> Known {
             (false, true) => "administrator",
             (false, false) => "user",
         });
-    let info = info.ok();
+    let info = asked.ok().map(|(_, info)| info);
     let record = Record::new()
         .with("status", status)
         .with("server", address.as_str())

@@ -15,6 +15,11 @@ use crate::output::{self, Format, Listed, OutputArgs, Record};
 use crate::ui;
 
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  zenml user create ann
+  zenml user list --name startswith:a
+  zenml user deactivate ann")]
 pub(crate) enum UserCommand {
     /// List the users that you may see
     #[command(visible_alias = "ls")]

@@ -10,7 +10,7 @@ use zenml_auth_api::info::InfoResponse;
 use zenml_auth_api::key::KeyText;
 use zenml_auth_api::login::LoginRequest;
 use zenml_auth_client::{Client, ClientError, Credentials};
-use zenml_auth_model::{Secret, Timestamp};
+use zenml_auth_model::Timestamp;
 
 use crate::clock;
 use crate::connection::{Connection, Kind, Origin, SignIn};
@@ -79,7 +79,8 @@ pub(crate) async fn run(context: &Context, _: ExplainArgs) -> Result<(), CliErro
             Err(error) => return Err(facts.why_not(&error, url)),
         },
     };
-    let user = current_user(context, &connection, token).await;
+    let credentials = token.map_or(Credentials::None, Credentials::Token);
+    let user = client.with_credentials(credentials).current_user().await;
     let user = user.map_err(|error| facts.why_not(&error, url))?;
     good(&format!(
         "The token is good: you are {}.",
@@ -176,20 +177,6 @@ fn nothing_to_sign_in_with(connection: &Connection, stored: Option<&str>) -> Cli
             format!("nothing is stored to sign in to {url} with; type: zenml connect --url {url}"),
         ),
     }
-}
-
-async fn current_user(
-    context: &Context,
-    connection: &Connection,
-    token: Option<Secret>,
-) -> Result<zenml_auth_api::user::UserResponse, ClientError> {
-    let credentials = token.map_or(Credentials::None, Credentials::Token);
-    context
-        .client(connection.address.clone(), &connection.verify_ssl)
-        .credentials(credentials)
-        .build()?
-        .current_user()
-        .await
 }
 
 /// What is known when the credential is looked at.
