@@ -229,9 +229,9 @@ fn readable_validation(text: &str) -> Option<String> {
         match line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')) {
             Some(problem) => {
                 let problem = problem.split(" [type=").next().unwrap_or(problem);
-                found.push(format!(
-                    "{field}: {}",
-                    problem.strip_prefix("Value error, ").unwrap_or(problem)
+                found.push(about(
+                    field,
+                    problem.strip_prefix("Value error, ").unwrap_or(problem),
                 ));
             }
             None if !line.starts_with(' ') => field = line,
@@ -241,13 +241,21 @@ fn readable_validation(text: &str) -> Option<String> {
     (!found.is_empty()).then(|| found.join("; "))
 }
 
+/// `name: Field required`; what is about the request as a whole names no field.
+fn about(field: &str, problem: &str) -> String {
+    match field {
+        "" | "__root__" => problem.to_owned(),
+        field => format!("{field}: {problem}"),
+    }
+}
+
 /// `('body', 'name'), 'msg': 'Field required', …` is `name: Field required`.
 fn readable_structure(text: &str) -> Option<String> {
     let (place, rest) = text.split_once(')')?;
     let field = place.rsplit('\'').nth(1)?;
     // Some releases print the message before the place; it is then not for this one.
     let (_, message) = rest.split_once("'msg': ")?;
-    Some(format!("{field}: {}", python_string(message)?))
+    Some(about(field, &python_string(message)?))
 }
 
 /// The value of a string as Python prints it, up to its closing quote.
@@ -353,17 +361,21 @@ fn classed(items: &[Value]) -> Option<(ErrorClass, String)> {
     ))
 }
 
-/// What the web framework of old releases answers by itself: `[{"loc": ["query", "sort_by"], "msg": "…"}]`.
+/// What the web framework of old releases answers by itself: `[{"loc": ["query", "sort_by"], "msg": "…"}]`. Which part of the request
+/// the field is in says nothing to people who did not write it.
 fn framework_messages(items: &[Value]) -> String {
     let one = |item: &Value| {
         let place = item.get("loc").and_then(Value::as_array).map(|path| {
             path.iter()
                 .map(|step| step.as_str().map_or_else(|| step.to_string(), str::to_owned))
+                .enumerate()
+                .filter(|(index, step)| !(*index == 0 && matches!(step.as_str(), "query" | "body" | "path")))
+                .map(|(_, step)| step)
                 .collect::<Vec<_>>()
                 .join(".")
         });
         match (place, item.get("msg").and_then(Value::as_str)) {
-            (Some(place), Some(message)) => format!("{place}: {message}"),
+            (Some(place), Some(message)) => about(&place, message),
             (None, Some(message)) => message.to_owned(),
             _ => item.to_string(),
         }
@@ -662,7 +674,11 @@ mod tests {
         assert_eq!(message(r#"["ValueError","bad"]"#).as_deref(), Some("bad"));
         assert_eq!(
             message(r#"{"detail":[{"loc":["query","sort_by"],"msg":"no","type":"value_error"}]}"#).as_deref(),
-            Some("query.sort_by: no")
+            Some("sort_by: no")
+        );
+        assert_eq!(
+            message(r#"{"detail":[{"loc":["query","__root__"],"msg":"no such moment"}]}"#).as_deref(),
+            Some("no such moment")
         );
         assert_eq!(message(r#"{"error":"slow_down"}"#).as_deref(), Some("slow_down"));
         for other in ["", "<html>", "[]", "{}", "42", "null", r#"{"detail":{}}"#] {
@@ -697,6 +713,10 @@ mod tests {
                    of this resource [type=value_error, input_value='x', input_type=str]\n    For further information visit y"
             ),
             "sort_by: You can only sort by valid fields of this resource"
+        );
+        assert_eq!(
+            words("1 validation error for DeviceFilter\n  Value error, no such moment [type=value_error]"),
+            "no such moment"
         );
         for other in [
             "Invalid page 99.",

@@ -4,6 +4,9 @@ use clap::{Args, ValueEnum};
 use zenml_auth_api::ListRequest;
 use zenml_auth_model::query::Combine;
 
+use crate::context::Session;
+use crate::error::CliError;
+use crate::filters::Filter;
 use crate::output::ListOutputArgs;
 
 /// How several filters combine.
@@ -24,6 +27,7 @@ pub(crate) struct ListArgs {
         alias = "sort_by",
         value_name = "ORDER",
         default_value = "desc:created",
+        value_parser = order,
         help_heading = "Order and pages"
     )]
     sort_by: String,
@@ -50,24 +54,43 @@ pub(crate) struct ListArgs {
 }
 
 impl ListArgs {
-    /// The request, with these filters as they were typed.
-    pub(crate) fn request<'a>(
+    /// The request, with these filters as they were typed. Some are understood by some servers only, which are asked what they are.
+    pub(crate) async fn request<'a>(
         &self,
+        session: &Session<'_>,
         filters: impl IntoIterator<Item = (&'static str, &'a Vec<String>)>,
-    ) -> ListRequest {
+    ) -> Result<ListRequest, CliError> {
+        let filters: Vec<Filter<'a>> = filters
+            .into_iter()
+            .flat_map(|(field, values)| values.iter().map(move |value| Filter::read(field, value)))
+            .collect();
+        if filters.iter().any(Filter::needs_check) {
+            let info = session.finish(session.client.info().await).await?;
+            filters
+                .iter()
+                .try_for_each(|filter| filter.check(&info, session.url()))?;
+        }
         let mut request = ListRequest::new()
             .sort_by(self.sort_by.as_str())
             .page(self.page)
             .size(self.size)
             .hydrate();
-        for (field, values) in filters {
-            for value in values {
-                request = request.filter(field, value.as_str());
-            }
+        for filter in &filters {
+            request = request.filter(filter.field(), filter.to_send());
         }
-        match self.logical_operator {
+        Ok(match self.logical_operator {
             LogicalOperator::And => request,
             LogicalOperator::Or => request.combine(Combine::Or),
+        })
+    }
+}
+
+/// An order, as typed. ZenML's server takes no notice of a direction that it does not know.
+fn order(text: &str) -> Result<String, String> {
+    match text.split_once(':') {
+        Some((direction, _)) if !matches!(direction, "asc" | "desc") => {
+            Err("write asc:FIELD or desc:FIELD".to_owned())
         }
+        _ => Ok(text.to_owned()),
     }
 }

@@ -9,6 +9,7 @@ mod connection;
 mod context;
 mod env;
 mod error;
+mod filters;
 mod interrupt;
 mod list_args;
 mod output;

@@ -81,9 +81,50 @@ async fn filters_are_passed_on_as_they_are_typed() {
     assert_eq!(
         world.asked(),
         [
+            "GET /api/v1/info",
             "GET /api/v1/devices?status=active&status=notequals%3Alocked&trusted_device=true&logical_operator=or&sort_by=asc%3Aexpires&page=2&size=5&hydrate=true"
-        ]
+        ],
+        "whether the server knows `notequals` depends on its release"
     );
+}
+
+#[tokio::test]
+async fn moments_and_lists_are_sent_as_every_server_reads_them() {
+    let world = with_devices().await;
+    world
+        .run("device list --created gt:2026-11-23 --status oneof:active,locked")
+        .await;
+    let asked = world.asked().pop().unwrap();
+    for part in [
+        "created=gt%3A2026-11-23+00%3A00%3A00",
+        "status=oneof%3A%5B%22active%22%2C%22locked%22%5D",
+    ] {
+        assert!(asked.contains(part), "{asked}");
+    }
+}
+
+#[tokio::test]
+async fn a_filter_that_an_old_server_would_misunderstand_is_refused() {
+    let world = with_devices().await;
+    let (_, mut info) = recorded("server info, unauthenticated");
+    info["version"] = json!("0.58.2");
+    world
+        .forget("GET /api/v1/info")
+        .on("GET /api/v1/info", (200, info));
+    let ended = world.run("device list --status notequals:locked").await;
+    assert_run!("device-list-old-server", ended);
+    assert_eq!(world.asked(), ["GET /api/v1/info"]);
+    assert_eq!(world.run("device list --status active").await.code, 0);
+}
+
+#[tokio::test]
+async fn an_order_that_is_none_is_refused() {
+    let world = with_devices().await;
+    assert_run!(
+        "list-no-order",
+        world.run("device list --sort-by sideways:id").await
+    );
+    assert!(world.asked().is_empty());
 }
 
 #[tokio::test]
@@ -393,6 +434,36 @@ async fn a_key_goes_where_it_is_sent() {
     assert!(
         kept.contains("api_key: ZENKEY_") && !kept.contains("access_token"),
         "{kept}"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_keeps_no_full_name_is_told_of() {
+    let world = with_keys().await;
+    world.on("POST /api/v1/service_accounts", recorded("create service account"));
+    let ended = world
+        .run("service-account create ci-71c157 --full-name Builds --create-api-key false")
+        .await;
+    assert_run!("service-account-no-full-name", ended);
+}
+
+#[tokio::test]
+async fn a_server_that_switches_no_users_off_is_told_of() {
+    let world = World::connected().await;
+    let route = format!("/api/v1/users/{USER}");
+    world.on("GET /api/v1/users", recorded("users by name"));
+    world.on(&format!("PUT {route}"), recorded("make user admin"));
+    assert_run!(
+        "user-not-switched",
+        world.run("user update default --active false").await
+    );
+    let failed = json!({"detail": ["IntegrityError", "NOT NULL constraint failed: user.is_admin"]});
+    world
+        .forget(&format!("PUT {route}"))
+        .on(&format!("PUT {route}"), (500, failed));
+    assert_run!(
+        "user-switch-fails",
+        world.run("user update default --active false").await
     );
 }
 

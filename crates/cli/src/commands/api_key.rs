@@ -363,16 +363,22 @@ impl Keys<'_> {
     }
 
     async fn list(&self, args: &KeyListArgs) -> Result<(), CliError> {
-        let request = args.list.request([
-            ("id", &args.id),
-            ("name", &args.name),
-            ("description", &args.description),
-            ("active", &args.active),
-            ("created", &args.created),
-            ("updated", &args.updated),
-            ("last_login", &args.last_login),
-            ("last_rotated", &args.last_rotated),
-        ]);
+        let request = args
+            .list
+            .request(
+                self.session,
+                [
+                    ("id", &args.id),
+                    ("name", &args.name),
+                    ("description", &args.description),
+                    ("active", &args.active),
+                    ("created", &args.created),
+                    ("updated", &args.updated),
+                    ("last_login", &args.last_login),
+                    ("last_rotated", &args.last_rotated),
+                ],
+            )
+            .await?;
         let page = self
             .session
             .finish(self.session.client.api_keys(self.account.id, &request).await)

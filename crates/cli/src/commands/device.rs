@@ -244,19 +244,25 @@ pub(crate) async fn run(context: &Context, command: DeviceCommand) -> Result<(),
 }
 
 async fn list(session: &Session<'_>, args: &DeviceListArgs) -> Result<(), CliError> {
-    let request = args.list.request([
-        ("id", &args.id),
-        ("status", &args.status),
-        ("hostname", &args.hostname),
-        ("os", &args.os),
-        ("ip_address", &args.ip_address),
-        ("trusted_device", &args.trusted_device),
-        ("client_id", &args.client_id),
-        ("created", &args.created),
-        ("updated", &args.updated),
-        ("expires", &args.expires),
-        ("last_login", &args.last_login),
-    ]);
+    let request = args
+        .list
+        .request(
+            session,
+            [
+                ("id", &args.id),
+                ("status", &args.status),
+                ("hostname", &args.hostname),
+                ("os", &args.os),
+                ("ip_address", &args.ip_address),
+                ("trusted_device", &args.trusted_device),
+                ("client_id", &args.client_id),
+                ("created", &args.created),
+                ("updated", &args.updated),
+                ("expires", &args.expires),
+                ("last_login", &args.last_login),
+            ],
+        )
+        .await?;
     check_filters(session, args).await?;
     let page = session.finish(session.client.devices(&request).await).await?;
     let own = own_device(session);

@@ -251,6 +251,7 @@ async fn create_now(
         "Created service account {}.",
         ui::bold(&ui::clean(&account.name))
     ));
+    warn_of_full_name(args.full_name.as_ref(), &account);
     if !args.create_api_key {
         if args.key.output.output != Format::Table {
             return output::one(&account.record(), args.key.output.output);
@@ -269,14 +270,20 @@ async fn create_now(
 }
 
 async fn list(session: &Session<'_>, args: &AccountListArgs) -> Result<(), CliError> {
-    let request = args.list.request([
-        ("id", &args.id),
-        ("name", &args.name),
-        ("description", &args.description),
-        ("active", &args.active),
-        ("created", &args.created),
-        ("updated", &args.updated),
-    ]);
+    let request = args
+        .list
+        .request(
+            session,
+            [
+                ("id", &args.id),
+                ("name", &args.name),
+                ("description", &args.description),
+                ("active", &args.active),
+                ("created", &args.created),
+                ("updated", &args.updated),
+            ],
+        )
+        .await?;
     let page = session
         .finish(session.client.service_accounts(&request).await)
         .await?;
@@ -313,7 +320,15 @@ async fn update(session: &Session<'_>, args: &UpdateArgs) -> Result<(), CliError
         "Updated service account {}{state}.",
         ui::bold(&ui::clean(&account.name))
     ));
+    warn_of_full_name(args.full_name.as_ref(), &account);
     Ok(())
+}
+
+/// Older releases of ZenML's server take no notice of it.
+fn warn_of_full_name(wanted: Option<&String>, account: &ServiceAccountResponse) {
+    if wanted.is_some_and(|wanted| !wanted.trim().is_empty()) && account.body.full_name.is_empty() {
+        ui::warn("this server does not keep a name to show for service accounts");
+    }
 }
 
 async fn delete(session: &Session<'_>, args: &DeleteArgs) -> Result<(), CliError> {

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use zenml_auth_api::user::{UserRequest, UserResponse, UserUpdate};
 use zenml_auth_api::{Change, SecretText};
+use zenml_auth_client::ClientError;
 use zenml_auth_model::Secret;
 
 use crate::ask;
@@ -282,16 +283,22 @@ fn called(user: &UserResponse) -> String {
 }
 
 async fn list(session: &Session<'_>, args: &UserListArgs) -> Result<(), CliError> {
-    let request = args.list.request([
-        ("id", &args.id),
-        ("name", &args.name),
-        ("full_name", &args.full_name),
-        ("email", &args.email),
-        ("active", &args.active),
-        ("email_opted_in", &args.email_opted_in),
-        ("created", &args.created),
-        ("updated", &args.updated),
-    ]);
+    let request = args
+        .list
+        .request(
+            session,
+            [
+                ("id", &args.id),
+                ("name", &args.name),
+                ("full_name", &args.full_name),
+                ("email", &args.email),
+                ("active", &args.active),
+                ("email_opted_in", &args.email_opted_in),
+                ("created", &args.created),
+                ("updated", &args.updated),
+            ],
+        )
+        .await?;
     let page = session.finish(session.client.users(&request).await).await?;
     output::list(&page, &args.list.output)
 }
@@ -386,11 +393,31 @@ async fn update(session: &Session<'_>, args: &UpdateArgs) -> Result<(), CliError
             return Ok(());
         }
     }
-    let user = session
-        .finish(session.client.update_user(user.id, &update).await)
-        .await?;
+    let outcome = session.client.update_user(user.id, &update).await;
+    let broke = matches!(outcome, Err(ClientError::Api { status: 500, .. }));
+    let user = match (session.finish(outcome).await, args.active) {
+        // ZenML's server 0.58 fails so, or answers with the user as they were.
+        (Err(error), Some(_)) if broke => return Err(error.next(not_switched(&user))),
+        (Ok(updated), Some(active)) if updated.body.active != active => {
+            let what = format!(
+                "{} did not change whether {} may sign in",
+                session.url(),
+                user.name
+            );
+            return Err(CliError::new(Exit::Failed, what).next(not_switched(&user)));
+        }
+        (updated, _) => updated?,
+    };
     ui::talk(&format!("Updated {}.", called(&user)));
     Ok(())
+}
+
+/// What to do where a server can't switch users off or on.
+fn not_switched(user: &UserResponse) -> String {
+    format!(
+        "Some releases of ZenML's server can't do that. To keep the user out, or to let them in again, type: zenml user deactivate {}",
+        ui::clean(&user.name)
+    )
 }
 
 async fn change_password(session: &Session<'_>, args: PasswordArgs) -> Result<(), CliError> {
