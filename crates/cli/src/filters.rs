@@ -16,6 +16,9 @@ const TIMES: &[&str] = &[
     "password_changed_at",
 ];
 
+/// The fields that hold ids.
+const IDS: &[&str] = &["id", "client_id"];
+
 /// A filter, taken apart.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Filter<'a> {
@@ -54,6 +57,12 @@ impl<'a> Filter<'a> {
                 .map(|moment| as_moment(moment.trim()))
                 .collect::<Vec<_>>()
                 .join(","),
+            Some(Operator::StartsWith | Operator::EndsWith | Operator::Contains)
+                if IDS.contains(&self.field) =>
+            {
+                // Older servers compare with the digits alone.
+                self.operand.replace('-', "")
+            }
             _ if TIMES.contains(&self.field) => as_moment(self.operand),
             _ => self.operand.to_owned(),
         };
@@ -179,6 +188,14 @@ mod tests {
         assert_eq!(sent("name", "oneof:ci, web"), r#"oneof:["ci","web"]"#);
         assert_eq!(sent("name", r#"notoneof:["ci"]"#), r#"notoneof:["ci"]"#);
         assert_eq!(sent("name", r#"oneof:a"b"#), r#"oneof:["a\"b"]"#);
+    }
+
+    #[test]
+    fn parts_of_ids_are_sent_without_dashes() {
+        assert_eq!(sent("id", "startswith:2efa1441-60a"), "startswith:2efa144160a");
+        let whole = "2efa1441-60a3-462a-9644-ac74f84d8518";
+        assert_eq!(sent("id", whole), whole);
+        assert_eq!(sent("name", "startswith:a-b"), "startswith:a-b");
     }
 
     #[test]

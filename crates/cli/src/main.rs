@@ -20,6 +20,7 @@ mod store;
 mod terminal;
 mod token;
 mod ui;
+mod yaml;
 
 use std::process::ExitCode;
 

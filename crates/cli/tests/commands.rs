@@ -440,7 +440,10 @@ async fn a_key_goes_where_it_is_sent() {
 #[tokio::test]
 async fn a_server_that_keeps_no_full_name_is_told_of() {
     let world = with_keys().await;
-    world.on("POST /api/v1/service_accounts", recorded("create service account"));
+    world.on(
+        "POST /api/v1/service_accounts",
+        recorded("create service account"),
+    );
     let ended = world
         .run("service-account create ci-71c157 --full-name Builds --create-api-key false")
         .await;

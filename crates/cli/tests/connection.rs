@@ -450,3 +450,39 @@ async fn a_server_of_zenml_pro() {
         .on("GET /api/v1/info", (200, info));
     assert_run!("connect-pro", world.run("connect --url [url]").await);
 }
+
+#[tokio::test]
+async fn many_programs_at_once_lose_nothing() {
+    let world = World::new().await;
+    world.on("POST /api/v1/login", token("t1", Some(3_600)));
+    let localhost = world.url.replace("127.0.0.1", "localhost");
+    let one = |url: &str| {
+        let line = format!("connect --url {url} --api-key {KEY}");
+        let world = &world;
+        async move { world.run(&line).await }
+    };
+    let (a, b, c, d, e, f) = tokio::join!(
+        one(&world.url),
+        one(&localhost),
+        one(&world.url),
+        one(&localhost),
+        one(&world.url),
+        one(&localhost)
+    );
+    for ended in [a, b, c, d, e, f] {
+        assert_eq!(ended.code, 0, "{ended:?}");
+    }
+    let kept = world.file("credentials.yaml");
+    for url in [&world.url, &localhost] {
+        assert!(
+            kept.contains(&format!("\n  url: {url}\n")),
+            "{url} got lost:\n{kept}"
+        );
+    }
+    assert_eq!(kept.matches("api_key: ZENKEY_").count(), 2, "{kept}");
+    assert_eq!(world.file("config.yaml").matches("user_id: ").count(), 1);
+    let left = std::fs::read_dir(world.config_dir()).unwrap();
+    let mut names: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, [".zenml-auth.lock", "config.yaml", "credentials.yaml"]);
+}

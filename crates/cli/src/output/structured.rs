@@ -3,8 +3,9 @@
 use serde::Serialize;
 use zenml_auth_api::PageResponse;
 
-use super::Record;
+use super::{Cell, Record};
 use crate::ui::steers_direction;
+use crate::yaml::{self, Mapping, Node};
 
 /// Where a page stands in a listing.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -47,11 +48,44 @@ pub(super) fn json_line(record: &Record) -> String {
 }
 
 pub(super) fn yaml_list(items: &[Record], pagination: Pagination) -> String {
-    yaml(&List { items, pagination })
+    let mut page = Mapping::new();
+    for (name, number) in [
+        ("index", pagination.index),
+        ("max_size", pagination.max_size),
+        ("total_pages", pagination.total_pages),
+        ("total", pagination.total),
+    ] {
+        page.insert(name, Node::number(number));
+    }
+    let mut list = Mapping::new();
+    list.insert("items", sequence(items));
+    list.insert("pagination", page);
+    yaml::write(&list)
 }
 
 pub(super) fn yaml_one(record: &Record) -> String {
-    yaml(record)
+    yaml::write(&mapping(record))
+}
+
+fn sequence(items: &[Record]) -> Node {
+    Node::sequence(items.iter().map(|item| mapping(item).into()))
+}
+
+fn mapping(record: &Record) -> Mapping {
+    let mut mapping = Mapping::new();
+    for (column, cell) in record.iter() {
+        mapping.insert(
+            column,
+            match cell {
+                Cell::Nothing => Node::null(),
+                Cell::Bool(value) => Node::bool(*value),
+                Cell::Number(number) => Node::number(*number),
+                Cell::Text(_) | Cell::Time(_) => Node::text(cell.for_programs()),
+                Cell::List(items) => sequence(items),
+            },
+        );
+    }
+    mapping
 }
 
 fn json(value: &impl Serialize) -> String {
@@ -71,10 +105,6 @@ fn escape(text: &str) -> String {
         }
     }
     escaped
-}
-
-fn yaml(value: &impl Serialize) -> String {
-    yaml_serde::to_string(value).unwrap_or_default()
 }
 
 #[cfg(test)]

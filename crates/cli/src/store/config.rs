@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use yaml_serde::{Mapping, Value};
 use zenml_auth_client::{ServerAddress, TlsTrust};
 use zenml_auth_model::ClientId;
 
 use super::StoreError;
 use super::document::Document;
+use crate::yaml::{Mapping, Node};
 
 /// What belongs to the server one was connected to before, and means nothing to another.
 const OF_THE_SERVER: &[&str] = &["active_stack_id", "active_project_id", "active_workspace_id"];
@@ -32,10 +32,10 @@ impl VerifySsl {
         }
     }
 
-    fn to_yaml(&self) -> Value {
+    fn to_yaml(&self) -> Node {
         match self {
-            Self::Check(check) => Value::Bool(*check),
-            Self::Authorities(text) => Value::String(text.clone()),
+            Self::Check(check) => Node::bool(*check),
+            Self::Authorities(text) => Node::text(text.as_str()),
         }
     }
 }
@@ -51,12 +51,13 @@ pub(crate) struct StoredServer {
 
 /// The server, if the file names one. A local database, which the Python client can use too, is none.
 pub(crate) fn server(config: &Document) -> Result<Option<StoredServer>, StoreError> {
-    let store = match config.root.get("store") {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::Mapping(store)) => store,
-        Some(_) => return Err(config.broken("`store` holds no settings")),
+    let store = match config.root.get("store").filter(|store| !store.is_null()) {
+        None => return Ok(None),
+        Some(store) => store
+            .as_mapping()
+            .ok_or_else(|| config.broken("`store` holds no settings"))?,
     };
-    let Some(url) = store.get("url").and_then(Value::as_str) else {
+    let Some(url) = store.get("url").and_then(Node::as_text) else {
         return Ok(None);
     };
     if !url.starts_with("http://") && !url.starts_with("https://") {
@@ -65,55 +66,71 @@ pub(crate) fn server(config: &Document) -> Result<Option<StoredServer>, StoreErr
     let address = url
         .parse()
         .map_err(|error| config.broken(format!("`store.url`: {error}")))?;
-    let verify_ssl = match store.get("verify_ssl") {
-        None | Some(Value::Null) => VerifySsl::Check(true),
-        Some(Value::Bool(check)) => VerifySsl::Check(*check),
-        Some(Value::String(text)) => match text.to_ascii_lowercase().as_str() {
-            "true" => VerifySsl::Check(true),
-            "false" => VerifySsl::Check(false),
-            _ => VerifySsl::Authorities(text.clone()),
+    let verify_ssl = match store.get("verify_ssl").filter(|value| !value.is_null()) {
+        None => VerifySsl::Check(true),
+        Some(value) => match (value.as_bool(), value.as_text()) {
+            (Some(check), _) => VerifySsl::Check(check),
+            (None, Some(text)) => match text.to_ascii_lowercase().as_str() {
+                "true" => VerifySsl::Check(true),
+                "false" => VerifySsl::Check(false),
+                _ => VerifySsl::Authorities(text.to_owned()),
+            },
+            (None, None) => {
+                return Err(config.broken("`store.verify_ssl` is neither yes nor no nor a file"));
+            }
         },
-        Some(_) => return Err(config.broken("`store.verify_ssl` is neither yes nor no nor a file")),
     };
     Ok(Some(StoredServer { address, verify_ssl }))
+}
+
+/// The server's address as the file has it, which is what the Python client looks for in `credentials.yaml`.
+pub(crate) fn url_as_written(config: &Document) -> Option<&str> {
+    config.root.get("store")?.as_mapping()?.get("url")?.as_text()
 }
 
 /// Connects to a server. What the file says of the same server besides is kept.
 pub(crate) fn set_server(config: &mut Document, stored: &StoredServer) -> Result<(), StoreError> {
     let before = server(config)?;
     let same = before.is_some_and(|before| before.address == stored.address);
-    let mut store = match config.root.shift_remove("store") {
-        Some(Value::Mapping(store)) if same => store,
-        _ => Mapping::new(),
-    };
-    store.insert("type".into(), "rest".into());
-    store.insert("url".into(), stored.address.as_str().into());
-    store.insert("verify_ssl".into(), stored.verify_ssl.to_yaml());
-    config.root.insert("store".into(), Value::Mapping(store));
+    let kept = config.root.get_mut("store").filter(|_| same);
+    match kept.and_then(Node::as_mapping_mut) {
+        Some(store) => point_at(store, stored),
+        None => {
+            let mut store = Mapping::new();
+            point_at(&mut store, stored);
+            config.root.insert("store", store);
+        }
+    }
     if !same {
         forget_the_server_s(config);
     }
     Ok(())
 }
 
+fn point_at(store: &mut Mapping, stored: &StoredServer) {
+    store.insert("type", "rest");
+    store.insert("url", stored.address.as_str());
+    store.insert("verify_ssl", stored.verify_ssl.to_yaml());
+}
+
 /// Is connected to no server.
 pub(crate) fn clear_server(config: &mut Document) {
-    config.root.shift_remove("store");
+    config.root.remove("store");
     forget_the_server_s(config);
 }
 
 fn forget_the_server_s(config: &mut Document) {
     for key in OF_THE_SERVER {
-        config.root.shift_remove(*key);
+        config.root.remove(key);
     }
 }
 
 /// The client's id, which the Python client calls `user_id`.
 pub(crate) fn client_id(config: &Document) -> Result<Option<ClientId>, StoreError> {
-    match config.root.get("user_id") {
-        None | Some(Value::Null) => Ok(None),
+    match config.root.get("user_id").filter(|value| !value.is_null()) {
+        None => Ok(None),
         Some(value) => {
-            let id = value.as_str().and_then(|text| text.parse().ok());
+            let id = value.as_text().and_then(|text| text.parse().ok());
             id.map(Some)
                 .ok_or_else(|| config.broken("`user_id` is not a UUID"))
         }
@@ -122,7 +139,7 @@ pub(crate) fn client_id(config: &Document) -> Result<Option<ClientId>, StoreErro
 
 /// Sets the client's id.
 pub(crate) fn set_client_id(config: &mut Document, id: ClientId) {
-    config.root.insert("user_id".into(), id.to_string().into());
+    config.root.insert("user_id", Node::text(id.to_string()));
 }
 
 /// A client id of one's own.

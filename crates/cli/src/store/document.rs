@@ -4,9 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use yaml_serde::{Mapping, Value};
-
 use super::StoreError;
+use crate::yaml::{self, Mapping};
 
 /// A YAML file that holds a mapping.
 #[derive(Debug)]
@@ -48,24 +47,17 @@ impl Document {
             path: path.to_owned(),
             reason,
         };
-        let value: Value = yaml_serde::from_str(&text).map_err(|error| {
-            broken(match error.location() {
-                Some(place) => format!(
-                    "it is not YAML at line {}, column {}",
-                    place.line(),
-                    place.column()
-                ),
-                None => "it is not YAML".to_owned(),
-            })
-        })?;
-        match value {
-            Value::Mapping(root) => Ok(Self {
-                path: path.to_owned(),
-                root,
-            }),
-            Value::Null => Ok(Self::empty(path)),
-            _ => Err(broken("it holds no settings".to_owned())),
-        }
+        let root = match yaml::read(&text).map_err(|error| broken(error.to_string()))? {
+            None => Mapping::new(),
+            Some(node) if node.is_null() => Mapping::new(),
+            Some(node) => node
+                .into_mapping()
+                .ok_or_else(|| broken("it holds no settings".to_owned()))?,
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            root,
+        })
     }
 
     /// An error about something in the file.
@@ -83,9 +75,7 @@ impl Document {
             action: "written",
             source,
         };
-        let text = yaml_serde::to_string(&self.root)
-            .map_err(|error| failed(std::io::Error::other(error.to_string())))
-            .map(zeroize::Zeroizing::new)?;
+        let text = zeroize::Zeroizing::new(yaml::write(&self.root));
         // A link is followed, so that what it points to is replaced, and not the link.
         let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
         let dir = target.parent().unwrap_or_else(|| Path::new("."));

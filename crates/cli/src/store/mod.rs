@@ -121,12 +121,19 @@ impl Store {
         &self,
         server: &ServerAddress,
     ) -> Result<Option<StoredCredentials>, StoreError> {
-        credentials::find(&self.read_credentials()?, server)
+        let config = self.read_config()?;
+        credentials::find(&self.read_credentials()?, server, config::url_as_written(&config))
     }
 
     /// The id of the server that answered at this address when it was connected to, if that is kept.
     pub(crate) fn known_server_id(&self, server: &ServerAddress) -> Result<Option<String>, StoreError> {
-        Ok(credentials::server_id(&self.read_credentials()?, server))
+        let config = self.read_config()?;
+        let kept = self.read_credentials()?;
+        Ok(credentials::server_id(
+            &kept,
+            server,
+            config::url_as_written(&config),
+        ))
     }
 
     /// The client id of this installation, made and kept when there is none.
@@ -163,8 +170,9 @@ impl Store {
             if config::client_id(&config)?.is_none() {
                 config::set_client_id(&mut config, config::new_client_id()?);
             }
+            let written = config::url_as_written(&config);
+            credentials::set(&mut kept, &server.address, written, credentials, details)?;
             config::set_server(&mut config, server)?;
-            credentials::set(&mut kept, &server.address, credentials, Some(details))?;
             // The credentials first: a connection without them would be worse than the other way round.
             kept.write()?;
             config.write()
@@ -181,8 +189,9 @@ impl Store {
             return Err(StoreError::DiskForbidden);
         }
         self.locked(|| {
+            let config = self.read_config()?;
             let mut kept = self.read_credentials()?;
-            credentials::set(&mut kept, server, credentials, None)?;
+            credentials::set_credentials(&mut kept, server, config::url_as_written(&config), credentials)?;
             kept.write()
         })
     }
@@ -193,8 +202,9 @@ impl Store {
             return Ok(());
         }
         self.locked(|| {
+            let config = self.read_config()?;
             let mut kept = self.read_credentials()?;
-            if credentials::set_token(&mut kept, server, token)? {
+            if credentials::set_token(&mut kept, server, config::url_as_written(&config), token)? {
                 kept.write()
             } else {
                 Ok(())

@@ -15,35 +15,43 @@ pub(crate) fn config_dir(env: &Env) -> Result<PathBuf, StoreError> {
             source,
         });
     }
-    application_dir(env).ok_or(StoreError::NoHome)
+    application_dir(env, Platform::OURS).ok_or(StoreError::NoHome)
 }
 
-#[cfg(windows)]
-fn application_dir(env: &Env) -> Option<PathBuf> {
-    let base = env
-        .get("APPDATA")
-        .map(PathBuf::from)
-        .or_else(std::env::home_dir)?;
-    Some(base.join("zenml"))
+/// The platforms that click tells apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Platform {
+    Windows,
+    MacOs,
+    Other,
 }
 
-#[cfg(target_os = "macos")]
-fn application_dir(env: &Env) -> Option<PathBuf> {
-    Some(home(env)?.join("Library/Application Support/zenml"))
+impl Platform {
+    /// The one that this runs on.
+    const OURS: Self = if cfg!(windows) {
+        Self::Windows
+    } else if cfg!(target_os = "macos") {
+        Self::MacOs
+    } else {
+        Self::Other
+    };
 }
 
-#[cfg(not(any(windows, target_os = "macos")))]
-fn application_dir(env: &Env) -> Option<PathBuf> {
-    let base = match env.get("XDG_CONFIG_HOME") {
-        Some(path) => PathBuf::from(path),
-        None => home(env)?.join(".config"),
+/// As `click.get_app_dir("zenml")` has it. A variable that is set to nothing is taken for one that is not set.
+fn application_dir(env: &Env, platform: Platform) -> Option<PathBuf> {
+    let home = || env.get("HOME").map(PathBuf::from).or_else(std::env::home_dir);
+    let base = match platform {
+        Platform::Windows => env
+            .get("APPDATA")
+            .map(PathBuf::from)
+            .or_else(std::env::home_dir)?,
+        Platform::MacOs => home()?.join("Library/Application Support"),
+        Platform::Other => match env.get("XDG_CONFIG_HOME") {
+            Some(path) => PathBuf::from(path),
+            None => home()?.join(".config"),
+        },
     };
     Some(base.join("zenml"))
-}
-
-#[cfg(not(windows))]
-fn home(env: &Env) -> Option<PathBuf> {
-    env.get("HOME").map(PathBuf::from).or_else(std::env::home_dir)
 }
 
 #[cfg(test)]
@@ -65,14 +73,29 @@ mod tests {
         );
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn otherwise_it_is_where_python_has_it() {
+        let dir =
+            |platform, variables: &[(&str, &str)]| application_dir(&Env::of(variables), platform).unwrap();
+        let home = [("HOME", "/home/ann"), ("APPDATA", "/roaming")];
+        for (platform, expected) in [
+            (Platform::Other, "/home/ann/.config/zenml"),
+            (Platform::MacOs, "/home/ann/Library/Application Support/zenml"),
+            (Platform::Windows, "/roaming/zenml"),
+        ] {
+            assert_eq!(dir(platform, &home), PathBuf::from(expected));
+        }
+        let xdg = [("HOME", "/home/ann"), ("XDG_CONFIG_HOME", "/xdg")];
+        assert_eq!(dir(Platform::Other, &xdg), PathBuf::from("/xdg/zenml"));
         assert_eq!(
-            config_dir(&Env::of(&[("HOME", "/home/ann")])).unwrap(),
+            dir(Platform::MacOs, &xdg),
+            PathBuf::from("/home/ann/Library/Application Support/zenml"),
+            "which has no such variable"
+        );
+        let empty = [("HOME", "/home/ann"), ("XDG_CONFIG_HOME", "")];
+        assert_eq!(
+            dir(Platform::Other, &empty),
             PathBuf::from("/home/ann/.config/zenml")
         );
-        let env = Env::of(&[("HOME", "/home/ann"), ("XDG_CONFIG_HOME", "/xdg")]);
-        assert_eq!(config_dir(&env).unwrap(), PathBuf::from("/xdg/zenml"));
     }
 }

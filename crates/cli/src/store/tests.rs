@@ -163,7 +163,7 @@ fn connecting_keeps_what_is_not_ours() {
         "future_field: 7",
         "ZENKEY_abc",
         "access_token: t1",
-        "expires_at: 2026-11-23T18:21:01.500000+00:00",
+        "expires_at: '2026-11-23T18:21:01.500000+00:00'",
     ] {
         assert!(credentials.contains(kept), "{kept} got lost:\n{credentials}");
     }
@@ -187,6 +187,122 @@ fn another_server_has_other_stacks() {
     let credentials = folder.store.credentials(&other.address).unwrap().unwrap();
     assert!(credentials.api_key.is_none(), "the key before is gone");
     assert!(folder.get("credentials.yaml").contains("future_field: 7"));
+}
+
+#[test]
+fn values_that_are_not_ours_stay_what_they_were() {
+    let folder = Folder::of_python();
+    let odd =
+        "odd:\n  a: 'yes'\n  b: yes\n  c: 1e3\n  d: '1_000'\n  e: 2026-11-25\n  f: '2026-11-25'\n  g: ~\n";
+    folder.put("config.yaml", &format!("{CONFIG}{odd}"));
+    folder.put(
+        "credentials.yaml",
+        &format!("{CREDENTIALS}https://third.example.com:\n  password: 12e5\n  server_name: 'no'\n  username: '1:30'\n"),
+    );
+    folder
+        .store
+        .connect(
+            &stored("http://127.0.0.1:8237"),
+            &device_token(),
+            &ServerDetails::default(),
+        )
+        .unwrap();
+    folder.store.disconnect(&local()).unwrap();
+    assert!(
+        folder.get("config.yaml").contains(odd),
+        "{}",
+        folder.get("config.yaml")
+    );
+    let credentials = folder.get("credentials.yaml");
+    for kept in ["password: 12e5\n", "server_name: 'no'\n", "username: '1:30'\n"] {
+        assert!(credentials.contains(kept), "{credentials}");
+    }
+    let third = folder
+        .store
+        .credentials(&address("https://third.example.com"))
+        .unwrap()
+        .unwrap();
+    let (username, password) = third.password.unwrap();
+    assert_eq!((username.as_str(), password.expose()), ("1:30", "12e5"));
+}
+
+#[test]
+fn an_entry_is_found_under_the_name_that_python_gave_it() {
+    let folder = Folder::of_python();
+    let typed = "http://LOCALHOST:80";
+    folder.put("config.yaml", &format!("store:\n  type: rest\n  url: {typed}\n"));
+    folder.put(
+        "credentials.yaml",
+        &format!("http://localhost:\n  api_key: old\n{typed}:\n  api_key: new\n  url: {typed}\n"),
+    );
+    let server = address("http://localhost");
+    let key = |folder: &Folder| {
+        folder
+            .store
+            .credentials(&server)
+            .unwrap()
+            .unwrap()
+            .api_key
+            .unwrap()
+    };
+    assert_eq!(key(&folder).expose(), "new");
+    let rotated = StoredCredentials {
+        api_key: Some(Secret::new("newest")),
+        ..StoredCredentials::default()
+    };
+    folder.store.keep_credentials(&server, &rotated).unwrap();
+    folder
+        .store
+        .keep_token(&server, &device_token().token.unwrap())
+        .unwrap();
+    assert_eq!(key(&folder).expose(), "newest");
+    let kept = folder.get("credentials.yaml");
+    assert!(
+        kept.contains("http://LOCALHOST:80:\n  api_key: newest\n  url: http://LOCALHOST:80\n  api_token:\n"),
+        "Python looks for it there:\n{kept}"
+    );
+    folder
+        .store
+        .connect(&stored("http://localhost"), &rotated, &ServerDetails::default())
+        .unwrap();
+    let kept = folder.get("credentials.yaml");
+    assert_eq!(
+        kept.matches("localhost:").count() + kept.matches("LOCALHOST").count(),
+        1,
+        "one server, one entry:\n{kept}"
+    );
+    folder.put(
+        "credentials.yaml",
+        &format!("http://localhost:\n  api_key: old\n{typed}:\n  api_key: new\n"),
+    );
+    folder.store.disconnect(&server).unwrap();
+    assert_eq!(folder.get("credentials.yaml"), "{}\n", "nothing of it is left");
+}
+
+#[test]
+fn whether_to_check_certificates_is_read_as_python_reads_it() {
+    for (written, expected) in [
+        ("no", VerifySsl::Check(false)),
+        ("On", VerifySsl::Check(true)),
+        ("'false'", VerifySsl::Check(false)),
+        ("'no'", VerifySsl::Authorities("no".to_owned())),
+        ("/ca.pem", VerifySsl::Authorities("/ca.pem".to_owned())),
+        ("null", VerifySsl::Check(true)),
+    ] {
+        let folder = Folder::of_python();
+        folder.put(
+            "config.yaml",
+            &format!("store:\n  url: http://x\n  verify_ssl: {written}\n"),
+        );
+        assert_eq!(
+            folder.store.server().unwrap().unwrap().verify_ssl,
+            expected,
+            "{written}"
+        );
+    }
+    let folder = Folder::of_python();
+    folder.put("config.yaml", "store:\n  url: http://x\n  verify_ssl: [1]\n");
+    assert!(folder.store.server().is_err());
 }
 
 #[test]
