@@ -350,16 +350,12 @@ impl ApiKeys<'_> {
                     (&account, &rotated),
                     Some(details),
                 ));
-            match engine.store().commit(set).await {
-                Ok(()) => {
-                    let key = ApiKey {
-                        version: rotated.version.next(),
-                        ..rotated
-                    };
-                    return Ok(IssuedApiKey { key, account, value });
-                }
-                Err(CommitError::Stale) => {}
-                Err(error) => return Err(Internal::from(error).into()),
+            if engine.committed(set).await? {
+                let key = ApiKey {
+                    version: rotated.version.next(),
+                    ..rotated
+                };
+                return Ok(IssuedApiKey { key, account, value });
             }
         }
     }
@@ -384,10 +380,8 @@ impl ApiKeys<'_> {
             let set = ChangeSet::new()
                 .with(Change::DeleteApiKey(found.id, found.version))
                 .with(self.entry(caller, now, Action::ApiKeyDeleted, (&account, &found), None));
-            match engine.store().commit(set).await {
-                Ok(()) => return Ok(()),
-                Err(CommitError::Stale) => {}
-                Err(error) => return Err(Internal::from(error).into()),
+            if engine.committed(set).await? {
+                return Ok(());
             }
         }
     }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::identities::Identities;
 use crate::password::{HashingCost, Passwords};
-use crate::ports::{Clock, Entropy, Store, StoreError};
+use crate::ports::{ChangeSet, Clock, CommitError, Entropy, Store, StoreError};
 use crate::settings::Settings;
 use crate::throttle::Throttle;
 use crate::token::Keyring;
@@ -188,6 +188,15 @@ impl Engine {
     #[must_use]
     pub const fn maintenance(&self) -> Maintenance<'_> {
         Maintenance(self)
+    }
+
+    /// Commits what was decided. `false` when somebody else was faster: then it has to be loaded and decided again.
+    pub(super) async fn committed(&self, changes: ChangeSet) -> Result<bool, Internal> {
+        match self.store().commit(changes).await {
+            Ok(()) => Ok(true),
+            Err(CommitError::Stale) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     pub(super) fn store(&self) -> &dyn Store {

@@ -478,16 +478,12 @@ impl DeviceFlow<'_> {
             let changes = ChangeSet::new()
                 .with(Change::UpdateGrant(decided.clone()))
                 .with(entry);
-            match engine.store().commit(changes).await {
-                Ok(()) => {
-                    return Ok(DeviceGrant {
-                        version: decided.version.next(),
-                        ..decided
-                    });
-                }
-                // A poll was noted, or somebody else decided.
-                Err(CommitError::Stale) => {}
-                Err(error) => return Err(Internal::from(error).into()),
+            // Otherwise a poll was noted, or somebody else decided.
+            if engine.committed(changes).await? {
+                return Ok(DeviceGrant {
+                    version: decided.version.next(),
+                    ..decided
+                });
             }
         }
     }
@@ -545,15 +541,15 @@ impl DeviceFlow<'_> {
                 Some(details),
             );
             let changes = ChangeSet::new().with(Change::UpdateGrant(rejected)).with(entry);
-            match engine.store().commit(changes).await {
-                Ok(()) if ended => return Err(ConfirmError::TooManyWrongCodes),
-                Ok(()) => return Err(ConfirmError::WrongCode),
-                Err(CommitError::Stale) => {
-                    let again = engine.store().grant(id).await.map_err(Internal::from)?;
-                    found = again.ok_or(ConfirmError::NotFound)?;
-                }
-                Err(error) => return Err(Internal::from(error).into()),
+            if engine.committed(changes).await? {
+                return Err(if ended {
+                    ConfirmError::TooManyWrongCodes
+                } else {
+                    ConfirmError::WrongCode
+                });
             }
+            let again = engine.store().grant(id).await.map_err(Internal::from)?;
+            found = again.ok_or(ConfirmError::NotFound)?;
         }
     }
 }

@@ -7,7 +7,7 @@ use super::device_flow::{LookUpError, UserCode, device_target};
 use super::internal::Tries;
 use super::{Engine, Internal};
 use crate::caller::{Caller, Scribe};
-use crate::ports::{Change, ChangeSet, CommitError};
+use crate::ports::{Change, ChangeSet};
 use crate::rules::device;
 use crate::throttle::TooMany;
 
@@ -116,15 +116,11 @@ impl Devices<'_> {
             let changes = ChangeSet::new()
                 .with(Change::UpdateDevice(changed.clone()))
                 .with(entry);
-            match engine.store().commit(changes).await {
-                Ok(()) => {
-                    return Ok(Device {
-                        version: changed.version.next(),
-                        ..changed
-                    });
-                }
-                Err(CommitError::Stale) => {}
-                Err(error) => return Err(Internal::from(error).into()),
+            if engine.committed(changes).await? {
+                return Ok(Device {
+                    version: changed.version.next(),
+                    ..changed
+                });
             }
         }
     }
@@ -148,10 +144,8 @@ impl Devices<'_> {
             let changes = ChangeSet::new()
                 .with(Change::DeleteDevice(found.id, found.version))
                 .with(entry);
-            match engine.store().commit(changes).await {
-                Ok(()) => return Ok(()),
-                Err(CommitError::Stale) => {}
-                Err(error) => return Err(Internal::from(error).into()),
+            if engine.committed(changes).await? {
+                return Ok(());
             }
         }
     }

@@ -8,7 +8,7 @@ use super::internal::Tries;
 use super::setup::new_signing_key;
 use super::{Engine, Internal};
 use crate::caller::{Scribe, target};
-use crate::ports::{Change, ChangeSet, CommitError, Guard, PurgeBefore};
+use crate::ports::{Change, ChangeSet, Guard, PurgeBefore};
 
 /// For how long another replica may go on signing with the key before, until it has loaded the new one.
 const HANDOVER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -67,11 +67,8 @@ impl Maintenance<'_> {
                 .with(Change::InsertSigningKey(fresh))
                 .with(Change::Guard(Guard::SigningKeys, guard))
                 .with(entry);
-            match engine.store().commit(changes).await {
-                // The next round loads what was committed, by whomever.
-                Ok(()) | Err(CommitError::Stale) => {}
-                Err(error) => return Err(error.into()),
-            }
+            // The next round loads what was committed, by whomever.
+            engine.committed(changes).await?;
         }
     }
 

@@ -242,10 +242,8 @@ impl ServiceAccounts<'_> {
             let set = ChangeSet::new()
                 .with(Change::DeleteServiceAccount(found.id, found.version))
                 .with(self.entry(caller, now, Action::ServiceAccountDeleted, &found));
-            match self.0.store().commit(set).await {
-                Ok(()) => return Ok(()),
-                Err(CommitError::Stale) => {}
-                Err(error) => return Err(Internal::from(error).into()),
+            if self.0.committed(set).await? {
+                return Ok(());
             }
         }
     }

@@ -275,10 +275,8 @@ impl SignIn<'_> {
             let changes = ChangeSet::new()
                 .with(Change::DeleteSession(session.id, session.version))
                 .with(entry);
-            match engine.store().commit(changes).await {
-                Ok(()) => return Ok(()),
-                Err(CommitError::Stale) => {}
-                Err(error) => return Err(error.into()),
+            if engine.committed(changes).await? {
+                return Ok(());
             }
         }
     }
@@ -307,10 +305,8 @@ impl SignIn<'_> {
             let changes = ChangeSet::new()
                 .with(Change::UpdateDevice(device::sign_out(found, now)))
                 .with(entry);
-            match engine.store().commit(changes).await {
-                Ok(()) => return Ok(()),
-                Err(CommitError::Stale) => {}
-                Err(error) => return Err(error.into()),
+            if engine.committed(changes).await? {
+                return Ok(());
             }
         }
     }

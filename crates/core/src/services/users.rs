@@ -401,20 +401,12 @@ impl Users<'_> {
                 }
                 Some(_) | None => {}
             }
-            let mut set = ChangeSet::new();
-            if rules::can_administer(&found) && !rules::can_administer(&changed) {
-                set = set.with(
-                    self.spare_administrator()
-                        .await?
-                        .ok_or(ChangeUserError::LastAdministrator)?,
-                );
-            }
-            let set = set.with(Change::UpdateUser(changed.clone())).with(self.entry(
-                &Scribe::of(caller),
-                now,
-                action,
-                &changed,
-            ));
+            let set = self
+                .with_a_spare_administrator(&found, Some(&changed))
+                .await?
+                .ok_or(ChangeUserError::LastAdministrator)?
+                .with(Change::UpdateUser(changed.clone()))
+                .with(self.entry(&Scribe::of(caller), now, action, &changed));
             match engine.store().commit(set).await {
                 Ok(()) => {
                     return Ok(User {
@@ -451,32 +443,20 @@ impl Users<'_> {
             let now = engine.now();
             let token = secrets::random_secret(engine.entropy());
             let changed = rules::deactivate(found.clone(), Some(secrets::hash(&token)), now);
-            let mut set = ChangeSet::new();
-            if rules::can_administer(&found) {
-                set = set.with(
-                    self.spare_administrator()
-                        .await?
-                        .ok_or(DeactivateUserError::LastAdministrator)?,
-                );
-            }
-            let set = set.with(Change::UpdateUser(changed.clone())).with(self.entry(
-                &Scribe::of(caller),
-                now,
-                Action::UserDeactivated,
-                &changed,
-            ));
-            match engine.store().commit(set).await {
-                Ok(()) => {
-                    return Ok((
-                        User {
-                            version: changed.version.next(),
-                            ..changed
-                        },
-                        token,
-                    ));
-                }
-                Err(CommitError::Stale) => {}
-                Err(error) => return Err(Internal::from(error).into()),
+            let set = self
+                .with_a_spare_administrator(&found, Some(&changed))
+                .await?
+                .ok_or(DeactivateUserError::LastAdministrator)?
+                .with(Change::UpdateUser(changed.clone()))
+                .with(self.entry(&Scribe::of(caller), now, Action::UserDeactivated, &changed));
+            if engine.committed(set).await? {
+                return Ok((
+                    User {
+                        version: changed.version.next(),
+                        ..changed
+                    },
+                    token,
+                ));
             }
         }
     }
@@ -521,15 +501,11 @@ impl Users<'_> {
             let set = ChangeSet::new()
                 .with(Change::UpdateUser(activated.clone()))
                 .with(self.entry(&scribe, now, Action::UserActivated, &activated));
-            match engine.store().commit(set).await {
-                Ok(()) => {
-                    return Ok(User {
-                        version: activated.version.next(),
-                        ..activated
-                    });
-                }
-                Err(CommitError::Stale) => {}
-                Err(error) => return Err(Internal::from(error).into()),
+            if engine.committed(set).await? {
+                return Ok(User {
+                    version: activated.version.next(),
+                    ..activated
+                });
             }
         }
     }
@@ -562,22 +538,15 @@ impl Users<'_> {
             if caller.user_id() == Some(found.id) {
                 return Err(DeleteUserError::Oneself);
             }
-            let mut set = ChangeSet::new();
-            if rules::can_administer(&found) {
-                set = set.with(
-                    self.spare_administrator()
-                        .await?
-                        .ok_or(DeleteUserError::LastAdministrator)?,
-                );
-            }
             let now = engine.now();
-            let set = set
+            let set = self
+                .with_a_spare_administrator(&found, None)
+                .await?
+                .ok_or(DeleteUserError::LastAdministrator)?
                 .with(Change::DeleteUser(found.id, found.version))
                 .with(self.entry(&Scribe::of(caller), now, Action::UserDeleted, &found));
-            match engine.store().commit(set).await {
-                Ok(()) => return Ok(()),
-                Err(CommitError::Stale) => {}
-                Err(error) => return Err(Internal::from(error).into()),
+            if engine.committed(set).await? {
+                return Ok(());
             }
         }
     }
@@ -616,15 +585,11 @@ impl Users<'_> {
                     Action::UserPasswordReset,
                     &changed,
                 ));
-            match engine.store().commit(set).await {
-                Ok(()) => {
-                    return Ok(User {
-                        version: changed.version.next(),
-                        ..changed
-                    });
-                }
-                Err(CommitError::Stale) => {}
-                Err(error) => return Err(Internal::from(error).into()),
+            if engine.committed(set).await? {
+                return Ok(User {
+                    version: changed.version.next(),
+                    ..changed
+                });
             }
         }
     }
@@ -679,13 +644,21 @@ impl Users<'_> {
         }
     }
 
-    /// The change that makes sure nobody else takes an administrator away at the same time; `None` when only one is
-    /// left.
-    async fn spare_administrator(self) -> Result<Option<Change>, Internal> {
+    /// The beginning of the changes that make one state of a user another, or none. If that takes an administrator away, it
+    /// makes sure that nobody else takes another one away at the same time; `None` when it is the last one.
+    async fn with_a_spare_administrator(
+        self,
+        before: &User,
+        after: Option<&User>,
+    ) -> Result<Option<ChangeSet>, Internal> {
+        if !rules::can_administer(before) || after.is_some_and(rules::can_administer) {
+            return Ok(Some(ChangeSet::new()));
+        }
         // The guard is read first: whoever changes the count after it makes this change stale.
         let guard = self.0.store().guard(Guard::Administrators).await?;
         let count = self.0.store().count_administrators().await?;
-        Ok((count > 1).then_some(Change::Guard(Guard::Administrators, guard)))
+        let guarded = || ChangeSet::new().with(Change::Guard(Guard::Administrators, guard));
+        Ok((count > 1).then(guarded))
     }
 
     fn entry(self, scribe: &Scribe, now: Timestamp, action: Action, user: &User) -> Change {
