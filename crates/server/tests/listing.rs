@@ -349,11 +349,11 @@ async fn people_see_only_theirs() {
         assert_eq!(names(&admins), [ADMIN]);
 
         // Devices are their owner's alone, also before administrators.
-        assert_eq!(ids(&list(&ann, "/api/v1/devices").await), [anns.clone()]);
+        assert_eq!(ids(&list(&ann, "/api/v1/devices").await), [anns.as_str()]);
         assert_eq!(ids(&list(&bob, "/api/v1/devices").await).len(), 2);
         assert_eq!(ids(&list(&subject.admin, "/api/v1/devices").await), [""; 0]);
         let other = format!("/api/v1/devices?id={bobs}&id={anns}&logical_operator=or");
-        assert_eq!(ids(&list(&ann, &other).await), [anns.clone()]);
+        assert_eq!(ids(&list(&ann, &other).await), [anns.as_str()]);
         let by_client = format!("/api/v1/devices?client_id={LAPTOP}");
         assert_eq!(ids(&list(&bob, &by_client).await), [bobs]);
         assert_eq!(
