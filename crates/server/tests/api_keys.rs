@@ -336,7 +336,7 @@ async fn holding_the_replaced_value_proves_having_had_it() {
             .contains("default of the service account ci was rotated")
     );
     rotate(&server, &admin, 1).await;
-    assert!(good(&server, &second).await);
+    assert!(server.good(&second).await);
     server.clock.advance(Duration::from_secs(60));
     assert!(said(&second).await.contains("was rotated"));
     // What was replaced twice, and what never was right, are told apart by nobody.
