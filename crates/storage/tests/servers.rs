@@ -21,29 +21,7 @@ use zenml_auth_storage::{ConnectOptions, SqlStore};
 use zenml_auth_testkit::builders::{Builders, text_of};
 use zenml_auth_testkit::databases::{Cut, Kind, Proxy, TestDatabase, fresh, own_server};
 
-/// Makes a module with the same tests for each kind of server.
-macro_rules! on_servers {
-    ($($test:ident)+) => {
-        mod postgres {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $test() {
-                    Box::pin(super::$test(zenml_auth_testkit::databases::Kind::Postgres)).await;
-                }
-            )+
-        }
-        mod mysql {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $test() {
-                    Box::pin(super::$test(zenml_auth_testkit::databases::Kind::MySql)).await;
-                }
-            )+
-        }
-    };
-}
-
-on_servers! {
+zenml_auth_testkit::on_servers! {
     connections_that_were_cut_are_replaced
     requests_in_flight_survive_or_fail_clearly
     what_broke_off_before_the_commit_is_made_again

@@ -125,7 +125,6 @@ impl TestServer {
 
     /// Starts one.
     pub async fn start_with(options: TestOptions) -> Self {
-        let clock = ManualClock::default();
         let (store, folder): (Arc<dyn Store>, _) = match options.keeping {
             Keeping::Memory => (Arc::new(MemoryStore::new()), None),
             Keeping::Sqlite => {
@@ -138,6 +137,14 @@ impl TestServer {
                 (Arc::new(store), Some(folder))
             }
         };
+        let mut server = Self::start_on(store, options).await;
+        server._folder = folder;
+        server
+    }
+
+    /// Starts one on a store, whatever the options say of keeping. Several servers on one store are replicas.
+    pub async fn start_on(store: Arc<dyn Store>, options: TestOptions) -> Self {
+        let clock = ManualClock::default();
         let ports = Ports {
             store,
             clock: Arc::new(clock.clone()),
@@ -174,7 +181,7 @@ impl TestServer {
             client: Client::builder(TokioExecutor::new()).build_http(),
             stop,
             _serving: serving,
-            _folder: folder,
+            _folder: None,
         }
     }
 

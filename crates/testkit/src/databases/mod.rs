@@ -28,6 +28,26 @@ pub use proxy::{Cut, Proxy};
 
 use process::Process;
 
+/// Runs tests on each kind of server: functions `async fn name(kind: Kind)`, which get an empty hand from [`fresh`] where
+/// it is not installed.
+#[macro_export]
+macro_rules! on_servers {
+    ($($test:ident)+) => {
+        $crate::on_servers! { @on postgres Postgres $($test)+ }
+        $crate::on_servers! { @on mysql MySql $($test)+ }
+    };
+    (@on $module:ident $kind:ident $($test:ident)+) => {
+        mod $module {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    Box::pin(super::$test($crate::databases::Kind::$kind)).await;
+                }
+            )+
+        }
+    };
+}
+
 /// A kind of database server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

@@ -1,0 +1,269 @@
+//! The server on PostgreSQL and on MariaDB or MySQL: several replicas of it, and without its database for a while.
+
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "this is test code"
+)]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use serde_json::json;
+use tokio::task::JoinSet;
+use zenml_auth_core::ports::{Store, SystemClock, SystemEntropy};
+use zenml_auth_core::services::{FirstAdministrator, Ports, SetUp, set_up};
+use zenml_auth_model::{Name, Secret};
+use zenml_auth_storage::SqlStore;
+use zenml_auth_testkit::databases::{Kind, TestDatabase, fresh, own_server};
+use zenml_auth_testkit::server::{ADMIN, CHEAP, PASSWORD, TestOptions, TestServer, text};
+
+zenml_auth_testkit::on_servers! {
+    without_its_database_nobody_is_let_in_or_turned_away
+    of_many_that_set_up_one_does
+    what_one_replica_revokes_the_other_refuses
+    the_program_serves_from_it
+}
+
+const CLIENT: &str = "7d3d4f6e-3f0a-4d0e-9d0c-0d5f6f3c1b11";
+
+async fn replica(database: &TestDatabase) -> TestServer {
+    let mut options = database.options();
+    options.acquire_timeout = Duration::from_secs(1);
+    options.connect_timeout = Duration::from_secs(2);
+    let store = SqlStore::connect(&options).await.unwrap();
+    store.migrate_up().await.unwrap();
+    TestServer::start_on(Arc::new(store), TestOptions::default()).await
+}
+
+async fn without_its_database_nobody_is_let_in_or_turned_away(kind: Kind) {
+    let Some(database_server) = own_server(kind).await else {
+        return;
+    };
+    let server = replica(&database_server.fresh().await).await;
+    let admin = server.admin().await;
+    let (device, _) = server.connect_device(&admin, CLIENT, true).await;
+    let key = server.api_key(&admin, "ci", "default").await;
+    let credentials = [&admin, &device, &key];
+    for credential in credentials {
+        // Twice, so that all that can be kept is kept.
+        server.current_user(credential).await.expect(StatusCode::OK);
+        server.current_user(credential).await.expect(StatusCode::OK);
+    }
+
+    database_server.stop();
+    for credential in credentials {
+        for path in [
+            "/api/v1/current-user",
+            "/api/v1/devices",
+            "/api/v1/service_accounts",
+        ] {
+            let answer = server.get(path).bearer(credential).send().await;
+            answer.expect(StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(answer.header("retry-after"), "5");
+            assert_eq!(answer.class(), "RuntimeError");
+        }
+    }
+    let sign_in = server
+        .post("/api/v1/login")
+        .form(&[("username", ADMIN), ("password", PASSWORD)])
+        .send()
+        .await;
+    let with_key = server
+        .post("/api/v1/login")
+        .form(&[("password", key.as_str())])
+        .send()
+        .await;
+    let poll = server.poll(CLIENT, "no such code").await;
+    let asked = server
+        .post("/api/v1/device_authorization")
+        .form(&[("client_id", CLIENT)])
+        .send()
+        .await;
+    let ready = server.get("/ready").send().await;
+    let page = server.get("/devices/verify").send().await;
+    for answer in [sign_in, with_key, poll, asked, ready] {
+        answer.expect(StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.header("retry-after"), "5", "{answer:?}");
+    }
+    assert!(
+        page.status.is_redirection()
+            || page.status == StatusCode::SERVICE_UNAVAILABLE
+            || page.status == StatusCode::OK
+    );
+    server.get("/health").send().await.expect(StatusCode::OK);
+
+    database_server.start_again().await;
+    for credential in credentials {
+        server.current_user(credential).await.expect(StatusCode::OK);
+    }
+    server.get("/ready").send().await.expect(StatusCode::OK);
+    server.request_device(CLIENT).await;
+    server.admin().await;
+}
+
+async fn of_many_that_set_up_one_does(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let mut replicas = JoinSet::new();
+    for _ in 0..6 {
+        let options = database.options();
+        replicas.spawn(async move {
+            let store = SqlStore::connect(&options).await.unwrap();
+            store.migrate_up().await.unwrap();
+            let store: Arc<dyn Store> = Arc::new(store);
+            let ports = Ports {
+                store: Arc::clone(&store),
+                clock: Arc::new(SystemClock),
+                entropy: Arc::new(SystemEntropy),
+            };
+            let administrator = FirstAdministrator {
+                name: Name::new(ADMIN).unwrap(),
+                password: Some(Secret::new(PASSWORD)),
+            };
+            let outcome = set_up(&ports, administrator, CHEAP).await.unwrap();
+            (
+                matches!(outcome, SetUp::Now { .. }),
+                store.server().await.unwrap().unwrap().id,
+            )
+        });
+    }
+    let outcomes = replicas.join_all().await;
+    assert_eq!(outcomes.iter().filter(|(made, _)| *made).count(), 1);
+    assert!(outcomes.iter().all(|(_, id)| *id == outcomes[0].1));
+    let store = SqlStore::connect(&database.options()).await.unwrap();
+    assert_eq!(store.count_administrators().await.unwrap(), 1);
+    assert_eq!(store.signing_keys().await.unwrap().len(), 1);
+}
+
+async fn what_one_replica_revokes_the_other_refuses(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let replicas = [replica(&database).await, replica(&database).await];
+    let admin = replicas[0].admin().await;
+    let key = replicas[0].api_key(&admin, "ci", "default").await;
+    let (device, device_id) = replicas[1].connect_device(&admin, CLIENT, true).await;
+    let key_path = "/api/v1/service_accounts/ci/api_keys/default".to_owned();
+    let account_path = "/api/v1/service_accounts/ci".to_owned();
+    let device_path = format!("/api/v1/devices/{device_id}");
+    for round in 0..30 {
+        let (here, there) = (&replicas[round % 2], &replicas[(round + 1) % 2]);
+        let switches = [
+            (&key, &key_path, json!({"active": false}), json!({"active": true})),
+            (
+                &key,
+                &account_path,
+                json!({"active": false}),
+                json!({"active": true}),
+            ),
+            (
+                &device,
+                &device_path,
+                json!({"locked": true}),
+                json!({"locked": false}),
+            ),
+        ];
+        for (credential, path, off, on) in &switches {
+            there.current_user(credential).await.expect(StatusCode::OK);
+            let put = |body| here.request(Method::PUT, path).bearer(&admin).json(body).send();
+            put(off).await.expect(StatusCode::OK);
+            there
+                .current_user(credential)
+                .await
+                .expect(StatusCode::UNAUTHORIZED);
+            put(on).await.expect(StatusCode::OK);
+            there.current_user(credential).await.expect(StatusCode::OK);
+        }
+    }
+    // A rotation without a retention, and a deletion.
+    let rotated = replicas[0]
+        .put(&format!("{key_path}/rotate"))
+        .bearer(&admin)
+        .json(&json!({"retain_period_minutes": 0}))
+        .send()
+        .await;
+    let new_key = text(&rotated.expect(StatusCode::OK).json()["body"]["key"]);
+    replicas[1]
+        .current_user(&key)
+        .await
+        .expect(StatusCode::UNAUTHORIZED);
+    replicas[1].current_user(&new_key).await.expect(StatusCode::OK);
+    let deleted = replicas[0].delete(&key_path).bearer(&admin).send().await;
+    assert!(deleted.status.is_success(), "{deleted:?}");
+    replicas[1]
+        .current_user(&new_key)
+        .await
+        .expect(StatusCode::UNAUTHORIZED);
+}
+
+/// The real program, with the URL in a file.
+async fn the_program_serves_from_it(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let url = folder.path().join("url");
+    std::fs::write(&url, format!("{}\n", database.url())).unwrap();
+    let run = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_zenml-auth-server"))
+            .args(arguments)
+            .arg("--database-url-file")
+            .arg(&url)
+            .output()
+            .unwrap();
+        let printed =
+            String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(!printed.contains("secret"), "{printed}");
+        (output.status.success(), printed)
+    };
+    let (checked, said) = run(&["check-config"]);
+    assert!(checked && said.contains("as zenml, TLS prefer"), "{said}");
+    let (done, said) = run(&["migrate", "up"]);
+    assert!(done && said.contains("applied   m0006_revocations"), "{said}");
+    let (done, said) = run(&["migrate", "up"]);
+    assert!(done && said.contains("Nothing to do"), "{said}");
+    assert_eq!(
+        database_type(&url),
+        if kind == Kind::MySql { "mysql" } else { "other" }
+    );
+    let (done, said) = run(&["admin", "create-user", "ann", "--admin"]);
+    assert!(done, "{said}");
+    let store = SqlStore::connect(&database.options()).await.unwrap();
+    assert!(store.user_by_name("ann").await.unwrap().is_some());
+    let (done, said) = run(&["migrate", "down", "6"]);
+    assert!(done && said.contains("taken back   m0001_server"), "{said}");
+
+    // The password is wrong.
+    std::fs::write(&url, database.url().replace(":secret@", ":another-secret@")).unwrap();
+    let (done, said) = run(&["migrate", "status", "--database-connect-timeout", "2s"]);
+    assert!(!done && said.contains("can't open the database"), "{said}");
+}
+
+/// What the server says of its database while it serves from it.
+fn database_type(url: &Path) -> String {
+    let mut server = Command::new(env!("CARGO_BIN_EXE_zenml-auth-server"))
+        .args(["serve", "--bind", "127.0.0.1:0", "--database-url-file"])
+        .arg(url)
+        .env("ZENML_AUTH_ADMIN_PASSWORD", PASSWORD)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let address = BufReader::new(server.stdout.take().unwrap())
+        .lines()
+        .map_while(Result::ok)
+        .find_map(|line| line.strip_prefix("Listening on http://").map(str::to_owned))
+        .unwrap();
+    let mut connection = TcpStream::connect(&address).unwrap();
+    connection
+        .write_all(b"GET /api/v1/info HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let body: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+    text(&body["database_type"])
+}
