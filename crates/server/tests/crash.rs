@@ -7,15 +7,16 @@
     reason = "all of this is test code"
 )]
 
-mod support;
+mod program;
 
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
+use program::{Client, Server, command, text};
 use serde_json::{Value, json};
-use support::{Client, Server, program, text};
+use zenml_auth_testkit::databases::{Kind, own_server};
 
 /// How often the server is killed.
 const CRASHES: u32 = 50;
@@ -133,7 +134,7 @@ fn check(client: &Client, known: &Known) {
 /// its entry are there together or not at all.
 fn check_trail(admin: &Client, settings: &[&str], seen: &mut HashSet<String>) {
     let arguments = [settings, &["audit", "--output", "json", "--limit", "10000"]].concat();
-    let trail = program(&arguments).output().unwrap();
+    let trail = command(&arguments).output().unwrap();
     assert!(trail.status.success(), "{trail:?}");
     let trail = String::from_utf8(trail.stdout).unwrap();
     let entries: Vec<Value> = trail
@@ -160,7 +161,7 @@ fn check_trail(admin: &Client, settings: &[&str], seen: &mut HashSet<String>) {
 }
 
 fn crash_again_and_again(settings: &[&str], log: &Path) {
-    let mut server = Server::start(settings, log);
+    let mut server = Server::start_as(command(settings), log);
     let mut seen = HashSet::new();
     for crash in 0..CRASHES {
         let admin = server.admin();
@@ -183,7 +184,7 @@ fn crash_again_and_again(settings: &[&str], log: &Path) {
                 .flat_map(|worker| worker.join().unwrap())
                 .collect()
         });
-        server = Server::start(settings, log);
+        server = Server::start_as(command(settings), log);
         let admin = server.admin();
         assert!(known.iter().any(|known| !known.in_doubt));
         for known in &known {
@@ -204,4 +205,19 @@ fn on_sqlite() {
     let data = folder.path().join("data");
     let settings = ["--data-dir", data.to_str().unwrap(), "--rate-limit", "off"];
     crash_again_and_again(&settings, &folder.path().join("log"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_postgres() {
+    let Some(database_server) = own_server(Kind::Postgres).await else {
+        return;
+    };
+    let database = database_server.fresh().await;
+    let url = database.url();
+    let folder = tempfile::tempdir().unwrap();
+    let crashing = tokio::task::spawn_blocking(move || {
+        let settings = ["--database-url", &url, "--rate-limit", "off"];
+        crash_again_and_again(&settings, &folder.path().join("log"));
+    });
+    crashing.await.unwrap();
 }

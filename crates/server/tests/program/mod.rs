@@ -2,6 +2,7 @@
 
 #![allow(
     dead_code,
+    unused_imports,
     unreachable_pub,
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -9,25 +10,34 @@
     reason = "each of the test files uses a part of this, and waits for real processes"
 )]
 
+mod client;
+
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+pub use client::{Client, text};
+
+pub const ADMIN: &str = "default";
 pub const PASSWORD: &str = "zenml-Passw0rd";
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-pub fn program(folder: &Path, arguments: &[&str]) -> Command {
+/// The program with these arguments.
+pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_zenml-auth-server"));
+    command.args(arguments).env("ZENML_AUTH_ADMIN_PASSWORD", PASSWORD);
     command
-        .arg("--data-dir")
-        .arg(folder)
-        .args(arguments)
-        .env("ZENML_AUTH_ADMIN_PASSWORD", PASSWORD);
+}
+
+/// The program on a data folder.
+pub fn program(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = command(&["--data-dir"]);
+    command.arg(folder).args(arguments);
     command
 }
 
@@ -58,20 +68,21 @@ impl Server {
         }
     }
 
+    /// Starts one on a data folder.
     pub fn start(folder: &Path, arguments: &[&str]) -> Self {
+        Self::start_as(program(folder, arguments), &folder.join("test.log"))
+    }
+
+    /// Starts it on a free port, and waits until it listens. What it logs goes to a file.
+    pub fn start_as(mut command: Command, log: &Path) -> Self {
         let address = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
             .unwrap()
             .to_string();
-        let mut command = program(folder, &["--bind", &address]);
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(folder.join("test.log"))
-            .unwrap();
+        let log = fs::File::options().create(true).append(true).open(log).unwrap();
         let mut process = command
-            .args(arguments)
+            .args(["--bind", &address])
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
@@ -93,20 +104,25 @@ impl Server {
         }
     }
 
+    /// Someone who talks to it.
+    pub fn client(&self) -> Client {
+        Client::new(&self.address)
+    }
+
+    /// The administrator, signed in.
+    pub fn admin(&self) -> Client {
+        self.client().signed_in(ADMIN, PASSWORD)
+    }
+
+    /// Ends it at once, as a crash would.
+    pub fn kill(mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+
     /// Sends a request and gives status and body; `None` when the server is gone.
     pub fn try_send(&self, method: &str, path: &str, token: &str, body: &str) -> Option<(u16, String)> {
-        let mut stream = TcpStream::connect(&self.address).ok()?;
-        let length = body.len();
-        write!(
-            stream,
-            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
-             Content-Length: {length}\r\n\r\n{body}"
-        )
-        .ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let status = answer.split(' ').nth(1)?.parse().ok()?;
-        Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
+        self.client().with(token).exchange(method, path, body)
     }
 
     pub fn send(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {

@@ -1,0 +1,93 @@
+//! Someone who talks to the real program, one connection a request.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use serde_json::Value;
+
+use super::{DEADLINE, Server};
+
+/// Someone who talks to a server, with or without a credential.
+#[derive(Clone)]
+pub struct Client {
+    address: String,
+    pub token: String,
+}
+
+impl Client {
+    /// A stranger.
+    pub fn new(address: &str) -> Self {
+        Self {
+            address: address.to_owned(),
+            token: String::new(),
+        }
+    }
+
+    /// The same with another credential.
+    pub fn with(&self, token: &str) -> Self {
+        Self {
+            token: token.to_owned(),
+            ..self.clone()
+        }
+    }
+
+    /// The same, at another server.
+    pub fn at(&self, server: &Server) -> Self {
+        Self {
+            address: server.address.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// The same, signed in with a password.
+    pub fn signed_in(&self, name: &str, password: &str) -> Self {
+        let form = format!("username={name}&password={password}");
+        let (status, body) = self.send("POST", "/api/v1/login", &form).unwrap();
+        assert_eq!(status, 200, "{body}");
+        self.with(body["access_token"].as_str().unwrap())
+    }
+
+    /// Sends a request, and gives status and body; `None` when the server is gone before it has answered.
+    pub fn exchange(&self, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(&self.address).ok()?;
+        stream.set_read_timeout(Some(DEADLINE)).ok()?;
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
+             User-Agent: Host/laptop ZenML/0.98.0 Python/3.11.7 OS/Linux\r\nContent-Length: {}\r\n\r\n{body}",
+            self.token,
+            body.len()
+        )
+        .ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let status = answer.split(' ').nth(1)?.parse().ok()?;
+        Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
+    }
+
+    /// The same with JSON in the answer. What was cut off is no answer.
+    pub fn send(&self, method: &str, path: &str, body: &str) -> Option<(u16, Value)> {
+        let (status, body) = self.exchange(method, path, body)?;
+        Some((status, serde_json::from_str(&body).ok()?))
+    }
+
+    /// Sends a request that has to succeed, and gives the body.
+    #[track_caller]
+    pub fn ok(&self, method: &str, path: &str, body: &str) -> Value {
+        let (status, body) = self.send(method, path, body).unwrap();
+        assert_eq!(status, 200, "{method} {path}: {body}");
+        body
+    }
+
+    /// The status of a request that only looks who is there.
+    #[track_caller]
+    pub fn status(&self) -> u16 {
+        self.send("GET", "/api/v1/current-user", "").unwrap().0
+    }
+}
+
+/// A text in a JSON value, by its path such as `/body/key`.
+#[track_caller]
+pub fn text(value: &Value, pointer: &str) -> String {
+    value.pointer(pointer).and_then(Value::as_str).unwrap().to_owned()
+}
