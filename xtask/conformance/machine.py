@@ -7,6 +7,8 @@ import subprocess
 import time
 from typing import Callable, Dict, List, NamedTuple, Optional
 
+from server import NOWHERE, without_zenml
+
 TIMEOUT = 180
 
 
@@ -41,8 +43,9 @@ class Machine:
         return self.release >= "0.60"
 
     def environment(self, extra: Optional[Dict[str, str]] = None) -> Dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("ZENML")}
+        kept = without_zenml()
         kept.update(
+            NOWHERE,
             HOME=os.path.join(self.folder, "home"),
             ZENML_CONFIG_PATH=os.path.join(self.folder, "config"),
             ZENML_ANALYTICS_OPT_IN="false",

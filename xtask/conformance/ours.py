@@ -1,104 +1,20 @@
-"""A server of ours on a free port of this machine, and plain HTTP to talk to it."""
+"""Our server."""
 
-import http.client
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import tempfile
-import time
-from typing import Dict, List, NamedTuple, Optional, Tuple
+from typing import Dict, List
 
-ADMIN = "default"
-PASSWORD = "zenml-Passw0rd"
+from server import PASSWORD, Server, without_zenml
 
 
-class Answer(NamedTuple):
-    """What a server answered."""
-
-    status: int
-    headers: Dict[str, str]
-    cookies: List[str]
-    body: bytes
-
-    def text(self) -> str:
-        return self.body.decode("utf-8", "replace")
-
-
-class Server:
-    """A running server with a fresh database; use it in a `with` statement."""
+class Ours(Server):
+    """Our server, with these arguments."""
 
     def __init__(self, binary: str, *arguments: str) -> None:
-        self.folder = tempfile.mkdtemp(prefix="zenml-auth-")
-        self.log = open(os.path.join(self.folder, "server.log"), "wb")
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("ZENML")}
-        environment["ZENML_AUTH_ADMIN_PASSWORD"] = PASSWORD
-        self.process = subprocess.Popen(
-            [binary, "--data-dir", self.folder, "--bind", f"127.0.0.1:{self.port}", *arguments],
-            env=environment,
-            stdout=self.log,
-            stderr=self.log,
-        )
+        self.binary = binary
+        self.arguments = arguments
+        super().__init__()
 
-    def __enter__(self) -> "Server":
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                raise SystemExit(f"the server ended at once:\n{self.log_text()}")
-            try:
-                if self.request("GET", "/health").status == 200:
-                    return self
-            except OSError:
-                time.sleep(0.05)
-        raise SystemExit(f"the server did not start:\n{self.log_text()}")
+    def command(self) -> List[str]:
+        return [self.binary, "--data-dir", self.folder, "--bind", f"127.0.0.1:{self.port}", *self.arguments]
 
-    def __exit__(self, *_: object) -> None:
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.log.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def log_text(self) -> str:
-        with open(self.log.name, "rb") as log:
-            return log.read().decode("utf-8", "replace")
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        body: Optional[str] = None,
-        headers: Optional[Dict[str, str]] = None,
-    ) -> Answer:
-        """Sends exactly this, and nothing that a library would add but `Host` and the length."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        try:
-            connection.putrequest(method, path, skip_accept_encoding=True)
-            content = body.encode() if body is not None else b""
-            for name, value in (headers or {}).items():
-                connection.putheader(name, value)
-            connection.putheader("Content-Length", str(len(content)))
-            connection.endheaders(content)
-            answer = connection.getresponse()
-            pairs: List[Tuple[str, str]] = answer.getheaders()
-            return Answer(
-                answer.status,
-                {name.lower(): value for name, value in pairs},
-                [value for name, value in pairs if name.lower() == "set-cookie"],
-                answer.read(),
-            )
-        finally:
-            connection.close()
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    def environment(self) -> Dict[str, str]:
+        return {**without_zenml(), "ZENML_AUTH_ADMIN_PASSWORD": PASSWORD}

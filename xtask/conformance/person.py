@@ -8,7 +8,7 @@ import urllib.request
 from html import unescape
 from typing import Any, Dict, Optional
 
-from ours import ADMIN, PASSWORD, Answer, Server
+from server import ADMIN, PASSWORD, Answer, Server
 
 
 class Person:

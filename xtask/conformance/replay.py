@@ -17,7 +17,8 @@ import sys
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 from urllib.parse import quote
 
-from ours import Answer, Server
+from ours import Ours
+from server import Answer, Server
 
 RELEASES = ("0.98.0", "0.58.2")
 
@@ -235,7 +236,7 @@ def main() -> int:
     passed = failed = 0
     found: Set[Tuple[str, str, str]] = set()
     for release in RELEASES:
-        with Server(options.server_binary, "--rate-limit", "off") as server:
+        with Ours(options.server_binary, "--rate-limit", "off") as server:
             replay = Replay(release, server, newer)
             for exchange in recording(options.wire_dir, release):
                 differences = {(release, exchange["note"], each) for each in replay.play(exchange)}

@@ -62,7 +62,7 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "conformance",
-        run: || conformance::run(&[]),
+        run: || conformance::run(&[], &[]),
     },
 ];
 

@@ -48,11 +48,14 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Drive ZenML's own Python clients, and replay ZenML's recorded answers, against our server
+    /// Drive ZenML's own programs against ours
     Conformance {
-        /// Only these releases of the Python client
+        /// Only these releases of ZenML
         #[arg(long = "release", value_name = "VERSION")]
         releases: Vec<String>,
+        /// Only these parts
+        #[arg(long = "part", value_name = "PART")]
+        parts: Vec<conformance::Part>,
     },
     /// Measure the server beside a floor, in one run
     Bench(bench::Options),
@@ -70,7 +73,7 @@ fn main() -> ExitCode {
         Task::Demo => demo::run(),
         Task::Layers => layers::run(),
         Task::Generate { check } => generate::run(check),
-        Task::Conformance { releases } => conformance::run(&releases),
+        Task::Conformance { releases, parts } => conformance::run(&releases, &parts),
         Task::Bench(options) => bench::run(&options),
         Task::Ci { skip_tests } => ci::run(skip_tests),
     };
