@@ -15,6 +15,11 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from typing import Dict, List, NamedTuple
 
+import steps_accounts
+import steps_connecting
+import steps_devices
+import steps_people
+import steps_workloads
 from differences import Differences, documented
 from ours import Ours
 from script import Script
@@ -32,6 +37,19 @@ class Played(NamedTuple):
     failure: str
 
 
+def play_all(script: Script) -> None:
+    """Everything that our command line does, in order."""
+    laptop = script.machine("laptop")
+    steps_connecting.strangers(script, laptop)
+    steps_connecting.connecting(script, laptop)
+    steps_devices.devices(script, laptop)
+    steps_accounts.accounts(script, laptop)
+    steps_accounts.keys(script, laptop)
+    steps_workloads.workloads(script, laptop)
+    steps_people.people(script, laptop)
+    steps_connecting.disconnecting(script, laptop)
+
+
 def play(binary: str, server: Server) -> Played:
     """Plays the script on a server that is not running yet, as far as it goes."""
     folder = os.path.realpath(tempfile.mkdtemp(prefix="zenml-script-"))
@@ -39,7 +57,7 @@ def play(binary: str, server: Server) -> Played:
         with server:
             script = Script(binary, server, folder)
             try:
-                script.play()
+                play_all(script)
                 failure = ""
             except Exception:
                 last_words = "\n".join(server.log_text().splitlines()[-20:])
