@@ -1,4 +1,4 @@
-//! Dozens of racers for one thing, over HTTP, on SQLite and in memory: one winner each.
+//! Dozens of racers for one thing, over HTTP, on every store: one winner each.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,23 +11,47 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use serde_json::json;
-use zenml_auth_testkit::server::{Keeping, TestOptions, TestResponse, TestServer, text};
+use zenml_auth_core::services::{ConfirmError, Presented, UserCode};
+use zenml_auth_model::{DeviceId, GrantId, Origin};
+use zenml_auth_testkit::databases::{Kind, TestDatabase, fresh};
+use zenml_auth_testkit::server::{Keeping, TestOptions, TestResponse, TestServer, device_id, text};
 
 const RACERS: usize = 40;
 const CLIENT: &str = "77ec22a2-335b-4130-ba6c-1e1c371236a7";
 
-async fn servers() -> Vec<Arc<TestServer>> {
-    let mut servers = Vec::new();
-    for keeping in [Keeping::Memory, Keeping::Sqlite] {
-        servers.push(Arc::new(
-            TestServer::start_with(TestOptions {
+/// How often each thing is raced for.
+const ROUNDS: usize = 100;
+
+/// A server on each kind of store; database servers only where they are installed.
+struct Servers {
+    all: Vec<Arc<TestServer>>,
+    _databases: Vec<TestDatabase>,
+}
+
+impl Servers {
+    async fn start() -> Self {
+        let mut all = Vec::new();
+        let mut databases = Vec::new();
+        for keeping in [Keeping::Memory, Keeping::Sqlite] {
+            let options = TestOptions {
                 keeping,
                 ..TestOptions::default()
-            })
-            .await,
-        ));
+            };
+            all.push(Arc::new(TestServer::start_with(options).await));
+        }
+        for kind in Kind::ALL {
+            if let Some(database) = fresh(kind).await {
+                let store = Arc::new(database.store().await);
+                let server = TestServer::start_on(store, TestOptions::default()).await;
+                all.push(Arc::new(server));
+                databases.push(database);
+            }
+        }
+        Self {
+            all,
+            _databases: databases,
+        }
     }
-    servers
 }
 
 /// Runs all racers at once and gives what each of them got.
@@ -50,9 +74,9 @@ fn count(answers: &[TestResponse], status: StatusCode) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_poll_gets_the_token() {
-    for server in servers().await {
+    for server in &Servers::start().await.all {
         let admin = server.admin().await;
-        for _ in 0..5 {
+        for _ in 0..ROUNDS {
             let asked = server.request_device(CLIENT).await;
             server.approve(&admin, &asked).await.expect(StatusCode::OK);
             let code = text(&asked["device_code"]);
@@ -76,7 +100,7 @@ async fn one_poll_gets_the_token() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pending_polls_at_once_neither_fail_nor_win() {
-    for server in servers().await {
+    for server in &Servers::start().await.all {
         let asked = server.request_device(CLIENT).await;
         let code = text(&asked["device_code"]);
         let answers = race(RACERS, |_| {
@@ -104,31 +128,39 @@ async fn pending_polls_at_once_neither_fail_nor_win() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_rotation_replaces_the_one_before_and_one_value_is_left() {
-    for server in servers().await {
+    for server in &Servers::start().await.all {
         let admin = server.admin().await;
-        let first = server.api_key(&admin, "ci", "default").await;
-        let answers = race(RACERS, |_| {
-            let (server, admin) = (server.clone(), admin.clone());
-            async move {
-                let path = "/api/v1/service_accounts/ci/api_keys/default/rotate";
-                server.put(path).bearer(&admin).json(&json!({})).send().await
+        let mut current = server.api_key(&admin, "ci", "default").await;
+        for _ in 0..ROUNDS {
+            let answers = race(RACERS, |_| {
+                let (server, admin) = (server.clone(), admin.clone());
+                async move {
+                    let path = "/api/v1/service_accounts/ci/api_keys/default/rotate";
+                    server.put(path).bearer(&admin).json(&json!({})).send().await
+                }
+            })
+            .await;
+            assert_eq!(count(&answers, StatusCode::OK), RACERS);
+            assert_eq!(
+                server.current_user(&current).await.status,
+                StatusCode::UNAUTHORIZED
+            );
+            let mut alive = Vec::new();
+            for answer in &answers {
+                let key = text(&answer.json()["body"]["key"]);
+                if server.good(&key).await {
+                    alive.push(key);
+                }
             }
-        })
-        .await;
-        assert_eq!(count(&answers, StatusCode::OK), RACERS);
-        let mut alive = 0;
-        for answer in &answers {
-            let key = text(&answer.json()["body"]["key"]);
-            alive += usize::from(server.good(&key).await);
+            assert_eq!(alive.len(), 1, "one winner");
+            current = alive.remove(0);
         }
-        assert_eq!(alive, 1, "one winner");
-        assert_eq!(server.current_user(&first).await.status, StatusCode::UNAUTHORIZED);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rotations_with_retention_leave_two_values() {
-    for server in servers().await {
+    for server in &Servers::start().await.all {
         let admin = server.admin().await;
         let mut keys = vec![server.api_key(&admin, "ci", "default").await];
         let answers = race(RACERS, |_| {
@@ -159,7 +191,7 @@ async fn rotations_with_retention_leave_two_values() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_approval_counts() {
-    for server in servers().await {
+    for server in &Servers::start().await.all {
         let mut people = Vec::new();
         for number in 0..8 {
             people.push(server.user(&format!("person-{number}")).await);
@@ -193,8 +225,65 @@ async fn one_approval_counts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn approvals_and_denials_agree_on_one() {
+    for server in &Servers::start().await.all {
+        let admin = server.admin().await;
+        for _ in 0..ROUNDS {
+            let asked = server.request_device(CLIENT).await;
+            let racing: Vec<_> = (0..RACERS)
+                .map(|number| {
+                    let (server, admin, asked) = (server.clone(), admin.clone(), asked.clone());
+                    tokio::spawn(async move {
+                        if number % 2 == 0 {
+                            server.approve(&admin, &asked).await.status == StatusCode::OK
+                        } else {
+                            deny(&server, &admin, &asked).await
+                        }
+                    })
+                })
+                .collect();
+            let mut winners = Vec::new();
+            for (number, racer) in racing.into_iter().enumerate() {
+                if racer.await.unwrap() {
+                    winners.push(number);
+                }
+            }
+            assert_eq!(winners.len(), 1, "one decision counts");
+            let polled = server.poll(CLIENT, asked["device_code"].as_str().unwrap()).await;
+            if winners[0] % 2 == 0 {
+                polled.expect(StatusCode::OK);
+            } else {
+                assert_eq!(polled.json()["error"], "access_denied");
+            }
+        }
+    }
+}
+
+/// What the button on the page does; whether it was this that decided.
+async fn deny(server: &TestServer, token: &str, asked: &serde_json::Value) -> bool {
+    let caller = server
+        .engine
+        .authenticator()
+        .authenticate(Presented::Token(token), Origin::default())
+        .await
+        .unwrap();
+    let id: DeviceId = device_id(asked).parse().unwrap();
+    let code = UserCode::typed(asked["user_code"].as_str().unwrap());
+    let denied = server
+        .engine
+        .device_flow()
+        .deny(&caller, GrantId::from(id), &code)
+        .await;
+    match denied {
+        Ok(_) => true,
+        Err(ConfirmError::Internal(error)) => panic!("{error}"),
+        Err(_) => false,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn guesses_at_once_count_as_many() {
-    for server in servers().await {
+    for server in &Servers::start().await.all {
         let admin = server.admin().await;
         let asked = server.request_device(CLIENT).await;
         let wrong = json!({"user_code": "BBBB-BBBB"});
@@ -217,9 +306,9 @@ async fn guesses_at_once_count_as_many() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_ends_every_connection_that_races_with_it() {
-    for server in servers().await {
+    for server in &Servers::start().await.all {
         let admin = server.admin().await;
-        for _ in 0..10 {
+        for _ in 0..ROUNDS {
             let (_, id) = server.connect_device(&admin, CLIENT, true).await;
             let asked = server.request_device(CLIENT).await;
             server.approve(&admin, &asked).await.expect(StatusCode::OK);
@@ -260,7 +349,7 @@ async fn a_lock_ends_every_connection_that_races_with_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_administrators_cannot_demote_each_other() {
-    for server in servers().await {
+    for server in &Servers::start().await.all {
         for round in 0..10 {
             let first = server.admin().await;
             let name = format!("second-{round}");
