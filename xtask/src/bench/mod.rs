@@ -66,7 +66,27 @@ fn build() -> Result<PathBuf, TaskError> {
     let build = |arguments: &[&str]| succeed(cargo().args(["build", "--release"]).args(arguments));
     build(&["-p", "zenml-auth-server", "--bins", "--example", "floor"])?;
     build(&["-p", "zenml-auth-storage", "--example", "fill"])?;
+    let throwaway = ["--features", "databases", "--example", "throwaway_database"];
+    build(&[&["-p", "zenml-auth-testkit"], throwaway.as_slice()].concat())?;
     Ok(target_dir().join("release"))
+}
+
+/// A database server that goes with the benchmark.
+struct Throwaway {
+    _program: Program,
+    url: String,
+}
+
+impl Throwaway {
+    /// Starts it, if it is installed.
+    fn start(binaries: &Path, kind: &str) -> Result<Option<Self>, TaskError> {
+        let example = binaries.join("examples").join("throwaway_database");
+        let mut program = Program::start(Command::new(example).arg(kind))?;
+        Ok(program.line().ok().map(|url| Self {
+            _program: program,
+            url,
+        }))
+    }
 }
 
 /// One program under one kind of load.
@@ -97,6 +117,15 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
         )?);
     }
 
+    let postgres = Throwaway::start(binaries, "postgres")?;
+    let on_postgres = match &postgres {
+        Some(database) => Some(Ours::on_postgres(&binary, &database.url)?),
+        None => {
+            println!("PostgreSQL is not installed, and so not measured.");
+            None
+        }
+    };
+
     let mut cases = vec![Case {
         name: "floor".to_owned(),
         goal: None,
@@ -104,7 +133,11 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
         target: floor.target,
     }];
     for measured in &embedded {
-        cases.extend(measured.cases());
+        cases.extend(measured.cases([0.9, 0.9, 0.35, 0.15]));
+    }
+    if let Some(measured) = &on_postgres {
+        // The other kinds of load have no goal of their own there.
+        cases.extend(measured.cases([0.7, 0.7, 0.35, 0.15]).into_iter().take(2));
     }
     let mut rows: Vec<Row> = cases
         .iter()
@@ -121,7 +154,7 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
         }
     }
     table::print(&rows);
-    for measured in &embedded {
+    for measured in embedded.iter().chain(&on_postgres) {
         measured.tell_the_rest()?;
     }
     Ok(())
@@ -185,7 +218,25 @@ impl Ours {
                     .args([kind, &MANY.to_string()]),
             )?;
         }
-        let server = Server::start(binary, &settings)?;
+        let listings = match fill {
+            Some((_, "live")) => LISTINGS,
+            _ => &[],
+        };
+        Self::on_started(database, Server::start(binary, &settings)?, listings)
+    }
+
+    /// The same on an empty database of PostgreSQL.
+    fn on_postgres(binary: &Path, url: &str) -> Result<Self, TaskError> {
+        let settings = ["--database-url", url, "--log-filter", "warn"];
+        Server::start(binary, &settings)?.program.terminate()?;
+        Self::on_started("PostgreSQL", Server::start(binary, &settings)?, &[])
+    }
+
+    fn on_started(
+        database: &'static str,
+        server: Server,
+        listings: &'static [(&'static str, &'static str)],
+    ) -> Result<Self, TaskError> {
         sleep(SETTLE);
         let idle_memory = server.program.memory()?;
         Ok(Self {
@@ -193,30 +244,29 @@ impl Ours {
             credentials: server.credentials()?,
             server,
             idle_memory,
-            listings: match fill {
-                Some((_, "live")) => LISTINGS,
-                _ => &[],
-            },
+            listings,
         })
     }
 
-    fn cases(&self) -> Vec<Case<'_>> {
+    /// All kinds of load, with what each has to reach of the floor's requests per second.
+    fn cases(&self, goals: [f64; 4]) -> Vec<Case<'_>> {
         let (server, credentials) = (&self.server, &self.credentials);
+        let [token, key, sign_in, device] = goals;
         let all = [
             (
                 "request with a device token",
-                0.9,
+                token,
                 server.with_device_token(credentials),
             ),
             (
                 "request with the API key itself",
-                0.9,
+                key,
                 server.with_api_key(credentials),
             ),
-            ("API key sign-in", 0.35, server.signing_in(credentials)),
+            ("API key sign-in", sign_in, server.signing_in(credentials)),
             (
                 "device authorization, durable",
-                0.15,
+                device,
                 server.authorizing_a_device(),
             ),
         ];

@@ -15,7 +15,7 @@ pub(super) struct Program {
 
 impl Program {
     pub(super) fn start(command: &mut Command) -> Result<Self, TaskError> {
-        let mut process = command.stdout(Stdio::piped()).spawn()?;
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let output = process.stdout.take().ok_or("a program without output")?;
         Ok(Self {
             process,
