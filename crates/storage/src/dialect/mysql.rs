@@ -20,8 +20,8 @@ use crate::options::{ConnectOptions, OptionsError, TlsMode};
 const OLDEST_MYSQL: (u32, u32) = (8, 0);
 const OLDEST_MARIADB: (u32, u32) = (10, 6);
 
-/// How many bytes of a text are looked at when rows are sorted by it: three for each letter of the longest ones. By
-/// itself it is 1024, and what differs later comes in any order.
+/// How many bytes of a text MariaDB looks at when it sorts rows by it: three for each letter of the longest ones. By
+/// itself it is 1024, and what differs later comes in any order. MySQL looks at all of a text with our collation.
 const SORT_LENGTH: usize = 3 * MAX_TEXT_BYTES;
 /// The least memory, in bytes, in which to sort such texts: at least fifteen have to fit.
 const SORT_BUFFER: usize = 20 * SORT_LENGTH;
@@ -150,7 +150,8 @@ async fn prepare(settings: &Settings, connection: &mut MySqlConnection) -> Resul
     let statement = settings.statement_timeout;
     let limits = if is_mariadb {
         format!(
-            "max_statement_time = {}, idle_transaction_timeout = {}",
+            "max_statement_time = {}, idle_transaction_timeout = {}, max_sort_length = {SORT_LENGTH}, \
+             sort_buffer_size = GREATEST(@@SESSION.sort_buffer_size, {SORT_BUFFER})",
             statement.as_secs_f64(),
             seconds(statement)
         )
@@ -162,7 +163,6 @@ async fn prepare(settings: &Settings, connection: &mut MySqlConnection) -> Resul
         // Errors are told apart by their text, which has to be in one language.
         "SET SESSION lc_messages = 'en_US', \
          sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,PIPES_AS_CONCAT', \
-         max_sort_length = {SORT_LENGTH}, sort_buffer_size = GREATEST(@@SESSION.sort_buffer_size, {SORT_BUFFER}), \
          innodb_lock_wait_timeout = {}, wait_timeout = {}, {limits}",
         seconds(statement),
         // The pool closes it first. Whoever froze in the middle of a transaction loses it, and its locks, then.

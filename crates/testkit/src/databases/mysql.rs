@@ -38,25 +38,23 @@ impl Programs {
         let folder = Folder::new();
         let data = folder.path("data");
         let data = format!("--datadir={data}");
-        match &self.install {
-            Some(install) => folder.prepare(
-                install,
-                &[
-                    "--no-defaults",
-                    &data,
-                    "--auth-root-authentication-method=normal",
-                    "--skip-test-db",
-                ],
+        let program = |program: &PathBuf| program.to_str().unwrap().to_owned();
+        let (install, options) = match &self.install {
+            Some(install) => (
+                program(install),
+                vec!["--auth-root-authentication-method=normal", "--skip-test-db"],
             ),
-            None => folder.prepare(&self.server, &["--no-defaults", "--initialize-insecure", &data]),
-        }
+            None => (program(&self.server), vec!["--initialize-insecure"]),
+        };
+        let mut prepare = vec![install, "--no-defaults".to_owned(), data.clone()];
+        prepare.extend(options.into_iter().map(str::to_owned));
         let first = folder.write(
             "first.sql",
             "CREATE USER IF NOT EXISTS 'zenml'@'%' IDENTIFIED BY 'secret';\n\
              GRANT ALL PRIVILEGES ON *.* TO 'zenml'@'%';\n",
         );
         let command = vec![
-            self.server.to_str().unwrap().to_owned(),
+            program(&self.server),
             "--no-defaults".to_owned(),
             data,
             format!("--init-file={first}"),
@@ -73,6 +71,6 @@ impl Programs {
             "--lc-messages=de_DE".to_owned(),
             "--sql-mode=".to_owned(),
         ];
-        Process::begin(folder, command, "KILL")
+        Process::begin(folder, &prepare, &command, "KILL")
     }
 }

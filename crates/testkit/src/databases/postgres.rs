@@ -47,7 +47,9 @@ impl Programs {
         } else {
             arguments.push("--no-locale");
         }
-        folder.prepare(&self.initdb, &arguments);
+        let program = |program: &PathBuf| program.to_str().unwrap().to_owned();
+        let mut prepare = vec![program(&self.initdb)];
+        prepare.extend(arguments.into_iter().map(str::to_owned));
         let settings = [
             "listen_addresses=127.0.0.1".to_owned(),
             format!("port={port}"),
@@ -58,12 +60,12 @@ impl Programs {
             "shared_buffers=64MB".to_owned(),
             "log_min_messages=warning".to_owned(),
         ];
-        let mut command = vec![self.postgres.to_str().unwrap().to_owned(), "-D".to_owned(), data];
+        let mut command = vec![program(&self.postgres), "-D".to_owned(), data];
         for setting in settings {
             command.extend(["-c".to_owned(), setting]);
         }
         // Ends all connections at once, without tidying up.
-        Process::begin(folder, command, "QUIT")
+        Process::begin(folder, &prepare, &command, "QUIT")
     }
 
     /// `initdb (PostgreSQL) 15.13`: from 15 on.

@@ -4,19 +4,27 @@ use std::ffi::OsStr;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Starts the server in the background and waits for a line. When the program that holds the other end of the pipe says
-/// "keep", the server is stopped; when it ends without a word, in whatever way, the files go as well.
+/// Prepares the files and starts the server in the background, then waits for a line. When the program that holds the
+/// other end of the pipe says "keep", the server is stopped; when that program ends without a word, in whatever way, the
+/// files go as well. Where it can be had, the server has a process group of its own, so that what prepares its files is
+/// stopped with it.
 const SUPERVISOR: &str = r#"
-folder=$1; signal=$2; shift 2
-"$@" >>"$folder/log" 2>&1 </dev/null &
+folder=$1; signal=$2
+if command -v setsid >/dev/null; then run=setsid; else run=; fi
+$run sh -c '
+    if [ -f "$0/prepare" ]; then sh "$0/prepare" && rm "$0/prepare" || exit 1; fi
+    exec sh "$0/serve"
+' "$folder" >>"$folder/log" 2>&1 </dev/null &
 server=$!
 trap '' INT TERM HUP
 read -r word
-kill -"$signal" "$server" 2>/dev/null
+kill -"$signal" -- -"$server" 2>/dev/null || kill -"$signal" "$server" 2>/dev/null
 wait "$server"
+kill -KILL -- -"$server" 2>/dev/null
 [ "$word" = keep ] || rm -rf "$folder"
 "#;
 
@@ -27,17 +35,18 @@ const NOBODY: u32 = 65_534;
 #[derive(Debug)]
 pub(super) struct Process {
     folder: PathBuf,
-    command: Vec<String>,
     signal: &'static str,
     supervisor: Option<Child>,
 }
 
 impl Process {
-    /// Starts a server on the files in a folder. The signal makes it stop at once.
-    pub(super) fn begin(folder: Folder, command: Vec<String>, signal: &'static str) -> Self {
+    /// Starts a server on the files in a folder, which one command makes before the other one serves from them. The
+    /// signal makes it stop at once.
+    pub(super) fn begin(folder: Folder, prepare: &[String], serve: &[String], signal: &'static str) -> Self {
+        folder.script("prepare", prepare);
+        folder.script("serve", serve);
         let mut process = Self {
             folder: folder.keep(),
-            command,
             signal,
             supervisor: None,
         };
@@ -51,11 +60,11 @@ impl Process {
             .args(["-c", SUPERVISOR, "sh"])
             .arg(&self.folder)
             .arg(self.signal)
-            .args(as_nobody_if_root(&self.folder))
-            .args(&self.command)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
+            // Whoever kills all of our group, or a Ctrl-C in the terminal, has to leave it to do its work.
+            .process_group(0)
             .spawn()
             .unwrap();
         self.supervisor = Some(supervisor);
@@ -79,9 +88,14 @@ impl Process {
     /// Whether the server has written that it gives up. (Its supervisor goes on waiting for us.)
     pub(super) fn has_ended(&self) -> bool {
         let log = self.log_end();
-        log.contains("Address already in use")
-            || log.contains("Aborting")
-            || log.contains("FATAL:  could not")
+        [
+            "Address already in use",
+            "Aborting",
+            "initdb: error",
+            "Installation of system tables failed",
+        ]
+        .iter()
+        .any(|sign| log.contains(sign))
     }
 
     pub(super) fn set_marker(&self, name: &str, is_there: bool) {
@@ -135,23 +149,16 @@ impl Folder {
         path
     }
 
-    /// Runs a program that prepares the files, as whoever the server will run as.
-    pub(super) fn prepare(&self, program: &Path, arguments: &[&str]) {
-        let mut words = as_nobody_if_root(self.0.path());
-        words.push(program.to_str().unwrap().to_owned());
-        let output = Command::new(&words[0])
-            .args(&words[1..])
-            .args(arguments)
-            .current_dir(self.0.path())
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        assert!(
-            output.status.success(),
-            "{} failed: {}{}",
-            program.display(),
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
+    /// Adds a script that turns into a command, run as whoever the server is to run as.
+    fn script(&self, name: &str, command: &[String]) {
+        let quoted: Vec<String> = as_nobody_if_root(self.0.path())
+            .iter()
+            .chain(command)
+            .map(|word| format!("'{}'", word.replace('\'', r"'\''")))
+            .collect();
+        self.write(
+            name,
+            &format!("cd '{}' && exec {}\n", self.0.path().display(), quoted.join(" ")),
         );
     }
 
