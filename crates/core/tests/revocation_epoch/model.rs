@@ -14,7 +14,8 @@
 //! | [`At::Looking`], [`At::ReadingEpoch`], [`At::LoadingRow`] | `Current::find` |
 //! | [`At::Keeping`] | `Snapshot::keep` |
 //!
-//! Left out is what can't let anybody in: reads that fail, rows that make room for others, rows that are new.
+//! Left out is what can't let anybody in: reads that fail, rows that make room for others, rows that are new. Left out,
+//! too, is a database that comes back from a backup: here, an epoch never goes back.
 
 use stateright::{Model, Property};
 
@@ -320,12 +321,12 @@ impl Epochs {
                 // Read in the same step, as nobody but the one that leads moves the snapshot on.
                 Lead::ReadEpoch { known: here.epoch }
             }
-            Lead::ReadEpoch { known } if world.epoch > known => Lead::ReadRevoked { known },
+            Lead::ReadEpoch { known } if world.epoch != known => Lead::ReadRevoked { known },
             Lead::ReadEpoch { .. } => Lead::End,
             Lead::ReadRevoked { known } => Lead::Advance(world.revoked_since(known)),
             Lead::Advance(revocations) => {
                 let here = &mut world.replicas[replica];
-                if revocations.epoch <= here.epoch {
+                if revocations.epoch == here.epoch {
                     Lead::End
                 } else {
                     here.gate_closed = true;
