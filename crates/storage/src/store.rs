@@ -162,7 +162,11 @@ impl SqlStore {
 
     pub(crate) async fn try_to_purge(&self, before: PurgeBefore, limit: u32) -> Result<u64, DbErr> {
         let transaction = self.begin().await?;
-        let purged = upkeep::purge(&transaction, before, limit).await?;
+        let purged = if upkeep::take_turn(self.dialect, &transaction).await? {
+            upkeep::purge(&transaction, before, limit).await?
+        } else {
+            0
+        };
         transaction.commit().await?;
         Ok(purged)
     }

@@ -32,6 +32,7 @@ zenml_auth_testkit::on_servers! {
     a_server_that_follows_another_is_refused
     an_epoch_of_another_history_is_not_known
     the_log_of_revocations_stays_small
+    one_replica_tidies_up_at_a_time
     replicas_see_each_others_revocations
     a_statement_that_takes_too_long_ends
     long_texts_are_sorted_to_their_end
@@ -534,4 +535,29 @@ async fn names_with_blanks_at_their_end_are_others(kind: Kind) {
         store.commit(insert(&user)).await.unwrap();
         assert_eq!(store.user_by_name(name).await.unwrap(), Some(user));
     }
+}
+
+async fn one_replica_tidies_up_at_a_time(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let store = database.store().await;
+    let grant = Builders::new().grant();
+    let ended = grant.expires + Duration::from_secs(1);
+    store
+        .commit(ChangeSet::new().with(Change::InsertGrant(grant.clone())))
+        .await
+        .unwrap();
+    let before = PurgeBefore {
+        grants: ended,
+        sessions: ended,
+        signing_keys: ended,
+    };
+    let other = database.connection().await;
+    let turn = other.begin().await.unwrap();
+    turn.execute_unprepared("SELECT * FROM guards WHERE name = 'signing_keys' FOR UPDATE")
+        .await
+        .unwrap();
+    assert_eq!(store.purge(before, 10).await.unwrap(), 0, "it is another's turn");
+    assert!(store.grant(grant.id).await.unwrap().is_some());
+    turn.rollback().await.unwrap();
+    assert_eq!(store.purge(before, 10).await.unwrap(), 1);
 }

@@ -177,6 +177,7 @@ pub trait Store: Send + Sync + 'static {
     /// skipped.
     async fn note_uses(&self, keys: &[ApiKeyUse], devices: &[DeviceUse]) -> Result<(), StoreError>;
 
-    /// Cleans away at most `limit` rows of each kind that ended before the given times, and tells how many.
+    /// Cleans away at most `limit` rows of each kind that ended before the given times, and tells how many. None while
+    /// another replica does so.
     async fn purge(&self, before: PurgeBefore, limit: u32) -> Result<u64, StoreError>;
 }

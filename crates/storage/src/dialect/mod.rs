@@ -246,6 +246,18 @@ impl Dialect {
         }
     }
 
+    /// Whether several programs may serve from one database.
+    pub(crate) const fn has_replicas(self) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => true,
+            #[cfg(feature = "mysql")]
+            Self::MySql => true,
+        }
+    }
+
     /// How missing values are sorted, if the order has to say so.
     pub(crate) fn null_ordering(self, order: &Order) -> Option<NullOrdering> {
         let _ = order;

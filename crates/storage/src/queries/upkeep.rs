@@ -1,13 +1,14 @@
 //! What happens in the background: noting uses and cleaning up.
 
-use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
-use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, QueryFilter};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query, SelectStatement};
+use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect};
 use uuid::Uuid;
-use zenml_auth_core::ports::PurgeBefore;
+use zenml_auth_core::ports::{Guard, PurgeBefore};
 use zenml_auth_model::{Timestamp, UsedFrom};
 
 use crate::commit;
-use crate::entities::{Versioned, WithId, device_grant, session, signing_key};
+use crate::dialect::Dialect;
+use crate::entities::{Versioned, WithId, device_grant, guard, session, signing_key};
 
 /// Notes the latest use of a row, unless a later one is noted. Tells whether there is such a row.
 pub(crate) async fn note_use<E: Versioned>(
@@ -29,6 +30,19 @@ pub(crate) async fn note_use<E: Versioned>(
     );
     let updated = update.filter(E::ID.eq(id)).exec(transaction).await?;
     Ok(updated.rows_affected > 0)
+}
+
+/// Whether it is this transaction's turn to clean up: several replicas that did so at the same time would only wait
+/// for each other's rows. Whoever does so holds the row of a guard that replicas agree by on what is cleaned up, too.
+pub(crate) async fn take_turn(dialect: Dialect, transaction: &DatabaseTransaction) -> Result<bool, DbErr> {
+    if !dialect.has_replicas() {
+        return Ok(true);
+    }
+    let free = guard::Entity::find_by_id(Guard::SigningKeys.as_str())
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .one(transaction)
+        .await?;
+    Ok(free.is_some())
 }
 
 /// Deletes at most `limit` rows of each kind that have ended.
