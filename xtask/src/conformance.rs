@@ -72,7 +72,7 @@ pub(crate) fn run(only: &[String], parts: &[Part]) -> Result<(), TaskError> {
     let python = python()?;
     let programs = build_programs()?;
     let tools = Tools {
-        scripts: root().join("xtask").join("conformance"),
+        scripts: scripts(),
         server: programs.join("zenml-auth-server"),
         command_line: programs.join("zenml"),
         python,
@@ -90,6 +90,21 @@ pub(crate) fn run(only: &[String], parts: &[Part]) -> Result<(), TaskError> {
         tools.login()?;
     }
     Ok(())
+}
+
+/// ZenML's newest server, in a process that prints `ADDRESS PID` and goes on until its standard input ends.
+pub(crate) fn zenml_server() -> Result<Command, TaskError> {
+    let python = python()?;
+    let scripts = scripts();
+    let newest = RELEASES.iter().find(|release| release.version == NEWEST);
+    let venv = install(&python, &scripts, newest.ok_or("there is no newest release")?)?;
+    let mut command = Command::new(python);
+    command.arg(scripts.join("served.py")).arg("--venv").arg(venv);
+    Ok(command)
+}
+
+fn scripts() -> PathBuf {
+    root().join("xtask").join("conformance")
 }
 
 fn python() -> Result<PathBuf, TaskError> {
@@ -152,7 +167,7 @@ impl Tools {
         let mut driver = self.script("one_login.py");
         driver.arg("--binary").arg(&self.command_line).arg("--venv");
         for release in RELEASES.iter().filter(|release| release.version == NEWEST) {
-            driver.arg(self.install(release)?);
+            driver.arg(install(&self.python, &self.scripts, release)?);
         }
         println!("\nConnecting with one program, and going on with the other:");
         succeed(&mut driver)
@@ -166,7 +181,7 @@ impl Tools {
     ) -> Result<usize, TaskError> {
         let mut count = 0;
         for release in releases {
-            let folder = self.install(release)?;
+            let folder = install(&self.python, &self.scripts, release)?;
             driver
                 .arg("--venv")
                 .arg(format!("{}={}", release.version, folder.display()));
@@ -174,49 +189,45 @@ impl Tools {
         }
         Ok(count)
     }
+}
 
-    /// Installs a release into an environment of its own, once.
-    fn install(&self, release: &Release) -> Result<PathBuf, TaskError> {
-        let Release {
-            version,
-            extras,
-            has_server,
-        } = release;
-        let folder = target_dir().join("conformance").join(format!("zenml-{version}"));
-        let constraints = self.scripts.join(format!("constraints-{version}.txt"));
-        let wanted = format!("zenml[{extras}]=={version}");
-        let pinned = if *has_server {
-            std::fs::read_to_string(&constraints)?
-        } else {
-            String::new()
-        };
-        let complete = folder.join("complete");
-        let state = format!("{wanted}\n{pinned}");
-        if std::fs::read_to_string(&complete).is_ok_and(|installed| installed == state) {
-            return Ok(folder);
-        }
-        println!("Installing {wanted} …");
-        succeed(
-            Command::new(&self.python)
-                .args(["-m", "venv", "--clear"])
-                .arg(&folder),
-        )?;
-        let mut pip = Command::new(python_in(&folder));
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--prefer-binary",
-        ]);
-        if *has_server {
-            pip.arg("--constraint").arg(&constraints);
-        }
-        succeed(pip.arg(&wanted))?;
-        std::fs::write(complete, state)?;
-        Ok(folder)
+/// Installs a release into an environment of its own, once.
+fn install(python: &Path, scripts: &Path, release: &Release) -> Result<PathBuf, TaskError> {
+    let Release {
+        version,
+        extras,
+        has_server,
+    } = release;
+    let folder = target_dir().join("conformance").join(format!("zenml-{version}"));
+    let constraints = scripts.join(format!("constraints-{version}.txt"));
+    let wanted = format!("zenml[{extras}]=={version}");
+    let pinned = if *has_server {
+        std::fs::read_to_string(&constraints)?
+    } else {
+        String::new()
+    };
+    let complete = folder.join("complete");
+    let state = format!("{wanted}\n{pinned}");
+    if std::fs::read_to_string(&complete).is_ok_and(|installed| installed == state) {
+        return Ok(folder);
     }
+    println!("Installing {wanted} …");
+    succeed(Command::new(python).args(["-m", "venv", "--clear"]).arg(&folder))?;
+    let mut pip = Command::new(python_in(&folder));
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--prefer-binary",
+    ]);
+    if *has_server {
+        pip.arg("--constraint").arg(&constraints);
+    }
+    succeed(pip.arg(&wanted))?;
+    std::fs::write(complete, state)?;
+    Ok(folder)
 }
 
 fn python_in(folder: &Path) -> PathBuf {

@@ -27,6 +27,7 @@ use self::program::Program;
 use self::servers::{Credentials, Floor, Server};
 use self::table::{Measured, Row};
 use crate::TaskError;
+use crate::conformance;
 use crate::run::{cargo, succeed, target_dir};
 
 /// How many devices and how many API keys the large database holds, and how many requests and sign-ins the one that
@@ -46,6 +47,9 @@ pub(crate) struct Options {
     /// Leave out the database with a million devices and a million API keys
     #[arg(long)]
     small: bool,
+    /// Measure ZenML's own server, too, after installing it
+    #[arg(long)]
+    vs_zenml: bool,
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
@@ -105,7 +109,7 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
     let binary = binaries.join("zenml-auth-server");
     let floor = Floor::start(&binaries.join("examples").join("floor"))?;
 
-    let make = |database, name, fill| Ours::on_sqlite(database, &binary, &folder.join(name), fill);
+    let make = |database, name, fill| Serving::on_sqlite(database, &binary, &folder.join(name), fill);
     let mut embedded = vec![make("SQLite", "small", None)?];
     if !options.small {
         let fill = Fill(binaries.join("examples").join("fill"));
@@ -119,11 +123,18 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
 
     let postgres = Throwaway::start(binaries, "postgres")?;
     let on_postgres = match &postgres {
-        Some(database) => Some(Ours::on_postgres(&binary, &database.url)?),
+        Some(database) => Some(Serving::on_postgres(&binary, &database.url)?),
         None => {
             println!("PostgreSQL is not installed, and so not measured.");
             None
         }
+    };
+
+    let zenml = if options.vs_zenml {
+        let server = Server::theirs(&mut conformance::zenml_server()?)?;
+        Some(Serving::on_started("ZenML 0.98", server, &[])?)
+    } else {
+        None
     };
 
     let mut cases = vec![Case {
@@ -133,11 +144,19 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
         target: floor.target,
     }];
     for measured in &embedded {
-        cases.extend(measured.cases([0.9, 0.9, 0.35, 0.15]));
+        cases.extend(measured.cases([0.9, 0.9, 0.35, 0.15].map(Some)));
     }
     if let Some(measured) = &on_postgres {
         // The other kinds of load have no goal of their own there.
-        cases.extend(measured.cases([0.7, 0.7, 0.35, 0.15]).into_iter().take(2));
+        cases.extend(
+            measured
+                .cases([Some(0.7), Some(0.7), None, None])
+                .into_iter()
+                .take(2),
+        );
+    }
+    if let Some(measured) = &zenml {
+        cases.extend(measured.cases([None; 4]));
     }
     let mut rows: Vec<Row> = cases
         .iter()
@@ -154,7 +173,7 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
         }
     }
     table::print(&rows);
-    for measured in embedded.iter().chain(&on_postgres) {
+    for measured in embedded.iter().chain(&on_postgres).chain(&zenml) {
         measured.tell_the_rest()?;
     }
     Ok(())
@@ -170,8 +189,8 @@ fn one_round(load: &Load, case: &Case<'_>, seconds: u32) -> Result<Measured, Tas
     })
 }
 
-/// Our server on one database.
-struct Ours {
+/// A server on one database.
+struct Serving {
     database: &'static str,
     server: Server,
     credentials: Credentials,
@@ -198,7 +217,7 @@ const LISTINGS: &[(&str, &str)] = &[
     ),
 ];
 
-impl Ours {
+impl Serving {
     /// Makes a database, fills it if told to, and starts the server on it for the second time, as that is the start
     /// that operators wait for.
     fn on_sqlite(
@@ -249,7 +268,7 @@ impl Ours {
     }
 
     /// All kinds of load, with what each has to reach of the floor's requests per second.
-    fn cases(&self, goals: [f64; 4]) -> Vec<Case<'_>> {
+    fn cases(&self, goals: [Option<f64>; 4]) -> Vec<Case<'_>> {
         let (server, credentials) = (&self.server, &self.credentials);
         let [token, key, sign_in, device] = goals;
         let all = [
@@ -273,7 +292,7 @@ impl Ours {
         all.into_iter()
             .map(|(what, goal, target)| Case {
                 name: format!("{what} ({})", self.database),
-                goal: Some(goal),
+                goal,
                 program: &server.program,
                 target,
             })

@@ -10,6 +10,8 @@ use crate::run::succeed;
 /// A program in the background; it is ended when dropped.
 pub(super) struct Program {
     process: Child,
+    /// The process whose memory and time count.
+    measured: u32,
     output: BufReader<ChildStdout>,
 }
 
@@ -18,6 +20,7 @@ impl Program {
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let output = process.stdout.take().ok_or("a program without output")?;
         Ok(Self {
+            measured: process.id(),
             process,
             output: BufReader::new(output),
         })
@@ -32,9 +35,14 @@ impl Program {
         Ok(line.trim_end().to_owned())
     }
 
+    /// Counts another process's memory and time, which this one has started.
+    pub(super) fn measure(&mut self, process: u32) {
+        self.measured = process;
+    }
+
     /// How much memory it has of its own in RAM now, in MiB.
     pub(super) fn memory(&self) -> Result<f64, TaskError> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.measured))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib: f64 = line
             .and_then(|line| line.split_whitespace().next())
@@ -45,7 +53,7 @@ impl Program {
 
     /// How much of the processors' time it has taken so far, in seconds.
     pub(super) fn cpu(&self) -> Result<f64, TaskError> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.measured))?;
         // The name may hold anything, but ends with the last bracket.
         let (_, fields) = stat.rsplit_once(") ").ok_or("no stat")?;
         let ticks = |field: usize| -> Result<f64, TaskError> {
@@ -69,8 +77,12 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // When it has ended before, there is nothing to end.
-        let _ = self.process.kill();
+        // What serves others until its input ends has to tidy up; everything else is killed. When it has ended before,
+        // there is nothing to end.
+        drop(self.process.stdin.take());
+        if self.measured == self.process.id() {
+            let _ = self.process.kill();
+        }
         let _ = self.process.wait();
     }
 }

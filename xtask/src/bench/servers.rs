@@ -10,7 +10,8 @@ use super::program::{Program, free_address};
 use crate::TaskError;
 use crate::http::request;
 
-const PASSWORD: &str = "Bench-Passw0rd";
+/// The one that the conformance scripts give ZenML's server, too.
+const PASSWORD: &str = "zenml-Passw0rd";
 /// Any client will do; a machine keeps its id.
 const CLIENT: &str = "11111111-2222-4333-8444-555555555555";
 const CURRENT_USER: &str = "/api/v1/current-user";
@@ -76,6 +77,22 @@ impl Server {
         Ok(Self {
             program,
             address,
+            started_in: begun.elapsed(),
+        })
+    }
+
+    /// ZenML's own server, from the command that serves it.
+    pub(super) fn theirs(command: &mut Command) -> Result<Self, TaskError> {
+        let begun = Instant::now();
+        let mut program = Program::start(command)?;
+        let line = program.line()?;
+        let (address, process) = line
+            .split_once(' ')
+            .ok_or("ZenML's server does not say where it is")?;
+        program.measure(process.parse()?);
+        Ok(Self {
+            address: address.to_owned(),
+            program,
             started_in: begun.elapsed(),
         })
     }
