@@ -95,7 +95,7 @@ fn summary(times: &[(&str, Duration)]) {
 
 /// Installs the database servers that are missing, where there is apt-get and we may. The tests fail if one is missing
 /// still.
-fn install_databases() -> Result<(), TaskError> {
+pub(crate) fn install_databases() -> Result<(), TaskError> {
     let found = |program: &str| {
         ["/usr/sbin", "/usr/local/sbin"]
             .iter()

@@ -94,13 +94,26 @@ pub(crate) fn run(only: &[String], parts: &[Part]) -> Result<(), TaskError> {
 
 /// ZenML's newest server, in a process that prints `ADDRESS PID` and goes on until its standard input ends.
 pub(crate) fn zenml_server() -> Result<Command, TaskError> {
-    let python = python()?;
-    let scripts = scripts();
-    let newest = RELEASES.iter().find(|release| release.version == NEWEST);
-    let venv = install(&python, &scripts, newest.ok_or("there is no newest release")?)?;
-    let mut command = Command::new(python);
-    command.arg(scripts.join("served.py")).arg("--venv").arg(venv);
+    let mut command = Command::new(python()?);
+    command
+        .arg(scripts().join("served.py"))
+        .arg("--venv")
+        .arg(install_newest()?);
     Ok(command)
+}
+
+/// ZenML's newest command line, and its version.
+pub(crate) fn zenml_command_line() -> Result<(PathBuf, &'static str), TaskError> {
+    Ok((install_newest()?.join("bin").join("zenml"), NEWEST))
+}
+
+fn install_newest() -> Result<PathBuf, TaskError> {
+    let newest = RELEASES.iter().find(|release| release.version == NEWEST);
+    install(
+        &python()?,
+        &scripts(),
+        newest.ok_or("there is no newest release")?,
+    )
 }
 
 fn scripts() -> PathBuf {

@@ -38,6 +38,8 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Install the database servers that the tests run on, where they are missing
+    Databases,
     /// Play the whole mission with the real binaries, and show each step
     Demo,
     /// Check that no crate imports what its layer must not
@@ -70,6 +72,7 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Program::parse().task {
         Task::Test { arguments } => test::run(&arguments, test::Databases::Found),
+        Task::Databases => ci::install_databases(),
         Task::Demo => demo::run(),
         Task::Layers => layers::run(),
         Task::Generate { check } => generate::run(check),

@@ -9,6 +9,7 @@
     reason = "measuring time is what this is for; it decides nothing"
 )]
 
+mod commands;
 mod disk;
 mod load;
 mod program;
@@ -70,6 +71,7 @@ fn build() -> Result<PathBuf, TaskError> {
     let build = |arguments: &[&str]| succeed(cargo().args(["build", "--release"]).args(arguments));
     build(&["-p", "zenml-auth-server", "--bins", "--example", "floor"])?;
     build(&["-p", "zenml-auth-storage", "--example", "fill"])?;
+    build(&["-p", "zenml-auth-cli", "--bins"])?;
     let throwaway = ["--features", "databases", "--example", "throwaway_database"];
     build(&[&["-p", "zenml-auth-testkit"], throwaway.as_slice()].concat())?;
     Ok(target_dir().join("release"))
@@ -176,7 +178,20 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
     for measured in embedded.iter().chain(&on_postgres).chain(&zenml) {
         measured.tell_the_rest()?;
     }
-    Ok(())
+    let mut commands = embedded
+        .first()
+        .map(|serving| serving.commands(binaries, folder))
+        .unwrap_or_default();
+    if options.vs_zenml {
+        let (program, version) = conformance::zenml_command_line()?;
+        let mut command = Command::new(program);
+        command
+            .arg("version")
+            .env("ZENML_CONFIG_PATH", folder.join("zenml"))
+            .env("ZENML_ANALYTICS_OPT_IN", "false");
+        commands.push((format!("`zenml version` of ZenML {version}"), command));
+    }
+    commands::print(commands)
 }
 
 fn one_round(load: &Load, case: &Case<'_>, seconds: u32) -> Result<Measured, TaskError> {
@@ -295,6 +310,23 @@ impl Serving {
                 goal,
                 program: &server.program,
                 target,
+            })
+            .collect()
+    }
+
+    /// Commands of ours, against this server.
+    fn commands(&self, binaries: &Path, folder: &Path) -> Vec<(String, Command)> {
+        let zenml = binaries.join("zenml");
+        let all: [&[&str]; 3] = [
+            &["--version"],
+            &["status"],
+            &["service-account", "describe", "bench"],
+        ];
+        all.iter()
+            .map(|arguments| {
+                let (url, key) = (self.server.url(), self.credentials.api_key());
+                let command = commands::ours(&zenml, &folder.join("home"), &url, key, arguments);
+                (format!("`zenml {}`", arguments.join(" ")), command)
             })
             .collect()
     }

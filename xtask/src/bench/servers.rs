@@ -54,7 +54,17 @@ pub(super) struct Credentials {
     api_key: String,
 }
 
+impl Credentials {
+    pub(super) fn api_key(&self) -> &str {
+        &self.api_key
+    }
+}
+
 impl Server {
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
     /// Starts it on a data folder or another database, with whatever else is set, and waits for its first answer.
     pub(super) fn start(binary: &Path, settings: &[&str]) -> Result<Self, TaskError> {
         let address = free_address()?;
