@@ -66,14 +66,18 @@ pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
     measured
 }
 
-/// Builds what is measured, as it is released, and gives the folder it is in.
+/// Builds what is measured, as it is released, and gives the folder it is in. All at once: with other features, the
+/// same crates would be built again.
 fn build() -> Result<PathBuf, TaskError> {
-    let build = |arguments: &[&str]| succeed(cargo().args(["build", "--release"]).args(arguments));
-    build(&["-p", "zenml-auth-server", "--bins", "--example", "floor"])?;
-    build(&["-p", "zenml-auth-storage", "--example", "fill"])?;
-    build(&["-p", "zenml-auth-cli", "--bins"])?;
-    let throwaway = ["--features", "databases", "--example", "throwaway_database"];
-    build(&[&["-p", "zenml-auth-testkit"], throwaway.as_slice()].concat())?;
+    let all = [
+        "build",
+        "--release",
+        "--workspace",
+        "--all-features",
+        "--bins",
+        "--examples",
+    ];
+    succeed(cargo().args(all))?;
     Ok(target_dir().join("release"))
 }
 
