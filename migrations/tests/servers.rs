@@ -66,7 +66,7 @@ async fn a_newer_database_is_left_alone(kind: Kind) {
     assert_eq!(schema(&db).await, before);
     // Whoever was refused has let others have the lock.
     execute(&db, "DELETE FROM migrations WHERE version = 'm9999_future'").await;
-    assert_eq!(up(&db).await.unwrap(), ["m0006_revocations"]);
+    assert_eq!(up(&db).await.unwrap(), [all().pop().unwrap()]);
 }
 
 async fn what_was_interrupted_goes_on(kind: Kind) {

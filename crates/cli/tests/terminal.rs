@@ -13,7 +13,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use pty_process::{Pty, Size};
-use rustix::termios::LocalModes;
+use rustix::termios::{LocalModes, OptionalActions};
 use serde_json::{Value, json};
 use support::{World, recorded};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -36,6 +36,10 @@ impl Terminal {
         let line = line.replace("[url]", &world.url);
         let (pty, pts) = pty_process::open().unwrap();
         pty.resize(Size::new(50, 100)).unwrap();
+        // Else the terminal forgets, a moment after Ctrl-C, what was written and not read yet: also the last words.
+        let mut modes = rustix::termios::tcgetattr(&pty).unwrap();
+        modes.local_modes |= LocalModes::NOFLSH;
+        rustix::termios::tcsetattr(&pty, OptionalActions::Now, &modes).unwrap();
         let child = pty_process::Command::new(env!("CARGO_BIN_EXE_zenml"))
             .args(line.split_ascii_whitespace())
             .env_clear()
