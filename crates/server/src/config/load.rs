@@ -23,8 +23,8 @@ const PARALLEL_PASSWORD_CHECKS: (u32, u32) = (1, 256);
 /// The embedded database's file in the data folder.
 const DATABASE_FILE: &str = "zenml-auth.db";
 
-/// What to log unless told otherwise; what migrations do is said in our own words.
-const DEFAULT_FILTER: &str = "info,sea_orm_migration=warn";
+/// What to log unless told otherwise; what migrations do is said in our own words, without the database's remarks.
+const DEFAULT_FILTER: &str = "info,sea_orm_migration=warn,sqlx=warn";
 
 /// Why the settings can't be used.
 #[derive(Debug, thiserror::Error)]
