@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &[String], databases: Databases) -> Result<(), Task
     command.args(["test", "--all-features"]);
     command.env(Report::VARIABLE, &report.path);
     if databases == Databases::All {
-        command.env("ZENML_AUTH_TEST_DATABASES", "all");
+        command.env("TEST_DATABASES", "all");
     }
     if arguments.is_empty() {
         command.arg("--workspace");
@@ -55,7 +55,7 @@ struct Report {
 }
 
 impl Report {
-    const VARIABLE: &str = "ZENML_AUTH_TEST_REPORT";
+    const VARIABLE: &str = "TEST_DATABASES_REPORT";
 
     fn begin() -> Result<Self, TaskError> {
         let folder = target_dir();

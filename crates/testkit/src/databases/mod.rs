@@ -4,8 +4,8 @@
 //! that a test may stop and start. A server listens on a free port of the loopback interface, keeps its files in a
 //! temporary folder, and ends with the program that started it, however that ends.
 //!
-//! Where a database is not installed, its tests say so and do nothing. `ZENML_AUTH_TEST_DATABASES=all` makes that an
-//! error instead, and `none` leaves all database servers out. `ZENML_AUTH_TEST_REPORT` names a file to which each program
+//! Where a database is not installed, its tests say so and do nothing. `TEST_DATABASES=all` makes that an
+//! error instead, and `none` leaves all database servers out. `TEST_DATABASES_REPORT` names a file to which each program
 //! adds which databases it ran on, and which it did not find.
 
 mod mysql;
@@ -335,10 +335,10 @@ pub async fn fresh(kind: Kind) -> Option<TestDatabase> {
 
 /// A server for one test alone, or `None` if it is not installed.
 pub async fn own_server(kind: Kind) -> Option<Arc<Server>> {
-    let wanted = std::env::var("ZENML_AUTH_TEST_DATABASES").unwrap_or_default();
+    let wanted = std::env::var("TEST_DATABASES").unwrap_or_default();
     assert!(
         matches!(wanted.as_str(), "" | "all" | "none"),
-        "ZENML_AUTH_TEST_DATABASES is \"all\", \"none\" or not set"
+        "TEST_DATABASES is \"all\", \"none\" or not set"
     );
     let programs = if wanted == "none" { None } else { kind.programs() };
     let Some(programs) = programs else {
@@ -354,7 +354,7 @@ pub async fn own_server(kind: Kind) -> Option<Arc<Server>> {
 
 /// Adds a line to the report, if one is wanted. Several programs may do so at the same time.
 fn report(line: &str) {
-    if let Some(path) = std::env::var_os("ZENML_AUTH_TEST_REPORT") {
+    if let Some(path) = std::env::var_os("TEST_DATABASES_REPORT") {
         let mut file = std::fs::File::options()
             .append(true)
             .create(true)
