@@ -21,6 +21,7 @@ mod m0004_service_accounts;
 mod m0005_audit_events;
 mod m0006_revocations;
 mod m0007_uses;
+mod m0008_device_codes;
 mod run;
 
 pub use run::{MigrationError, Status, Step, down, status, up};
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_audit_events::Migration),
             Box::new(m0006_revocations::Migration),
             Box::new(m0007_uses::Migration),
+            Box::new(m0008_device_codes::Migration),
         ]
     }
 

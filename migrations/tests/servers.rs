@@ -166,7 +166,6 @@ async fn look_ups_and_listings_have_their_indexes(kind: Kind) {
         "audit_events_target target_id,created,id",
         "device_grants_approved_by approved_by",
         "device_grants_client client_id",
-        "device_grants_device_code device_code",
         "device_grants_expires expires",
         "device_grants_user_code user_code",
         "devices_client client_id,user_id",

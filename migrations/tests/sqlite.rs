@@ -11,7 +11,7 @@
 use sea_orm_migration::sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use zenml_auth_migrations::{MigrationError, down, status, up};
 
-const ALL: [&str; 7] = [
+const ALL: [&str; 8] = [
     "m0001_server",
     "m0002_users",
     "m0003_devices",
@@ -19,6 +19,7 @@ const ALL: [&str; 7] = [
     "m0005_audit_events",
     "m0006_revocations",
     "m0007_uses",
+    "m0008_device_codes",
 ];
 
 async fn in_memory() -> DatabaseConnection {
@@ -193,7 +194,6 @@ async fn look_ups_and_listings_use_indexes() {
         "SELECT COUNT(*) FROM users WHERE is_admin = 1 AND active = 1 AND password IS NOT NULL",
         "SELECT * FROM sessions WHERE cookie = x'00'",
         "SELECT id FROM sessions WHERE expires < 0 ORDER BY expires LIMIT 20",
-        "SELECT * FROM device_grants WHERE device_code = x'00'",
         "SELECT * FROM device_grants WHERE user_code = x'00'",
         "SELECT id FROM device_grants WHERE client_id = x'00' LIMIT 1",
         "SELECT id FROM device_grants WHERE expires < 0 ORDER BY expires LIMIT 20",

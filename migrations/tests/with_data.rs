@@ -129,6 +129,8 @@ fn rows_of(db: &DatabaseConnection, migration: &str) -> Vec<String> {
                 id(31)
             ),
         ],
+        // It only takes an index away.
+        "m0008_device_codes" => Vec::new(),
         other => panic!("say here what is in the tables of {other}"),
     }
 }

@@ -9,46 +9,11 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{World, recorded};
-
-const DEVICE: &str = "2efa1441-60a3-462a-9644-ac74f84d8518";
-const ACCOUNT: &str = "4dd61a55-b8c9-4214-b613-292d167af1bc";
-const KEY: &str = "4b0a1264-e361-4edc-8705-1f0c3ff1f13b";
-const USER: &str = "69a3daa3-9dd1-4539-b832-e88ccd0393b7";
-
-fn page(items: &[Value]) -> (u16, Value) {
-    (
-        200,
-        json!({"index": 1, "max_size": 20, "total_pages": 1, "total": items.len(), "items": items}),
-    )
-}
-
-async fn with_devices() -> World {
-    let world = World::connected().await;
-    world.on("GET /api/v1/devices", recorded("devices, hydrated"));
-    world.on(&format!("GET /api/v1/devices/{DEVICE}"), recorded("device"));
-    world
-}
-
-async fn with_keys() -> World {
-    let world = World::connected().await;
-    let account = format!("/api/v1/service_accounts/{ACCOUNT}");
-    world.on(
-        "GET /api/v1/service_accounts",
-        recorded("service accounts by name"),
-    );
-    world.on(&format!("GET {account}"), recorded("service account by id"));
-    world.on(&format!("GET {account}/api_keys"), recorded("api keys, hydrated"));
-    world.on(
-        &format!("GET {account}/api_keys/{KEY}"),
-        recorded("api key by id"),
-    );
-    world
-}
+use support::{ACCOUNT, DEVICE, KEY, USER, World, page, recorded};
 
 #[tokio::test]
 async fn devices_are_listed_in_every_form() {
-    let world = with_devices().await;
+    let world = World::with_devices().await;
     assert_run!("device-list", world.run("device list").await);
     assert_run!("device-list-json", world.run("device list -o json").await);
     assert_run!(
@@ -71,7 +36,7 @@ async fn devices_are_listed_in_every_form() {
 
 #[tokio::test]
 async fn filters_are_passed_on_as_they_are_typed() {
-    let world = with_devices().await;
+    let world = World::with_devices().await;
     let filters = "--status active --status notequals:locked --trusted_device true";
     world
         .run(&format!(
@@ -90,7 +55,7 @@ async fn filters_are_passed_on_as_they_are_typed() {
 
 #[tokio::test]
 async fn moments_and_lists_are_sent_as_every_server_reads_them() {
-    let world = with_devices().await;
+    let world = World::with_devices().await;
     world
         .run("device list --created gt:2026-11-23 --status oneof:active,locked")
         .await;
@@ -105,7 +70,7 @@ async fn moments_and_lists_are_sent_as_every_server_reads_them() {
 
 #[tokio::test]
 async fn a_filter_that_an_old_server_would_misunderstand_is_refused() {
-    let world = with_devices().await;
+    let world = World::with_devices().await;
     let (_, mut info) = recorded("server info, unauthenticated");
     info["version"] = json!("0.58.2");
     world
@@ -119,7 +84,7 @@ async fn a_filter_that_an_old_server_would_misunderstand_is_refused() {
 
 #[tokio::test]
 async fn an_order_that_is_none_is_refused() {
-    let world = with_devices().await;
+    let world = World::with_devices().await;
     assert_run!(
         "list-no-order",
         world.run("device list --sort-by sideways:id").await
@@ -129,7 +94,7 @@ async fn an_order_that_is_none_is_refused() {
 
 #[tokio::test]
 async fn a_filter_that_the_server_would_ignore_is_refused() {
-    let world = with_devices().await;
+    let world = World::with_devices().await;
     assert_run!(
         "device-list-by-hostname-zenml",
         world.run("device list --hostname startswith:lap").await
@@ -178,7 +143,7 @@ async fn pages_are_counted() {
 
 #[tokio::test]
 async fn a_device_is_described() {
-    let world = with_devices().await;
+    let world = World::with_devices().await;
     assert_run!("device-describe", world.run("device describe 2efa").await);
     assert_run!(
         "device-describe-json",
@@ -188,7 +153,7 @@ async fn a_device_is_described() {
 
 #[tokio::test]
 async fn devices_are_locked_unlocked_and_deleted() {
-    let world = with_devices().await;
+    let world = World::with_devices().await;
     let route = format!("/api/v1/devices/{DEVICE}");
     world
         .on(&format!("PUT {route}"), recorded("lock device"))
@@ -237,7 +202,7 @@ async fn what_a_device_says_of_itself_cannot_steer_the_terminal() {
 
 #[tokio::test]
 async fn service_accounts_are_managed() {
-    let world = with_keys().await;
+    let world = World::with_keys().await;
     let route = format!("/api/v1/service_accounts/{ACCOUNT}");
     world.on(
         "POST /api/v1/service_accounts",
@@ -327,7 +292,7 @@ async fn a_name_that_is_taken_or_none() {
 
 #[tokio::test]
 async fn api_keys_are_managed() {
-    let world = with_keys().await;
+    let world = World::with_keys().await;
     let route = format!("/api/v1/service_accounts/{ACCOUNT}/api_keys");
     world.on(&format!("POST {route}"), recorded("create api key"));
     world.on(&format!("PUT {route}/{KEY}"), recorded("deactivate api key"));
@@ -400,7 +365,7 @@ async fn api_keys_are_managed() {
 
 #[tokio::test]
 async fn a_key_goes_where_it_is_sent() {
-    let world = with_keys().await;
+    let world = World::with_keys().await;
     let route = format!("/api/v1/service_accounts/{ACCOUNT}/api_keys");
     world.on(&format!("POST {route}"), recorded("create api key"));
     let ended = world
@@ -439,7 +404,7 @@ async fn a_key_goes_where_it_is_sent() {
 
 #[tokio::test]
 async fn a_server_that_keeps_no_full_name_is_told_of() {
-    let world = with_keys().await;
+    let world = World::with_keys().await;
     world.on(
         "POST /api/v1/service_accounts",
         recorded("create service account"),
@@ -578,7 +543,7 @@ async fn a_server_that_fails() {
 
 #[tokio::test]
 async fn the_traffic_is_shown_without_secrets() {
-    let world = with_keys().await;
+    let world = World::with_keys().await;
     let route = format!("/api/v1/service_accounts/{ACCOUNT}/api_keys");
     world.on(&format!("POST {route}"), recorded("create api key"));
     let ended = world
@@ -646,7 +611,7 @@ fn told(world: &World, answers: &[&[(&str, &str, &str)]]) {
 }
 
 async fn with_rotation() -> World {
-    let world = with_keys().await;
+    let world = World::with_keys().await;
     let route = format!("PUT /api/v1/service_accounts/{ACCOUNT}/api_keys/{KEY}/rotate");
     world.on(&route, recorded("rotate with retention"));
     world
@@ -720,7 +685,7 @@ async fn a_wait_that_makes_no_sense_rotates_nothing() {
 
 #[tokio::test]
 async fn where_nobody_can_be_asked_nothing_is_done() {
-    let world = with_keys().await;
+    let world = World::with_keys().await;
     let ended = world
         .run("service-account api-key ci-71c157 delete default --color always")
         .await;
@@ -750,7 +715,7 @@ async fn a_key_that_cannot_be_kept_is_shown() {
 
 #[tokio::test]
 async fn colours_are_for_those_who_want_them() {
-    let world = with_devices().await;
+    let world = World::with_devices().await;
     assert!(!world.run("device list").await.stdout.contains('\u{1b}'));
     assert!(
         world

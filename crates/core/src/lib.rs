@@ -36,6 +36,7 @@
 //! ```
 
 pub mod caller;
+pub mod device_code;
 pub mod epoch_log;
 mod identities;
 pub mod lookup;

@@ -15,9 +15,9 @@ const KEYS_EVERY: Duration = Duration::from_secs(60);
 /// How often what has ended is cleaned away.
 const TIDY_EVERY: Duration = Duration::from_secs(30);
 /// How many rows of a kind are cleaned away at a time, so that nobody waits for it.
-const TIDY_BATCH: u32 = 500;
+const TIDY_BATCH: u32 = 100;
 /// How long others have the database to themselves before the next batch.
-const TIDY_PAUSE: Duration = Duration::from_millis(50);
+const TIDY_PAUSE: Duration = Duration::from_millis(25);
 
 /// The jobs that run until the server is told to stop.
 pub struct Jobs {

@@ -3,12 +3,15 @@
 //! `fill FILE live NUMBER` adds that many devices and API keys: a hundred for each of many users and service accounts,
 //! and a hundred devices for the first user. Nobody can get in with any of them.
 //!
-//! `fill FILE ended NUMBER` adds that many requests of machines and sign-ins that have ended long ago.
+//! `fill FILE ended NUMBER` adds that many requests of machines and sign-ins that have ended long ago, and
+//! `fill FILE left` prints how many of them are left.
+
+#![allow(clippy::print_stdout, reason = "it is what one of its commands is for")]
 
 use std::env::args;
 use std::path::PathBuf;
 
-use zenml_auth_storage::sea_orm::ConnectionTrait as _;
+use zenml_auth_storage::sea_orm::{ConnectionTrait as _, Statement};
 use zenml_auth_storage::{ConnectOptions, SqlStore};
 
 /// How many devices a user has, and how many keys a service account.
@@ -16,12 +19,13 @@ const EACH: u32 = 100;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const USAGE: &str = "usage: fill FILE live|ended NUMBER";
+    const USAGE: &str = "usage: fill FILE live|ended NUMBER, or fill FILE left";
     let file: PathBuf = args().nth(1).ok_or(USAGE)?.into();
-    let number: u32 = args().nth(3).ok_or(USAGE)?.parse()?;
+    let number = || -> Result<u32, Box<dyn std::error::Error>> { Ok(args().nth(3).ok_or(USAGE)?.parse()?) };
     let statements = match args().nth(2).as_deref() {
-        Some("live") => live(number),
-        Some("ended") => ended(number),
+        Some("live") => live(number()?),
+        Some("ended") => ended(number()?),
+        Some("left") => Vec::new(),
         _ => return Err(USAGE.into()),
     };
 
@@ -31,6 +35,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     store.check_schema().await?;
     for statement in statements {
         store.connection().execute_unprepared(&statement).await?;
+    }
+    if args().nth(2).as_deref() == Some("left") {
+        println!("{}", left(&store).await?);
     }
     store.close().await?;
     Ok(())
@@ -64,6 +71,17 @@ fn ended(number: u32) -> Vec<String> {
              FROM n"
         ),
     ]
+}
+
+/// How many requests and sign-ins there are that have ended long ago.
+async fn left(store: &SqlStore) -> Result<i64, Box<dyn std::error::Error>> {
+    let db = store.connection();
+    let count = "SELECT (SELECT COUNT(*) FROM device_grants WHERE expires < 1700000000000000) \
+                 + (SELECT COUNT(*) FROM sessions WHERE expires < 1700000000000000) AS number";
+    let row = db
+        .query_one_raw(Statement::from_string(db.get_database_backend(), count))
+        .await?;
+    Ok(row.ok_or("no count")?.try_get("", "number")?)
 }
 
 fn live(number: u32) -> Vec<String> {

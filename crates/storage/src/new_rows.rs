@@ -9,9 +9,12 @@ use zenml_auth_core::ports::{Change, ChangeSet, CommitError};
 use crate::commit::Writer;
 use crate::entities::{audit_event, device_grant, session};
 
-/// The most rows in one statement. It is a power of two, as are all smaller numbers of rows that are used: so there are
-/// few different statements, and each is prepared once.
+/// The most rows in one statement. Each smaller number of rows is a statement of its own, and is prepared once:
+/// connections that write keep [`STATEMENTS`] of them.
 const LARGEST_STATEMENT: usize = 64;
+
+/// How many different statements this file makes, with some room for those of others.
+pub(crate) const STATEMENTS: usize = 3 * LARGEST_STATEMENT + 100;
 
 /// The new rows of several sets of changes.
 pub(crate) struct NewRows {
@@ -54,8 +57,7 @@ where
     E::Model: IntoActiveModel<E::ActiveModel>,
 {
     while !rows.is_empty() {
-        let largest_power = 1_usize << rows.len().ilog2();
-        let rest = rows.split_off(largest_power.min(LARGEST_STATEMENT));
+        let rest = rows.split_off(rows.len().min(LARGEST_STATEMENT));
         writer.insert_many::<E>(rows).await?;
         rows = rest;
     }

@@ -354,12 +354,6 @@ impl Store for SqlStore {
         self.by_id::<device_grant::Entity, _>(id.as_uuid()).await
     }
 
-    async fn grant_by_device_code(&self, code: &SecretHash) -> Result<Option<DeviceGrant>, StoreError> {
-        let code = SecretBytes::from(code.as_bytes());
-        self.one(device_grant::Entity::find().filter(device_grant::Column::DeviceCode.eq(code)))
-            .await
-    }
-
     async fn grant_by_user_code(&self, code: &CodeMac) -> Result<Option<DeviceGrant>, StoreError> {
         let code = SecretBytes::from(code.as_bytes());
         self.one(device_grant::Entity::find().filter(device_grant::Column::UserCode.eq(code)))

@@ -286,10 +286,6 @@ impl Cast {
             all.push(format!("{:?}", store.grant(grant.id).await.unwrap()));
             all.push(format!(
                 "{:?}",
-                store.grant_by_device_code(&grant.device_code).await.unwrap()
-            ));
-            all.push(format!(
-                "{:?}",
                 store.grant_by_user_code(&grant.user_code).await.unwrap()
             ));
         }

@@ -18,7 +18,8 @@ pub(super) fn print(commands: Vec<(String, Command)>) -> Result<(), TaskError> {
         Command::new("true"),
     );
     for (name, mut command) in std::iter::once(nothing).chain(commands) {
-        println!("  {}  {name}", table::time(time(&mut command)?));
+        let took = time(&mut command).map_err(|error| format!("{name}: {error}"))?;
+        println!("  {}  {name}", table::time(took));
     }
     Ok(())
 }
@@ -34,7 +35,7 @@ fn time(command: &mut Command) -> Result<Duration, TaskError> {
         let status = command.status()?;
         times.push(begun.elapsed());
         if !status.success() {
-            return Err(format!("{command:?} failed ({status})").into());
+            return Err(format!("it failed ({status})").into());
         }
     }
     times.sort_unstable();

@@ -29,7 +29,7 @@ use self::servers::{Credentials, Floor, Server};
 use self::table::{Measured, Row};
 use crate::TaskError;
 use crate::conformance;
-use crate::run::{cargo, succeed, target_dir};
+use crate::run::{cargo, output, succeed, target_dir};
 
 /// How many devices and how many API keys the large database holds, and how many requests and sign-ins the one that
 /// has to be tidied up.
@@ -102,6 +102,8 @@ impl Throwaway {
 /// One program under one kind of load.
 struct Case<'a> {
     name: String,
+    /// Beside which of the cases it is seen.
+    beside: usize,
     goal: Option<f64>,
     program: &'a Program,
     target: Target,
@@ -113,20 +115,17 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
         table::time(disk::sync(folder)?)
     );
     let binary = binaries.join("zenml-auth-server");
+    let fill = Fill(binaries.join("examples").join("fill"));
     let floor = Floor::start(&binaries.join("examples").join("floor"))?;
 
-    let make = |database, name, fill| Serving::on_sqlite(database, &binary, &folder.join(name), fill);
-    let mut embedded = vec![make("SQLite", "small", None)?];
-    if !options.small {
-        let fill = Fill(binaries.join("examples").join("fill"));
-        embedded.push(make("SQLite, a million of each", "many", Some((&fill, "live")))?);
-        embedded.push(make(
-            "SQLite, tidying a million up",
-            "ended",
-            Some((&fill, "ended")),
-        )?);
-    }
-
+    let small = Serving::on_sqlite("SQLite", &binary, &folder.join("small"), None)?;
+    let large = if options.small {
+        None
+    } else {
+        let name = "SQLite, a million of each, beside the small one";
+        let content = Some((&fill, "live"));
+        Some(Serving::on_sqlite(name, &binary, &folder.join("large"), content)?)
+    };
     let postgres = Throwaway::start(binaries, "postgres")?;
     let on_postgres = match &postgres {
         Some(database) => Some(Serving::on_postgres(&binary, &database.url)?),
@@ -135,7 +134,6 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
             None
         }
     };
-
     let zenml = if options.vs_zenml {
         let server = Server::theirs(&mut conformance::zenml_server()?)?;
         Some(Serving::on_started("ZenML 0.98", server, &[])?)
@@ -143,31 +141,61 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
         None
     };
 
-    let mut cases = vec![Case {
+    let mut cases = vec![floor_case(&floor)];
+    cases.extend(small.cases(GOALS.map(Some)));
+    if let Some(large) = &large {
+        // Each beside the same one of the small database.
+        let beside_small = large.cases([Some(0.9); 4]).into_iter().enumerate();
+        cases.extend(beside_small.map(|(index, case)| Case {
+            beside: index + 1,
+            ..case
+        }));
+    }
+    if let Some(serving) = &on_postgres {
+        // The other kinds of load have no goal of their own there.
+        let requests = serving.cases([Some(0.7), Some(0.7), None, None]);
+        cases.extend(requests.into_iter().take(2));
+    }
+    if let Some(serving) = &zenml {
+        cases.extend(serving.cases([None; 4]));
+    }
+    table::print(&rounds(options, load, &cases)?);
+    for serving in std::iter::once(&small)
+        .chain(&large)
+        .chain(&on_postgres)
+        .chain(&zenml)
+    {
+        serving.tell_the_rest()?;
+    }
+    print_commands(options, &small, binaries, folder)?;
+    if options.small {
+        return Ok(());
+    }
+    // Alone, as it keeps the processors and the disk busy.
+    drop((large, on_postgres, zenml));
+    tidying_up(options, load, &binary, &fill, (&floor, folder))
+}
+
+fn floor_case(floor: &Floor) -> Case<'_> {
+    Case {
         name: "floor".to_owned(),
+        beside: 0,
         goal: None,
         program: &floor.program,
-        target: floor.target,
-    }];
-    for measured in &embedded {
-        cases.extend(measured.cases([0.9, 0.9, 0.35, 0.15].map(Some)));
+        target: floor.target.clone(),
     }
-    if let Some(measured) = &on_postgres {
-        // The other kinds of load have no goal of their own there.
-        cases.extend(
-            measured
-                .cases([Some(0.7), Some(0.7), None, None])
-                .into_iter()
-                .take(2),
-        );
-    }
-    if let Some(measured) = &zenml {
-        cases.extend(measured.cases([None; 4]));
-    }
+}
+
+/// What each kind of load on SQLite has to reach of the floor.
+const GOALS: [f64; 4] = [0.9, 0.9, 0.35, 0.15];
+
+/// Lets the programs take turns.
+fn rounds(options: &Options, load: &Load, cases: &[Case<'_>]) -> Result<Vec<Row>, TaskError> {
     let mut rows: Vec<Row> = cases
         .iter()
         .map(|case| Row {
             name: case.name.clone(),
+            beside: case.beside,
             goal: case.goal,
             rounds: Vec::new(),
         })
@@ -178,14 +206,36 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
             row.rounds.push(one_round(load, case, options.seconds)?);
         }
     }
+    Ok(rows)
+}
+
+/// The same load while the server tidies up a million requests and a million sign-ins that have ended.
+fn tidying_up(
+    options: &Options,
+    load: &Load,
+    binary: &Path,
+    fill: &Fill,
+    (floor, folder): (&Floor, &Path),
+) -> Result<(), TaskError> {
+    let folder = folder.join("ended");
+    let serving = Serving::on_sqlite("SQLite, tidying up", binary, &folder, Some((fill, "ended")))?;
+    let mut cases = vec![floor_case(floor)];
+    cases.extend(serving.cases([None; 4]));
+    let before = fill.left(&folder)?;
+    let rows = rounds(options, load, &cases)?;
+    let after = fill.left(&folder)?;
     table::print(&rows);
-    for measured in embedded.iter().chain(&on_postgres).chain(&zenml) {
-        measured.tell_the_rest()?;
-    }
-    let mut commands = embedded
-        .first()
-        .map(|serving| serving.commands(binaries, folder))
-        .unwrap_or_default();
+    println!("\nOf what had ended, {before} were left before these rounds, and {after} after them.");
+    Ok(())
+}
+
+fn print_commands(
+    options: &Options,
+    serving: &Serving,
+    binaries: &Path,
+    folder: &Path,
+) -> Result<(), TaskError> {
+    let mut commands = serving.commands(binaries, folder);
     if options.vs_zenml {
         let (program, version) = conformance::zenml_command_line()?;
         let mut command = Command::new(program);
@@ -220,6 +270,25 @@ struct Serving {
 /// Fills databases: `crates/storage/examples/fill.rs`.
 struct Fill(PathBuf);
 
+impl Fill {
+    fn add(&self, folder: &Path, kind: &str) -> Result<(), TaskError> {
+        succeed(
+            Command::new(&self.0)
+                .arg(folder.join(DATABASE))
+                .args([kind, &MANY.to_string()]),
+        )
+    }
+
+    /// How many of what had ended are still there.
+    fn left(&self, folder: &Path) -> Result<u64, TaskError> {
+        let left = output(Command::new(&self.0).arg(folder.join(DATABASE)).arg("left"))?;
+        Ok(left.trim().parse()?)
+    }
+}
+
+/// The database in a data folder.
+const DATABASE: &str = "zenml-auth.db";
+
 /// Filtered, sorted pages of the large database.
 const LISTINGS: &[(&str, &str)] = &[
     (
@@ -248,13 +317,9 @@ impl Serving {
         let folder_text = folder.to_str().ok_or("the target folder's name is no UTF-8")?;
         let settings = ["--data-dir", folder_text, "--log-filter", "warn"];
         Server::start(binary, &settings)?.program.terminate()?;
-        if let Some((Fill(fill), kind)) = fill {
+        if let Some((fill, kind)) = fill {
             println!("Filling a database ({database}) …");
-            succeed(
-                Command::new(fill)
-                    .arg(folder.join("zenml-auth.db"))
-                    .args([kind, &MANY.to_string()]),
-            )?;
+            fill.add(folder, kind)?;
         }
         let listings = match fill {
             Some((_, "live")) => LISTINGS,
@@ -311,6 +376,7 @@ impl Serving {
         all.into_iter()
             .map(|(what, goal, target)| Case {
                 name: format!("{what} ({})", self.database),
+                beside: 0,
                 goal,
                 program: &server.program,
                 target,
@@ -321,11 +387,7 @@ impl Serving {
     /// Commands of ours, against this server.
     fn commands(&self, binaries: &Path, folder: &Path) -> Vec<(String, Command)> {
         let zenml = binaries.join("zenml");
-        let all: [&[&str]; 3] = [
-            &["--version"],
-            &["status"],
-            &["service-account", "describe", "bench"],
-        ];
+        let all: [&[&str]; 3] = [&["--version"], &["status"], &["device", "list"]];
         all.iter()
             .map(|arguments| {
                 let (url, key) = (self.server.url(), self.credentials.api_key());

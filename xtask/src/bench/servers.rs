@@ -142,12 +142,12 @@ impl Server {
             .succeed()?
             .text("/access_token")?;
 
-        // It may be there from before, while the key never is.
-        at("POST", "/api/v1/service_accounts")
+        let account = at("POST", "/api/v1/service_accounts")
             .bearer(&administrator)
             .json(&r#"{"name": "bench", "active": true}"#)
-            .send()?;
-        let api_key = at("POST", "/api/v1/service_accounts/bench/api_keys")
+            .succeed()?
+            .text("/id")?;
+        let api_key = at("POST", &format!("/api/v1/service_accounts/{account}/api_keys"))
             .bearer(&administrator)
             .json(&format_args!(r#"{{"name": "{}"}}"#, self.program.id()))
             .succeed()?

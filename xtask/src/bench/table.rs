@@ -17,30 +17,40 @@ pub(super) struct Measured {
 /// All rounds of one kind of load.
 pub(super) struct Row {
     pub(super) name: String,
-    /// Which part of the floor's requests per second it has to reach at least, if that was set.
+    /// Beside which row it is seen; the floor is the first one.
+    pub(super) beside: usize,
+    /// Which part of that row's requests per second it has to reach at least, if that was set.
     pub(super) goal: Option<f64>,
     pub(super) rounds: Vec<Measured>,
 }
 
-/// Prints the rows, each beside the floor, which comes first. Every number is the one in the middle of all rounds;
-/// ratios are taken within a round, so that what else the machine did at the time weighs on both sides.
+/// Prints the rows. Every number is the one in the middle of all rounds; ratios are taken within a round, so that what
+/// else the machine did at the time weighs on both sides.
 pub(super) fn print(rows: &[Row]) {
-    let Some(floor) = rows.first() else { return };
     println!(
-        "\n{:<44} {:>9} {:>6} {:>6} {:>9} {:>9} {:>9} {:>8}",
-        "", "requests/s", "ratio", "goal", "p50", "p99", "CPU", "memory"
+        "\n{:<60} {:>9} {:>7} {:>6} {:>9} {:>9} {:>9} {:>9} {:>8}",
+        "", "requests/s", "ratio", "goal", "p50", "p99", "slowest", "CPU", "memory"
     );
     for row in rows {
-        let ratios = row.rounds.iter().zip(&floor.rounds);
-        let ratio = middle(ratios.map(|(own, floor)| own.burst.per_second / floor.burst.per_second));
+        let Some(beside) = rows.get(row.beside) else {
+            continue;
+        };
+        let ratios = row.rounds.iter().zip(&beside.rounds);
+        let ratio = middle(ratios.map(|(own, other)| own.burst.per_second / other.burst.per_second));
+        let ratio = if ratio < 0.01 {
+            format!("{ratio:.5}")
+        } else {
+            format!("{ratio:.2}")
+        };
         let goal = row.goal.map_or_else(String::new, |goal| format!("{goal:.2}"));
         let of = |value: fn(&Measured) -> f64| middle(row.rounds.iter().map(value));
         println!(
-            "{:<44} {:>9.0} {ratio:>6.2} {goal:>6} {:>9} {:>9} {:>6.1} µs {:>4.0} MiB",
+            "{:<60} {:>9.0} {ratio:>7} {goal:>6} {:>9} {:>9} {:>9} {:>6.1} µs {:>4.0} MiB",
             row.name,
             of(|measured| measured.burst.per_second),
             shown(of(|measured| measured.burst.p50.as_secs_f64())),
             shown(of(|measured| measured.burst.p99.as_secs_f64())),
+            shown(of(|measured| measured.burst.slowest.as_secs_f64())),
             of(|measured| measured.cpu * 1e6),
             of(|measured| measured.memory),
         );

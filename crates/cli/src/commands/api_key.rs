@@ -158,6 +158,8 @@ pub(crate) struct UpdateArgs {
     /// Whether it may be used
     #[arg(long, value_name = "BOOL", value_parser = clap::builder::BoolishValueParser::new(), hide_possible_values = true)]
     active: Option<bool>,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -408,7 +410,7 @@ impl Keys<'_> {
             None => "",
         };
         ui::talk(&format!("Updated {}{state}.", self.called(&key.name)));
-        Ok(())
+        output::changed(&key.record(), args.output.output)
     }
 
     async fn rotate(&self, args: &RotateArgs) -> Result<(), CliError> {

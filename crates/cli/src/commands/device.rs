@@ -111,6 +111,8 @@ pub(crate) struct IdArgs {
     /// The device's id, or the beginning of it
     #[arg(value_name = "ID")]
     id: String,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -237,8 +239,8 @@ pub(crate) async fn run(context: &Context, command: DeviceCommand) -> Result<(),
                 args.output.output,
             )
         }
-        DeviceCommand::Lock(args) => set_locked(&session, &args.id, true).await,
-        DeviceCommand::Unlock(args) => set_locked(&session, &args.id, false).await,
+        DeviceCommand::Lock(args) => set_locked(&session, &args, true).await,
+        DeviceCommand::Unlock(args) => set_locked(&session, &args, false).await,
         DeviceCommand::Delete(args) => delete(&session, &args).await,
     }
 }
@@ -304,8 +306,8 @@ fn called(device: &DeviceResponse) -> String {
     }
 }
 
-async fn set_locked(session: &Session<'_>, id: &str, locked: bool) -> Result<(), CliError> {
-    let device = find(session, id).await?;
+async fn set_locked(session: &Session<'_>, args: &IdArgs, locked: bool) -> Result<(), CliError> {
+    let device = find(session, &args.id).await?;
     let update = DeviceUpdate { locked: Some(locked) };
     let device = session
         .finish(session.client.update_device(device.id, update).await)
@@ -315,10 +317,12 @@ async fn set_locked(session: &Session<'_>, id: &str, locked: bool) -> Result<(),
         if locked { "Locked" } else { "Unlocked" },
         called(&device)
     ));
-    if own_device(session) == Some(device.id) {
+    let own = own_device(session);
+    if own == Some(device.id) {
         note_own_device();
     }
-    Ok(())
+    let shown = Shown { device: &device, own };
+    output::changed(&shown.record(), args.output.output)
 }
 
 async fn delete(session: &Session<'_>, args: &DeleteArgs) -> Result<(), CliError> {

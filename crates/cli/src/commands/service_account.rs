@@ -13,7 +13,7 @@ use crate::context::{Context, Session};
 use crate::error::CliError;
 use crate::interrupt;
 use crate::list_args::ListArgs;
-use crate::output::{self, Format, Listed, OutputArgs, Record};
+use crate::output::{self, Listed, OutputArgs, Record};
 use crate::ui;
 
 #[derive(Debug, Subcommand)]
@@ -143,6 +143,8 @@ pub(crate) struct UpdateArgs {
     /// Whether it may be used
     #[arg(long, value_name = "BOOL", value_parser = clap::builder::BoolishValueParser::new(), hide_possible_values = true)]
     active: Option<bool>,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -253,10 +255,7 @@ async fn create_now(
     ));
     warn_of_full_name(args.full_name.as_ref(), &account);
     if !args.create_api_key {
-        if args.key.output.output != Format::Table {
-            return output::one(&account.record(), args.key.output.output);
-        }
-        return Ok(());
+        return output::changed(&account.record(), args.key.output.output);
     }
     let request = ApiKeyRequest {
         name: name("default")?,
@@ -321,7 +320,7 @@ async fn update(session: &Session<'_>, args: &UpdateArgs) -> Result<(), CliError
         ui::bold(&ui::clean(&account.name))
     ));
     warn_of_full_name(args.full_name.as_ref(), &account);
-    Ok(())
+    output::changed(&account.record(), args.output.output)
 }
 
 /// Older releases of ZenML's server take no notice of it.

@@ -168,6 +168,8 @@ pub(crate) struct UpdateArgs {
     /// Don't ask
     #[arg(short, long)]
     yes: bool,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 #[derive(Debug, Args)]
@@ -409,7 +411,7 @@ async fn update(session: &Session<'_>, args: &UpdateArgs) -> Result<(), CliError
         (updated, _) => updated?,
     };
     ui::talk(&format!("Updated {}.", called(&user)));
-    Ok(())
+    output::changed(&user.record(), args.output.output)
 }
 
 /// What to do where a server can't switch users off or on.

@@ -124,6 +124,14 @@ pub(crate) fn one(record: &Record, format: Format) -> Result<(), CliError> {
     })
 }
 
+/// Shows what a thing has become to programs. People were told in words.
+pub(crate) fn changed(record: &Record, format: Format) -> Result<(), CliError> {
+    match format {
+        Format::Table => Ok(()),
+        _ => one(record, format),
+    }
+}
+
 /// Shows one thing as JSON on one line, for programs that read along.
 pub(crate) fn line(record: &Record) -> Result<(), CliError> {
     write(&structured::json_line(record))

@@ -40,6 +40,20 @@ pub fn recorded(note: &str) -> (u16, Value) {
     )
 }
 
+/// Of the recording: a device, a service account with its key, and a user.
+pub const DEVICE: &str = "2efa1441-60a3-462a-9644-ac74f84d8518";
+pub const ACCOUNT: &str = "4dd61a55-b8c9-4214-b613-292d167af1bc";
+pub const KEY: &str = "4b0a1264-e361-4edc-8705-1f0c3ff1f13b";
+pub const USER: &str = "69a3daa3-9dd1-4539-b832-e88ccd0393b7";
+
+/// The only page of a list.
+pub fn page(items: &[Value]) -> (u16, Value) {
+    (
+        200,
+        json!({"index": 1, "max_size": 20, "total_pages": 1, "total": items.len(), "items": items}),
+    )
+}
+
 #[derive(Default)]
 struct Script {
     /// The answers for a method and a path, in order; the last one stays.
@@ -100,6 +114,31 @@ impl World {
         let token = "h.eyJkZXZpY2VfaWQiOiIyZWZhMTQ0MS02MGEzLTQ2MmEtOTY0NC1hYzc0Zjg0ZDg1MTgifQ.s";
         let credentials = format!("{url}:\n  url: {url}\n  api_token:\n    access_token: {token}\n");
         std::fs::write(dir.join("credentials.yaml"), credentials).unwrap();
+        world
+    }
+
+    /// The same, and the server knows a device.
+    pub async fn with_devices() -> Self {
+        let world = Self::connected().await;
+        world.on("GET /api/v1/devices", recorded("devices, hydrated"));
+        world.on(&format!("GET /api/v1/devices/{DEVICE}"), recorded("device"));
+        world
+    }
+
+    /// The same, and the server knows a service account with a key.
+    pub async fn with_keys() -> Self {
+        let world = Self::connected().await;
+        let account = format!("/api/v1/service_accounts/{ACCOUNT}");
+        world.on(
+            "GET /api/v1/service_accounts",
+            recorded("service accounts by name"),
+        );
+        world.on(&format!("GET {account}"), recorded("service account by id"));
+        world.on(&format!("GET {account}/api_keys"), recorded("api keys, hydrated"));
+        world.on(
+            &format!("GET {account}/api_keys/{KEY}"),
+            recorded("api key by id"),
+        );
         world
     }
 
@@ -268,6 +307,18 @@ async fn answer(State(script): State<Arc<Mutex<Script>>>, method: Method, uri: U
         response.headers_mut().insert(header::DATE, date.parse().unwrap());
     }
     response
+}
+
+/// Compares several runs with their snapshot.
+#[macro_export]
+macro_rules! assert_runs {
+    ($world:expr, $name:literal, [$($line:expr),+ $(,)?]) => {
+        let mut shown = Vec::new();
+        $(shown.push($world.run($line).await.shown());)+
+        insta::with_settings!({snapshot_path => "snapshots/runs", prepend_module_to_snapshot => false, omit_expression => true}, {
+            insta::assert_snapshot!($name, shown.join("\n\n"));
+        });
+    };
 }
 
 /// Compares a run with its snapshot.

@@ -162,15 +162,6 @@ impl Store for MemoryStore {
         Ok(self.data.lock().grants.get(id).cloned())
     }
 
-    async fn grant_by_device_code(&self, code: &SecretHash) -> Result<Option<DeviceGrant>, StoreError> {
-        Ok(self
-            .data
-            .lock()
-            .grants
-            .by_key(&Key::DeviceCode(*code.as_bytes()))
-            .cloned())
-    }
-
     async fn grant_by_user_code(&self, code: &CodeMac) -> Result<Option<DeviceGrant>, StoreError> {
         Ok(self
             .data

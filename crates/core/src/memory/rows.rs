@@ -99,10 +99,7 @@ impl Row for DeviceGrant {
     }
 
     fn keys(&self) -> Vec<(Unique, Key)> {
-        vec![
-            (Unique::Code, Key::DeviceCode(*self.device_code.as_bytes())),
-            (Unique::Code, Key::UserCode(*self.user_code.as_bytes())),
-        ]
+        vec![(Unique::Code, Key::UserCode(*self.user_code.as_bytes()))]
     }
 }
 

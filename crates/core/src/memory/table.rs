@@ -18,7 +18,6 @@ pub(super) enum Key {
     /// A pair of ids.
     Pair(Uuid, Uuid),
     /// A device code.
-    DeviceCode([u8; 32]),
     /// A user code.
     UserCode([u8; 32]),
     /// A cookie.

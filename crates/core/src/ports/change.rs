@@ -122,7 +122,7 @@ pub enum Unique {
     ApiKeyName,
     /// The device of one person on one client.
     DeviceOfClient,
-    /// A device code, a user code or the cookie of a session.
+    /// A user code or the cookie of a session.
     Code,
     /// An id.
     Id,

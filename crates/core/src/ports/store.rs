@@ -122,8 +122,6 @@ pub trait Store: Send + Sync + 'static {
 
     /// A machine's request.
     async fn grant(&self, id: GrantId) -> Result<Option<DeviceGrant>, StoreError>;
-    /// A machine's request by its device code.
-    async fn grant_by_device_code(&self, code: &SecretHash) -> Result<Option<DeviceGrant>, StoreError>;
     /// A machine's request by its user code.
     async fn grant_by_user_code(&self, code: &CodeMac) -> Result<Option<DeviceGrant>, StoreError>;
     /// Whether any request or device of this client is kept.

@@ -16,7 +16,7 @@ use crate::rules::device;
 use crate::rules::grant::{self, Poll, Status};
 use crate::throttle::TooMany;
 use crate::token::Provenance;
-use crate::{secrets, user_code};
+use crate::{device_code, secrets, user_code};
 
 /// A request that was made, for the machine that made it.
 #[derive(Debug, Clone)]
@@ -172,14 +172,15 @@ impl DeviceFlow<'_> {
         loop {
             tries.next().await?;
             let now = engine.now();
-            let device_code = secrets::random_secret(engine.entropy());
+            let id = GrantId::at(now, id_bytes(engine.entropy()));
+            let device_code = device_code::random_device_code(engine.entropy(), id);
             let user_code = user_code::random_user_code(engine.entropy());
             let Some(normalized) = user_code::normalize(user_code.expose()) else {
                 continue;
             };
             let grant = grant::request(
                 grant::Request {
-                    id: GrantId::from_random(id_bytes(engine.entropy())),
+                    id,
                     client_id,
                     device_code: secrets::hash(&device_code),
                     user_code: user_code::mac(&engine.server.secret, &normalized),
@@ -226,17 +227,20 @@ impl DeviceFlow<'_> {
         origin: &Origin,
     ) -> Result<AccessToken, PollError> {
         let engine = self.0;
-        let code = secrets::hash(device_code);
+        let presented = secrets::hash(device_code);
+        let named = device_code::grant_of(device_code);
         let mut tries = Tries::new();
         loop {
             tries.next().await?;
             let now = engine.now();
-            let found = engine
-                .store()
-                .grant_by_device_code(&code)
-                .await
-                .map_err(Internal::from)?;
-            let Some(found) = found.filter(|found| found.client_id == client_id) else {
+            let found = match named {
+                Some(id) => engine.store().grant(id).await.map_err(Internal::from)?,
+                None => None,
+            };
+            let right = |found: &DeviceGrant| {
+                found.client_id == client_id && secrets::same(&found.device_code, &presented)
+            };
+            let Some(found) = found.filter(right) else {
                 let known = engine
                     .store()
                     .client_is_known(client_id)

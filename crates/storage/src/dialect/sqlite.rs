@@ -14,8 +14,8 @@ use sea_orm::{
 use zenml_auth_core::ports::StoreError;
 
 use super::{Connections, Failure, unique};
-use crate::error;
 use crate::options::{ConnectOptions, Location, OptionsError};
+use crate::{error, new_rows};
 
 /// After how many pages (of 4 KiB) the write-ahead log is moved to the database file. Under load that is about once a
 /// second rather than with every other commit; after a crash so much has to be read again, which takes an instant.
@@ -52,7 +52,10 @@ pub(super) async fn connect(options: &ConnectOptions) -> Result<Connections, Sto
         create_private_file(sqlite.get_filename())
             .map_err(|problem| error::of_io("the database file can't be made", &problem))?;
     }
-    let writing = sqlite.clone().pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
+    let writing = sqlite
+        .clone()
+        .statement_cache_capacity(new_rows::STATEMENTS)
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
     // The pool of one connection queues the writers, so that they never find the database locked by each other.
     let writer = pool(options, 1, writing).await?;
     let reader = pool(

@@ -43,12 +43,6 @@ const INDEXES: &[Index] = &[
         unique: Unique::DeviceOfClient,
     },
     Index {
-        name: "device_grants_device_code",
-        table: "device_grants",
-        columns: &["device_code"],
-        unique: Unique::Code,
-    },
-    Index {
         name: "device_grants_user_code",
         table: "device_grants",
         columns: &["user_code"],

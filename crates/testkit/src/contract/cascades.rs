@@ -90,10 +90,6 @@ pub(super) async fn a_user_takes_everything_along(store: Arc<dyn Store>) {
     );
     for grant in gone.iter().chain([&later]) {
         assert_eq!(store.grant(grant.id).await.unwrap(), None);
-        assert_eq!(
-            store.grant_by_device_code(&grant.device_code).await.unwrap(),
-            None
-        );
     }
     assert_eq!(store.user(bob.id).await.unwrap(), Some(bob));
     assert_eq!(

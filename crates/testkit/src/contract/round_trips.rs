@@ -231,14 +231,6 @@ pub(super) async fn grants_come_back(store: Arc<dyn Store>) {
         make(&*store, Change::InsertGrant(grant.clone())).await;
         assert_eq!(store.grant(grant.id).await.unwrap().as_ref(), Some(&grant));
         assert_eq!(
-            store
-                .grant_by_device_code(&grant.device_code)
-                .await
-                .unwrap()
-                .as_ref(),
-            Some(&grant)
-        );
-        assert_eq!(
             store.grant_by_user_code(&grant.user_code).await.unwrap().as_ref(),
             Some(&grant)
         );
@@ -546,10 +538,6 @@ pub(super) async fn nothing_is_found_in_an_empty_store(store: Arc<dyn Store>) {
     assert_eq!(store.user_by_name("alice").await.unwrap(), None);
     assert_eq!(store.session(build.session(&user).id).await.unwrap(), None);
     assert_eq!(store.grant(grant.id).await.unwrap(), None);
-    assert_eq!(
-        store.grant_by_device_code(&grant.device_code).await.unwrap(),
-        None
-    );
     assert_eq!(store.grant_by_user_code(&grant.user_code).await.unwrap(), None);
     assert_eq!(store.device(device.id).await.unwrap(), None);
     assert_eq!(store.device_of(device.client_id, user.id).await.unwrap(), None);

@@ -163,14 +163,6 @@ pub(super) async fn codes_are_unique(store: Arc<dyn Store>) {
         Change::InsertSession(session.clone()),
     ];
     make_all(&*store, changes).await;
-    let same_device_code = DeviceGrant {
-        device_code: grant.device_code,
-        ..build.grant()
-    };
-    assert_eq!(
-        taken(&*store, Change::InsertGrant(same_device_code)).await,
-        Unique::Code
-    );
     let same_user_code = DeviceGrant {
         user_code: grant.user_code,
         ..build.grant()

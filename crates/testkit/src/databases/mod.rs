@@ -26,7 +26,7 @@ use zenml_auth_storage::{ConnectOptions, SqlStore};
 
 pub use proxy::{Cut, Proxy};
 
-use process::Process;
+use process::{Certificate, Process};
 
 /// Runs tests on each kind of server: functions `async fn name(kind: Kind)`, which get an empty hand from [`fresh`] where
 /// it is not installed.
@@ -90,24 +90,26 @@ pub struct Server {
     pub kind: Kind,
     /// Where it listens.
     pub port: u16,
+    certificate: Option<Certificate>,
     process: Mutex<Process>,
     databases: AtomicU32,
     done_with: Mutex<Vec<String>>,
 }
 
 impl Server {
-    async fn start(kind: Kind, programs: Programs) -> Self {
+    async fn start(kind: Kind, programs: &Programs, certificate: Option<Certificate>) -> Self {
         let mut reason = String::new();
         // A port that was free a moment ago may be taken by now.
         for _ in 0..5 {
             let port = process::free_port();
-            let process = match &programs {
-                Programs::Postgres(programs) => programs.make(port),
-                Programs::MySql(programs) => programs.make(port),
+            let process = match programs {
+                Programs::Postgres(programs) => programs.make(port, certificate.as_ref()),
+                Programs::MySql(programs) => programs.make(port, certificate.as_ref()),
             };
             let server = Self {
                 kind,
                 port,
+                certificate: certificate.clone(),
                 process: Mutex::new(process),
                 databases: AtomicU32::new(0),
                 done_with: Mutex::default(),
@@ -120,6 +122,14 @@ impl Server {
             }
         }
         panic!("{} does not start: {reason}", kind.name());
+    }
+
+    /// The certificate (PEM) of the authority that has signed its own for `localhost`, if it has TLS.
+    #[must_use]
+    pub fn authority(&self) -> Option<&str> {
+        self.certificate
+            .as_ref()
+            .map(|certificate| certificate.authority.as_str())
     }
 
     /// Stops it as a crash would, and keeps its files. Connections break.
@@ -335,6 +345,21 @@ pub async fn fresh(kind: Kind) -> Option<TestDatabase> {
 
 /// A server for one test alone, or `None` if it is not installed.
 pub async fn own_server(kind: Kind) -> Option<Arc<Server>> {
+    start(kind, None).await
+}
+
+/// The same with TLS, and a certificate for `localhost`.
+pub async fn own_server_with_tls(kind: Kind) -> Option<Arc<Server>> {
+    start(kind, Some(Certificate::new())).await
+}
+
+/// The certificate (PEM) of an authority that has nothing to do with any server here.
+#[must_use]
+pub fn authority_of_others() -> String {
+    Certificate::new().authority
+}
+
+async fn start(kind: Kind, certificate: Option<Certificate>) -> Option<Arc<Server>> {
     let wanted = std::env::var("TEST_DATABASES").unwrap_or_default();
     assert!(
         matches!(wanted.as_str(), "" | "all" | "none"),
@@ -347,7 +372,7 @@ pub async fn own_server(kind: Kind) -> Option<Arc<Server>> {
         eprintln!("NOT TESTED on {}, which is not installed", kind.name());
         return None;
     };
-    let server = Server::start(kind, programs).await;
+    let server = Server::start(kind, &programs, certificate).await;
     report(&format!("ran {}", server.version().await));
     Some(Arc::new(server))
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::process::{Folder, Process, find as find_program, printed};
+use super::process::{Certificate, Folder, Process, find as find_program, printed};
 
 /// What is installed.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ pub(super) fn find() -> Option<Programs> {
 
 impl Programs {
     /// Makes a server on this port, with the user `zenml`.
-    pub(super) fn make(&self, port: u16) -> Process {
+    pub(super) fn make(&self, port: u16, certificate: Option<&Certificate>) -> Process {
         let folder = Folder::new();
         let data = folder.path("data");
         let data = format!("--datadir={data}");
@@ -53,7 +53,7 @@ impl Programs {
             "CREATE USER IF NOT EXISTS 'zenml'@'%' IDENTIFIED BY 'secret';\n\
              GRANT ALL PRIVILEGES ON *.* TO 'zenml'@'%';\n",
         );
-        let command = vec![
+        let mut command = vec![
             program(&self.server),
             "--no-defaults".to_owned(),
             data,
@@ -66,14 +66,21 @@ impl Programs {
             "--skip-name-resolve".to_owned(),
             "--max-connections=300".to_owned(),
             // What is written outlives the server, and nobody here pulls the plug.
-            "--innodb-flush-method=nosync".to_owned(),
+            "--loose-innodb-flush-method=nosync".to_owned(),
             "--innodb-flush-log-at-trx-commit=2".to_owned(),
-            "--innodb-doublewrite=OFF".to_owned(),
+            "--loose-innodb-doublewrite=OFF".to_owned(),
             "--innodb-buffer-pool-size=64M".to_owned(),
             // Neither the language nor the mode that we count on: connections have to see to it.
             "--lc-messages=de_DE".to_owned(),
             "--sql-mode=".to_owned(),
         ];
+        if let Some(certificate) = certificate {
+            let (public, private) = folder.certificate(certificate);
+            command.extend([format!("--ssl-cert={public}"), format!("--ssl-key={private}")]);
+        } else {
+            // Newer ones make a certificate of their own otherwise.
+            command.push("--loose-skip-ssl".to_owned());
+        }
         Process::begin(folder, &prepare, &command, "KILL")
     }
 }

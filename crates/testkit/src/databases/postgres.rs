@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::process::{Folder, Process, find as find_program, printed};
+use super::process::{Certificate, Folder, Process, find as find_program, printed};
 
 /// What is installed.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub(super) fn find() -> Option<Programs> {
 
 impl Programs {
     /// Makes a server on this port, with the user `zenml`.
-    pub(super) fn make(&self, port: u16) -> Process {
+    pub(super) fn make(&self, port: u16, certificate: Option<&Certificate>) -> Process {
         let folder = Folder::new();
         let data = folder.path("data");
         let password = folder.write("password", "secret\n");
@@ -50,7 +50,7 @@ impl Programs {
         let program = |program: &PathBuf| program.to_str().unwrap().to_owned();
         let mut prepare = vec![program(&self.initdb)];
         prepare.extend(arguments.into_iter().map(str::to_owned));
-        let settings = [
+        let mut settings = vec![
             "listen_addresses=127.0.0.1".to_owned(),
             format!("port={port}"),
             "unix_socket_directories=".to_owned(),
@@ -60,6 +60,14 @@ impl Programs {
             "shared_buffers=64MB".to_owned(),
             "log_min_messages=warning".to_owned(),
         ];
+        if let Some(certificate) = certificate {
+            let (public, private) = folder.certificate(certificate);
+            settings.extend([
+                "ssl=on".to_owned(),
+                format!("ssl_cert_file={public}"),
+                format!("ssl_key_file={private}"),
+            ]);
+        }
         let mut command = vec![program(&self.postgres), "-D".to_owned(), data];
         for setting in settings {
             command.extend(["-c".to_owned(), setting]);

@@ -3,10 +3,12 @@
 use std::ffi::OsStr;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::{MetadataExt as _, chown};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 /// Prepares the files and starts the server in the background, then waits for a line. When the program that holds the
 /// other end of the pipe says "keep", the server is stopped; when that program ends without a word, in whatever way, the
@@ -126,6 +128,32 @@ impl Drop for Process {
     }
 }
 
+/// A certificate that a server shows, and that of the authority that signed it.
+#[derive(Debug, Clone)]
+pub(super) struct Certificate {
+    pub(super) authority: String,
+    public: String,
+    private: String,
+}
+
+impl Certificate {
+    /// A new one, for `localhost` and no other name, of a new authority.
+    pub(super) fn new() -> Self {
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority_key = KeyPair::generate().unwrap();
+        let authority_pem = authority.self_signed(&authority_key).unwrap().pem();
+        let issuer = Issuer::new(authority, authority_key);
+        let own = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let key = KeyPair::generate().unwrap();
+        Self {
+            authority: authority_pem,
+            public: own.signed_by(&key, &issuer).unwrap().pem(),
+            private: key.serialize_pem(),
+        }
+    }
+}
+
 /// A temporary folder for whoever the server runs as.
 pub(super) struct Folder(tempfile::TempDir);
 
@@ -147,6 +175,16 @@ impl Folder {
         let path = self.path(name);
         std::fs::write(&path, text).unwrap();
         path
+    }
+
+    /// Adds a certificate and its private key, which no one but the server may read.
+    pub(super) fn certificate(&self, certificate: &Certificate) -> (String, String) {
+        let public = self.write("server.crt", &certificate.public);
+        let private = self.write("server.key", &certificate.private);
+        std::fs::set_permissions(&private, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let owner = std::fs::metadata(self.0.path()).unwrap();
+        chown(&private, Some(owner.uid()), Some(owner.gid())).unwrap();
+        (public, private)
     }
 
     /// Adds a script that turns into a command, run as whoever the server is to run as.

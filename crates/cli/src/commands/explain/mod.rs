@@ -17,7 +17,7 @@ use crate::connection::{Connection, Kind, Origin, SignIn};
 use crate::context::Context;
 use crate::env::{STORE_API_KEY, STORE_API_TOKEN, STORE_URL};
 use crate::error::{CliError, Exit, reason_of};
-use crate::output;
+use crate::output::{self, Format, OutputArgs, Record};
 use crate::token::Claims;
 use crate::ui;
 
@@ -30,39 +30,82 @@ Looks at what a command would use, in this order: the environment variables, the
 server, the clocks, the credential. The steps go to standard output. The one that fails goes to standard error, with
 what to do about it; the exit code is the one that other commands end with for it.
 
+With --output json, each step is one line of JSON, the last of them with the outcome.
+
 Examples:
   A job in CI can't sign in:
     zenml auth explain
   See each request, too:
     zenml auth explain --verbose")]
-pub(crate) struct ExplainArgs {}
-
-/// Tells of a step that went well. The one that did not is told as the error it is.
-fn good(text: &str) -> Result<(), CliError> {
-    output::write(&format!("✓ {text}"))
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
-/// Tells of something that is neither good nor bad.
-fn note(text: &str) -> Result<(), CliError> {
-    output::write(&format!("· {text}"))
+/// Tells of each step, to people or to programs.
+#[derive(Clone, Copy)]
+struct Teller(Format);
+
+impl Teller {
+    /// Of one that went well. The one that did not is told as the error it is.
+    fn good(self, text: &str) -> Result<(), CliError> {
+        self.step("good", "✓", text)
+    }
+
+    /// Of something that is neither good nor bad.
+    fn note(self, text: &str) -> Result<(), CliError> {
+        self.step("note", "·", text)
+    }
+
+    fn step(self, outcome: &str, sign: &str, text: &str) -> Result<(), CliError> {
+        if self.0 == Format::Json {
+            output::line(&Record::new().with("step", outcome).with("text", text))
+        } else {
+            output::write(&format!("{sign} {text}"))
+        }
+    }
+
+    /// Of how it ended, to programs.
+    fn end(self, ended: &Result<(), CliError>) -> Result<(), CliError> {
+        if self.0 != Format::Json {
+            return Ok(());
+        }
+        let record = match ended {
+            Ok(()) => Record::new().with("outcome", "works").with("exit_code", 0_i64),
+            Err(error) => Record::new()
+                .with("outcome", "fails")
+                .with("exit_code", i64::from(error.exit as u8))
+                .with("text", error.what.as_str())
+                .with("next", error.next.clone()),
+        };
+        output::line(&record)
+    }
 }
 
-pub(crate) async fn run(context: &Context, _: ExplainArgs) -> Result<(), CliError> {
+pub(crate) async fn run(context: &Context, args: ExplainArgs) -> Result<(), CliError> {
+    let teller = Teller(args.output.output);
+    let ended = explain(context, teller).await;
+    teller.end(&ended)?;
+    ended
+}
+
+async fn explain(context: &Context, teller: Teller) -> Result<(), CliError> {
     let stored = context.store.server()?;
     let stored = stored.as_ref().map(|stored| stored.address.as_str());
     for remark in environment::remarks(&context.env, stored) {
-        note(&remark)?;
+        teller.note(&remark)?;
     }
-    let connection = find_connection(context)?;
+    let connection = find_connection(context, teller)?;
     let url = connection.address.as_str();
-    let (client, info) = reach(context, &connection).await?;
-    let server_time = look_at_clock(context, &client)?;
+    let (client, info) = reach(context, &connection, teller).await?;
+    let server_time = look_at_clock(context, &client, teller)?;
     let sign_in = connection
         .sign_in
         .as_ref()
         .ok_or_else(|| nothing_to_sign_in_with(&connection, stored))?;
     let facts = Facts {
         context,
+        teller,
         sign_in,
         info: &info,
         server_time,
@@ -73,7 +116,7 @@ pub(crate) async fn run(context: &Context, _: ExplainArgs) -> Result<(), CliErro
         None => sign_in.token.clone(),
         Some(login) => match client.login(&login).await {
             Ok(response) => {
-                good("The server accepts it, and issued a token for it.")?;
+                teller.good("The server accepts it, and issued a token for it.")?;
                 Some(response.access_token.into_secret())
             }
             Err(error) => return Err(facts.why_not(&error, url)),
@@ -82,15 +125,15 @@ pub(crate) async fn run(context: &Context, _: ExplainArgs) -> Result<(), CliErro
     let credentials = token.map_or(Credentials::None, Credentials::Token);
     let user = client.with_credentials(credentials).current_user().await;
     let user = user.map_err(|error| facts.why_not(&error, url))?;
-    good(&format!(
+    teller.good(&format!(
         "The token is good: you are {}.",
         super::connect::described(&user)
     ))?;
-    good("All is well: commands work with this.")
+    teller.good("All is well: commands work with this.")
 }
 
 /// Which server it is about.
-fn find_connection(context: &Context) -> Result<Connection, CliError> {
+fn find_connection(context: &Context, teller: Teller) -> Result<Connection, CliError> {
     let Some(connection) = Connection::find(&context.env, &context.store)? else {
         let key = [STORE_API_KEY, STORE_API_TOKEN]
             .into_iter()
@@ -109,19 +152,23 @@ fn find_connection(context: &Context) -> Result<Connection, CliError> {
         Origin::Files => format!("the files in {}", context.store.dir().display()),
         Origin::Variable(name) => name.to_owned(),
     };
-    good(&format!("The server is {}, from {from}.", connection.address))?;
+    teller.good(&format!("The server is {}, from {from}.", connection.address))?;
     Ok(connection)
 }
 
 /// The way to the server.
-async fn reach(context: &Context, connection: &Connection) -> Result<(Client, InfoResponse), CliError> {
+async fn reach(
+    context: &Context,
+    connection: &Connection,
+    teller: Teller,
+) -> Result<(Client, InfoResponse), CliError> {
     let url = connection.address.as_str();
     let client = context
         .client(connection.address.clone(), &connection.verify_ssl)
         .build()
         .map_err(|error| CliError::from_client(&error, url))?;
     if let Some(proxy) = client.proxy() {
-        note(&format!(
+        teller.note(&format!(
             "The way to it leads through the proxy {}, as the environment says (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY).",
             ui::clean(proxy)
         ))?;
@@ -130,7 +177,7 @@ async fn reach(context: &Context, connection: &Connection) -> Result<(Client, In
         .info()
         .await
         .map_err(|error| CliError::from_client(&error, url))?;
-    good(&format!(
+    teller.good(&format!(
         "It answers, and speaks the API of ZenML {}.",
         ui::clean(&info.version)
     ))?;
@@ -138,7 +185,7 @@ async fn reach(context: &Context, connection: &Connection) -> Result<(Client, In
 }
 
 /// Compares the clocks; gives the server's time, if it told.
-fn look_at_clock(context: &Context, client: &Client) -> Result<Option<Timestamp>, CliError> {
+fn look_at_clock(context: &Context, client: &Client, teller: Teller) -> Result<Option<Timestamp>, CliError> {
     let server_time = client.server_time();
     if let Some(theirs) = server_time {
         let (apart, how) = if theirs > context.now {
@@ -147,7 +194,7 @@ fn look_at_clock(context: &Context, client: &Client) -> Result<Option<Timestamp>
             (context.now.since(theirs), "ahead of")
         };
         if apart > TOLERANCE {
-            note(&format!(
+            teller.note(&format!(
                 "This machine's clock is {} {how} the server's. Set it right: what ends is told by clocks.",
                 clock::shown_duration(apart)
             ))?;
@@ -182,6 +229,7 @@ fn nothing_to_sign_in_with(connection: &Connection, stored: Option<&str>) -> Cli
 /// What is known when the credential is looked at.
 struct Facts<'a> {
     context: &'a Context,
+    teller: Teller,
     sign_in: &'a SignIn,
     info: &'a InfoResponse,
     server_time: Option<Timestamp>,
@@ -202,7 +250,7 @@ impl Facts<'_> {
             && let Some(known) = self.context.store.known_server_id(&connection.address)?
             && known != self.info.id.to_string()
         {
-            note(&format!(
+            self.teller.note(&format!(
                 "Another server answers at this address than the one that this machine connected to: its id is {}, and was {}.",
                 self.info.id,
                 ui::clean(&known)
@@ -245,12 +293,13 @@ impl Facts<'_> {
                 )
                 .next(environment::form_of_key(key.expose()))
             })?;
-            good(&format!(
+            self.teller.good(&format!(
                 "It is an API key, from {from}, whole, with the id {}.",
                 read.id
             ))?;
         } else {
-            note(&format!("It is a user name and a password, from {from}."))?;
+            self.teller
+                .note(&format!("It is a user name and a password, from {from}."))?;
         }
         Ok(Some(login.clone()))
     }
@@ -262,10 +311,11 @@ impl Facts<'_> {
             (None, Some(id)) => format!(" that was made from the API key {id}"),
             (None, None) => String::new(),
         };
-        note(&format!("It is a token{whose}, from {}.", self.from()))?;
+        self.teller
+            .note(&format!("It is a token{whose}, from {}.", self.from()))?;
         // What the token says itself is by the server's clock.
         let Some(ends) = claims.ends().or(self.sign_in.ends) else {
-            return note("It does not say when it ends.");
+            return self.teller.note("It does not say when it ends.");
         };
         // The server's clock decides; this machine's only if there is no other.
         let now = self.server_time.unwrap_or(self.context.now);
@@ -287,7 +337,8 @@ impl Facts<'_> {
             )
             .next(format!("Connect again: {}", self.connect)));
         }
-        good(&format!("It ends {when}, on {}.", clock::shown(ends)))
+        self.teller
+            .good(&format!("It ends {when}, on {}.", clock::shown(ends)))
     }
 
     /// Why the server does not accept the credential, and what to do.
