@@ -245,7 +245,8 @@ async fn take_back(database: &TestDatabase, times: u32) {
                  IF nextval('attempts') <= {times} THEN \
                  RAISE EXCEPTION 'could not serialize access' USING ERRCODE = '40001'; END IF; RETURN NEW; END $$"
             ),
-            "CREATE OR REPLACE TRIGGER take_back BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION take_back()"
+            "DROP TRIGGER IF EXISTS take_back ON users".to_owned(),
+            "CREATE TRIGGER take_back BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION take_back()"
                 .to_owned(),
         ],
         // What is counted in memory is not taken back.

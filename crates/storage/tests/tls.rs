@@ -56,19 +56,18 @@ async fn outcome(mut options: ConnectOptions) -> Outcome {
 async fn is_protected(store: &SqlStore) -> bool {
     let db = store.connection();
     let backend = db.get_database_backend();
-    let sql = match backend {
-        DbBackend::Postgres => {
-            "SELECT CASE WHEN ssl THEN 'yes' ELSE '' END AS value FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
-        }
-        _ => {
-            "SELECT variable_value AS value FROM information_schema.session_status WHERE variable_name = 'Ssl_cipher'"
-        }
+    let (sql, column) = match backend {
+        DbBackend::Postgres => (
+            "SELECT CASE WHEN ssl THEN 'yes' ELSE '' END AS yes FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
+            "yes",
+        ),
+        _ => ("SHOW SESSION STATUS LIKE 'Ssl_cipher'", "Value"),
     };
     let row = db
         .query_one_raw(Statement::from_string(backend, sql))
         .await
         .unwrap();
-    !row.unwrap().try_get::<String>("", "value").unwrap().is_empty()
+    !row.unwrap().try_get::<String>("", column).unwrap().is_empty()
 }
 
 /// Files of authorities: the server's own, and another one.

@@ -65,6 +65,8 @@ impl Programs {
             "--skip-log-bin".to_owned(),
             "--skip-name-resolve".to_owned(),
             "--max-connections=300".to_owned(),
+            // MySQL listens for another protocol, too, always on the same port.
+            "--loose-mysqlx=OFF".to_owned(),
             // What is written outlives the server, and nobody here pulls the plug.
             "--loose-innodb-flush-method=nosync".to_owned(),
             "--innodb-flush-log-at-trx-commit=2".to_owned(),

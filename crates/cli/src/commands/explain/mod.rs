@@ -59,7 +59,8 @@ impl Teller {
 
     fn step(self, outcome: &str, sign: &str, text: &str) -> Result<(), CliError> {
         if self.0 == Format::Json {
-            output::line(&Record::new().with("step", outcome).with("text", text))
+            let plain = anstream::adapter::strip_str(text).to_string();
+            output::line(&Record::new().with("step", outcome).with("text", plain))
         } else {
             output::write(&format!("{sign} {text}"))
         }
