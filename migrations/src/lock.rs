@@ -68,7 +68,7 @@ impl Lock {
 }
 
 /// Locks are the server's there, while several databases may be on it. A name has at most 64 characters.
-const LOCK_NAME: &str = "CONCAT('zenml-auth ', LEFT(SHA1(DATABASE()), 40))";
+const LOCK_NAME: &str = "CONCAT('zenml-auth ', LEFT(SHA2(DATABASE(), 256), 40))";
 
 /// MariaDB's limit on the statements of a connection. MySQL has one on reads alone.
 async fn statement_limit(transaction: &DatabaseTransaction) -> Result<Option<String>, DbErr> {
