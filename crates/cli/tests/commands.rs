@@ -610,16 +610,9 @@ fn told(world: &World, answers: &[&[(&str, &str, &str)]]) {
     }
 }
 
-async fn with_rotation() -> World {
-    let world = World::with_keys().await;
-    let route = format!("PUT /api/v1/service_accounts/{ACCOUNT}/api_keys/{KEY}/rotate");
-    world.on(&route, recorded("rotate with retention"));
-    world
-}
-
 #[tokio::test]
 async fn a_rotation_waits_for_the_old_key_to_fall_quiet() {
-    let world = with_rotation().await;
+    let world = World::with_rotation().await;
     let (before, after) = ("2026-11-01T03:00:00.000000", "2026-12-24T12:00:00.000000");
     let runner = ("previous", before, "Host/runner ZenML/0.98.0");
     let pod = ("previous", after, "pod\u{1b}[31m");
@@ -658,7 +651,7 @@ async fn a_rotation_waits_for_the_old_key_to_fall_quiet() {
 
 #[tokio::test]
 async fn a_server_that_does_not_tell_who_uses_a_key_is_not_waited_for() {
-    let world = with_rotation().await;
+    let world = World::with_rotation().await;
     let rotate = "service-account api-key ci-71c157 rotate default --retain 60 --wait";
     let mut ended = world.run(rotate).await;
     let stamp = ended.stderr.find(", until ").map(|at| at + 8..at + 31).unwrap();
@@ -668,7 +661,7 @@ async fn a_server_that_does_not_tell_who_uses_a_key_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_wait_that_makes_no_sense_rotates_nothing() {
-    let world = with_rotation().await;
+    let world = World::with_rotation().await;
     let rotate = "service-account api-key ci-71c157 rotate default";
     for (args, code) in [
         ("--wait", 2),
@@ -701,7 +694,7 @@ async fn where_nobody_can_be_asked_nothing_is_done() {
 
 #[tokio::test]
 async fn a_key_that_cannot_be_kept_is_shown() {
-    let mut world = with_rotation().await;
+    let mut world = World::with_rotation().await;
     world.set("DISABLE_CREDENTIALS_DISK_CACHING", "true");
     world.set("ZENML_STORE_URL", &world.url.clone());
     world.set("ZENML_STORE_API_TOKEN", "t");

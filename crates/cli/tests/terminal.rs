@@ -15,11 +15,10 @@ use std::time::Duration;
 use pty_process::{Pty, Size};
 use rustix::termios::{LocalModes, OptionalActions};
 use serde_json::{Value, json};
-use support::{World, recorded};
+use support::{ACCOUNT, DEVICE, KEY, World, recorded};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Child;
 
-const DEVICE: &str = "2efa1441-60a3-462a-9644-ac74f84d8518";
 const CTRL_C: &str = "\u{3}";
 const CLEARED_LINE: &str = "\r\u{1b}[2K";
 
@@ -249,8 +248,7 @@ async fn a_new_password_is_asked_for_twice() {
 
 #[tokio::test]
 async fn deleting_asks_first() {
-    let world = World::connected().await;
-    world.on("GET /api/v1/devices", recorded("devices, hydrated"));
+    let world = World::with_devices().await;
     world.on(
         &format!("DELETE /api/v1/devices/{DEVICE}"),
         recorded("delete device"),
@@ -282,8 +280,7 @@ async fn deleting_asks_first() {
 
 #[tokio::test]
 async fn ctrl_c_at_a_question() {
-    let world = World::connected().await;
-    world.on("GET /api/v1/devices", recorded("devices, hydrated"));
+    let world = World::with_devices().await;
     let mut terminal = Terminal::run(&world, "device delete 2efa");
     terminal.until("[y/N] ").await.type_in(CTRL_C).await;
     let (code, shown) = terminal.end().await;
@@ -291,25 +288,16 @@ async fn ctrl_c_at_a_question() {
     assert!(!world.asked().iter().any(|asked| asked.starts_with("DELETE")));
 }
 
-const ACCOUNT: &str = "4dd61a55-b8c9-4214-b613-292d167af1bc";
-const KEY: &str = "4b0a1264-e361-4edc-8705-1f0c3ff1f13b";
-
 /// A server with a key that can be rotated and is used.
 async fn with_rotation() -> World {
-    let world = World::connected().await;
-    let keys = format!("/api/v1/service_accounts/{ACCOUNT}/api_keys");
-    world.on(
-        "GET /api/v1/service_accounts",
-        recorded("service accounts by name"),
-    );
-    world.on(&format!("GET {keys}"), recorded("api keys, hydrated"));
-    let (status, mut rotated) = recorded("rotate with retention");
-    world.on(&format!("PUT {keys}/{KEY}/rotate"), (status, rotated.clone()));
+    let world = World::with_rotation().await;
+    let (_, mut rotated) = recorded("rotate with retention");
     rotated["metadata"]["last_rotated"] = json!("2026-11-23T18:51:39.000000");
     rotated["metadata"]["recent_uses"] = json!([
         {"value": "previous", "last_login": "2026-12-24T12:00:00.000000", "ip_address": "192.0.2.7"}
     ]);
-    world.on(&format!("GET {keys}/{KEY}"), (200, rotated));
+    let key = format!("GET /api/v1/service_accounts/{ACCOUNT}/api_keys/{KEY}");
+    world.forget(&key).on(&key, (200, rotated));
     world
 }
 
@@ -369,8 +357,7 @@ async fn ctrl_c_does_not_lose_a_key_that_is_on_its_way() {
 
 #[tokio::test]
 async fn colours_show_unless_they_are_unwanted() {
-    let mut world = World::connected().await;
-    world.on("GET /api/v1/devices", recorded("devices, hydrated"));
+    let mut world = World::with_devices().await;
     let (_, shown) = Terminal::run(&world, "device list").end().await;
     assert!(shown.contains("\u{1b}[32mactive"), "{shown:?}");
     world.set("NO_COLOR", "1");

@@ -29,22 +29,15 @@ pub fn grant_of(code: &Secret) -> Option<GrantId> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU8;
+
     use super::*;
-
-    struct Counting;
-
-    impl Entropy for Counting {
-        fn fill(&self, buffer: &mut [u8]) {
-            for (byte, number) in buffer.iter_mut().zip(1..) {
-                *byte = number;
-            }
-        }
-    }
+    use crate::ports::Counting;
 
     #[test]
     fn a_code_names_its_request_and_has_256_random_bits() {
         let grant = GrantId::from_random([0xab; 16]);
-        let code = random_device_code(&Counting, grant);
+        let code = random_device_code(&Counting(AtomicU8::new(1)), grant);
         assert_eq!(
             code.expose(),
             "abababababab4bababababababababab\

@@ -79,21 +79,12 @@ pub fn same(one: &CodeMac, other: &CodeMac) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU8, Ordering};
+    use std::sync::atomic::AtomicU8;
 
     use proptest::prelude::*;
 
     use super::*;
-
-    /// Counts upwards from a seed, round and round, so that every byte comes up.
-    struct Counting(AtomicU8);
-    impl Entropy for Counting {
-        fn fill(&self, buffer: &mut [u8]) {
-            for byte in buffer {
-                *byte = self.0.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    }
+    use crate::ports::Counting;
 
     #[test]
     fn people_may_type_it_as_they_like() {

@@ -127,10 +127,9 @@ impl GrantId {
         // 2⁶⁴ divided by the golden ratio: what is next to each other ends up far apart (Knuth, TAOCP 3, §6.4).
         const SCATTER: u64 = 0x9e37_79b9_7f4a_7c15;
         let span = (moment.as_micros() >> 13).cast_unsigned();
-        let [first, second, third, ..] = span.wrapping_mul(SCATTER).to_be_bytes();
-        let [_, _, _, d, e, f, g, h, i, j, k, l, m, n, o, p] = bytes;
-        let id = [first, second, third, d, e, f, g, h, i, j, k, l, m, n, o, p];
-        Self(uuid::Builder::from_custom_bytes(id).into_uuid())
+        let start = u128::from(span.wrapping_mul(SCATTER) >> 40) << 104;
+        let random = u128::from_be_bytes(bytes) & (u128::MAX >> 24);
+        Self(uuid::Builder::from_custom_bytes((start | random).to_be_bytes()).into_uuid())
     }
 
     /// The id of the device that comes from this grant when the device is new.

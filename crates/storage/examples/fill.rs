@@ -22,7 +22,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     const USAGE: &str = "usage: fill FILE live|ended NUMBER, or fill FILE left";
     let file: PathBuf = args().nth(1).ok_or(USAGE)?.into();
     let number = || -> Result<u32, Box<dyn std::error::Error>> { Ok(args().nth(3).ok_or(USAGE)?.parse()?) };
-    let statements = match args().nth(2).as_deref() {
+    let wanted = args().nth(2);
+    let statements = match wanted.as_deref() {
         Some("live") => live(number()?),
         Some("ended") => ended(number()?),
         Some("left") => Vec::new(),
@@ -36,7 +37,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for statement in statements {
         store.connection().execute_unprepared(&statement).await?;
     }
-    if args().nth(2).as_deref() == Some("left") {
+    if wanted.as_deref() == Some("left") {
         println!("{}", left(&store).await?);
     }
     store.close().await?;

@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use zenml_auth_storage::sea_orm::{ConnectionTrait, DbBackend, Statement};
 use zenml_auth_storage::{ConnectOptions, SqlStore, TlsMode};
-use zenml_auth_testkit::databases::{
-    Kind, TestDatabase, authority_of_others, own_server, own_server_with_tls,
-};
+use zenml_auth_testkit::databases::{Kind, TestDatabase, authority_of_others, fresh, own_server_with_tls};
 
 zenml_auth_testkit::on_servers! {
     modes_do_what_they_say
@@ -156,10 +154,7 @@ async fn modes_are_taken_from_the_url(kind: Kind) {
 }
 
 async fn a_server_without_tls_is_only_used_if_that_is_all_right(kind: Kind) {
-    let Some(server) = own_server(kind).await else {
-        return;
-    };
-    let database = server.fresh().await;
+    let Some(database) = fresh(kind).await else { return };
     for (mode, expected) in [
         (None, Outcome::Plain),
         (Some(TlsMode::Disable), Outcome::Plain),

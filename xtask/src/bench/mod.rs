@@ -173,7 +173,7 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
     }
     // Alone, as it keeps the processors and the disk busy.
     drop((large, on_postgres, zenml));
-    tidying_up(options, load, &binary, &fill, (&floor, folder))
+    tidying_up(options, load, &binary, &fill, &floor, folder)
 }
 
 fn floor_case(floor: &Floor) -> Case<'_> {
@@ -215,7 +215,8 @@ fn tidying_up(
     load: &Load,
     binary: &Path,
     fill: &Fill,
-    (floor, folder): (&Floor, &Path),
+    floor: &Floor,
+    folder: &Path,
 ) -> Result<(), TaskError> {
     let folder = folder.join("ended");
     let serving = Serving::on_sqlite("SQLite, tidying up", binary, &folder, Some((fill, "ended")))?;

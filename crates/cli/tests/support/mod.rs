@@ -142,6 +142,14 @@ impl World {
         world
     }
 
+    /// The same, and the key can be rotated.
+    pub async fn with_rotation() -> Self {
+        let world = Self::with_keys().await;
+        let route = format!("PUT /api/v1/service_accounts/{ACCOUNT}/api_keys/{KEY}/rotate");
+        world.on(&route, recorded("rotate with retention"));
+        world
+    }
+
     pub fn config_dir(&self) -> PathBuf {
         self.home.path().join("zenml")
     }

@@ -17,7 +17,6 @@ pub(super) enum Key {
     NameIn(Uuid, String),
     /// A pair of ids.
     Pair(Uuid, Uuid),
-    /// A device code.
     /// A user code.
     UserCode([u8; 32]),
     /// A cookie.

@@ -30,3 +30,16 @@ pub(crate) fn id_bytes(entropy: &dyn Entropy) -> [u8; 16] {
     entropy.fill(&mut bytes);
     bytes
 }
+
+/// For tests: counts upwards from a seed, round and round, so that every byte comes up.
+#[cfg(test)]
+pub(crate) struct Counting(pub(crate) std::sync::atomic::AtomicU8);
+
+#[cfg(test)]
+impl Entropy for Counting {
+    fn fill(&self, buffer: &mut [u8]) {
+        for byte in buffer {
+            *byte = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+}

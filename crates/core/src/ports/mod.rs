@@ -10,6 +10,8 @@ pub use change::{Change, ChangeSet, CommitError, Guard, Unique};
 pub use clock::Clock;
 #[cfg(feature = "system")]
 pub use clock::SystemClock;
+#[cfg(test)]
+pub(crate) use entropy::Counting;
 pub use entropy::Entropy;
 #[cfg(feature = "system")]
 pub use entropy::SystemEntropy;
