@@ -13,6 +13,7 @@ mod demo;
 mod generate;
 mod http;
 mod layers;
+mod releases;
 mod run;
 mod test;
 
@@ -40,6 +41,12 @@ enum Task {
     },
     /// Install the database servers that the tests run on, where they are missing
     Databases,
+    /// Run the tests of databases on other releases of their servers, which are unpacked and not installed
+    Releases {
+        /// Only these
+        #[arg(value_parser = clap::builder::PossibleValuesParser::new(releases::names()))]
+        names: Vec<String>,
+    },
     /// Play the whole mission with the real binaries, and show each step
     Demo,
     /// Check that no crate imports what its layer must not
@@ -73,6 +80,7 @@ fn main() -> ExitCode {
     let done = match Program::parse().task {
         Task::Test { arguments } => test::run(&arguments, test::Databases::Found),
         Task::Databases => ci::install_databases(),
+        Task::Releases { names } => releases::run(&names),
         Task::Demo => demo::run(),
         Task::Layers => layers::run(),
         Task::Generate { check } => generate::run(check),

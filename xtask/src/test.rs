@@ -1,7 +1,7 @@
 //! `cargo xtask test`
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::TaskError;
 use crate::run::{cargo, succeed, target_dir};
@@ -47,6 +47,35 @@ pub(crate) fn run(arguments: &[String], databases: Databases) -> Result<(), Task
         println!("All tests passed.");
     }
     Ok(())
+}
+
+/// Runs the tests with this in their names on the servers in a folder, which have to be of the release that begins so.
+pub(crate) fn run_on_release(programs: &Path, tests: &str, release: &str) -> Result<(), TaskError> {
+    let report = Report::begin()?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::iter::once(programs.to_owned()).chain(std::env::split_paths(&path));
+    let mut command = cargo();
+    command
+        .args([
+            "test",
+            "--all-features",
+            "--workspace",
+            "--tests",
+            "--no-fail-fast",
+            "--",
+            tests,
+        ])
+        .env("PATH", std::env::join_paths(path)?)
+        .env("TEST_DATABASES", "all")
+        .env(Report::VARIABLE, &report.path);
+    let tested = succeed(&mut command);
+    let (ran, _) = report.read()?;
+    println!("\nRan on: {}.", ran.join(", "));
+    tested?;
+    match ran.as_slice() {
+        [one] if one.starts_with(release) => Ok(()),
+        _ => Err(format!("{release} was to be tested").into()),
+    }
 }
 
 /// A file to which the tests write which databases they found.

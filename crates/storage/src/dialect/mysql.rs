@@ -57,9 +57,20 @@ pub(super) async fn connect(
 
 /// Opens one connection outside of the pool.
 pub(super) async fn connect_once(settings: &Settings) -> Result<MySqlConnection, SqlxError> {
-    let mut connection = settings.connect.connect().await?;
+    let mut connection = settings.connect.connect().await.map_err(explained)?;
     prepare(settings, &mut connection).await?;
     Ok(connection)
+}
+
+/// Says what to do where the driver names a feature that it was built without (ADR 0021).
+fn explained(error: SqlxError) -> SqlxError {
+    match error {
+        SqlxError::Configuration(reason) if reason.to_string().contains("RSA") => never_this_one(
+            "MySQL wants this user's password, which is only sent over TLS; let the server offer TLS, and leave it on here"
+                .to_owned(),
+        ),
+        other => other,
+    }
 }
 
 /// What every connection begins with.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::process::{Certificate, Folder, Process, find as find_program, printed};
+use super::process::{Certificate, Folder, Process, find as find_program, find_first, printed};
 
 /// What is installed.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub(super) fn find() -> Option<Programs> {
     ]
     .map(PathBuf::from);
     let find = |name| find_program(name, &folders);
-    let server = find("mariadbd").or_else(|| find("mysqld"))?;
+    let server = find_first(&["mariadbd", "mysqld"], &folders)?;
     let is_mariadb = printed(&server, "--version").contains("MariaDB");
     let install = if is_mariadb {
         Some(find("mariadb-install-db").or_else(|| find("mysql_install_db"))?)
@@ -33,6 +33,11 @@ pub(super) fn find() -> Option<Programs> {
 }
 
 impl Programs {
+    /// Whether it is MySQL, and not MariaDB.
+    pub(super) fn is_mysql(&self) -> bool {
+        self.install.is_none()
+    }
+
     /// Makes a server on this port, with the user `zenml`.
     pub(super) fn make(&self, port: u16, certificate: Option<&Certificate>) -> Process {
         let folder = Folder::new();
@@ -51,7 +56,7 @@ impl Programs {
         let first = folder.write(
             "first.sql",
             "CREATE USER IF NOT EXISTS 'zenml'@'%' IDENTIFIED BY 'secret';\n\
-             GRANT ALL PRIVILEGES ON *.* TO 'zenml'@'%';\n",
+             GRANT ALL PRIVILEGES ON *.* TO 'zenml'@'%' WITH GRANT OPTION;\n",
         );
         let mut command = vec![
             program(&self.server),
@@ -79,9 +84,9 @@ impl Programs {
         if let Some(certificate) = certificate {
             let (public, private) = folder.certificate(certificate);
             command.extend([format!("--ssl-cert={public}"), format!("--ssl-key={private}")]);
-        } else {
-            // Newer ones make a certificate of their own otherwise.
-            command.push("--loose-skip-ssl".to_owned());
+        } else if !self.is_mysql() {
+            // Newer ones make a certificate of their own otherwise. MySQL may: our user's password only goes over TLS.
+            command.push("--skip-ssl".to_owned());
         }
         Process::begin(folder, &prepare, &command, "KILL")
     }

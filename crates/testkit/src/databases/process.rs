@@ -232,10 +232,15 @@ fn as_nobody_if_root(folder: &Path) -> Vec<String> {
 
 /// A program in `PATH`, or in one of these folders.
 pub(super) fn find(program: &str, folders: &[PathBuf]) -> Option<PathBuf> {
+    find_first(&[program], folders)
+}
+
+/// One of these programs, from the first folder of `PATH`, or of these folders, that has any of them.
+pub(super) fn find_first(programs: &[&str], folders: &[PathBuf]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(folders.iter().cloned())
-        .map(|folder| folder.join(program))
+        .flat_map(|folder| programs.iter().map(move |program| folder.join(program)))
         .find(|file| file.is_file())
         .and_then(|file| file.canonicalize().ok())
 }
