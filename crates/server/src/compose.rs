@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use zenml_auth_core::ports::{SystemClock, SystemEntropy};
 use zenml_auth_core::services::{Engine, FirstAdministrator, OpenError, Ports, SetUp, SetUpError, set_up};
-use zenml_auth_storage::{OptionsError, SchemaError, SqlStore};
+use zenml_auth_storage::{ConnectOptions, OptionsError, SchemaError, SqlStore};
 
-use crate::config::{Config, Storage};
+use crate::config::Config;
 
 /// Why the server's parts can't be put together.
 #[derive(Debug, thiserror::Error)]
@@ -83,8 +83,8 @@ pub enum IfMissing {
 ///
 /// # Errors
 /// [`ComposeError`] when it can't be reached.
-pub async fn connect(storage: &Storage, if_missing: IfMissing) -> Result<SqlStore, ComposeError> {
-    let mut options = storage.database.clone();
+pub async fn connect(options: &ConnectOptions, if_missing: IfMissing) -> Result<SqlStore, ComposeError> {
+    let mut options = options.clone();
     if let Some(file) = options.file()? {
         match if_missing {
             IfMissing::Create => make_folder(&folder_of(&file))?,

@@ -9,8 +9,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use zenml_auth_storage::ConnectOptions;
+
 use crate::compose::{ComposeError, IfMissing, folder_of, make_folder};
-use crate::config::Storage;
 
 /// How often to look whether a lock has become free, and how many times: a command holds it for a second or so.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
@@ -30,8 +31,8 @@ impl DatabaseFile {
     ///
     /// # Errors
     /// [`ComposeError`] when there is none and has to be one, or its folder can't be made.
-    pub fn locate(storage: &Storage, if_missing: IfMissing) -> Result<Option<Self>, ComposeError> {
-        let Some(path) = storage.database.file()? else {
+    pub fn locate(options: &ConnectOptions, if_missing: IfMissing) -> Result<Option<Self>, ComposeError> {
+        let Some(path) = options.file()? else {
             return Ok(None);
         };
         match if_missing {
@@ -93,8 +94,8 @@ impl DatabaseFile {
 ///
 /// # Errors
 /// [`ComposeError`] when somebody else has it, or it can't be used.
-pub async fn take(storage: &Storage, if_missing: IfMissing) -> Result<Option<Lock>, ComposeError> {
-    match DatabaseFile::locate(storage, if_missing)? {
+pub async fn take(options: &ConnectOptions, if_missing: IfMissing) -> Result<Option<Lock>, ComposeError> {
+    match DatabaseFile::locate(options, if_missing)? {
         Some(file) => file.lock().await.map(Some),
         None => Ok(None),
     }
@@ -143,26 +144,14 @@ fn give_to_owner_of_folder(path: &Path, file: &File) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use zenml_auth_storage::ConnectOptions;
-
     use super::*;
 
-    fn in_folder(folder: &Path) -> Storage {
-        Storage {
-            data_dir: folder.to_owned(),
-            database: ConnectOptions::sqlite_file(folder.join("zenml-auth.db")),
-        }
+    fn in_folder(folder: &Path) -> ConnectOptions {
+        ConnectOptions::sqlite_file(folder.join("zenml-auth.db"))
     }
 
-    fn at(url: String) -> Storage {
-        Storage {
-            data_dir: PathBuf::from("/nowhere"),
-            database: ConnectOptions::url(url),
-        }
-    }
-
-    fn locate(storage: &Storage) -> DatabaseFile {
-        DatabaseFile::locate(storage, IfMissing::Create).unwrap().unwrap()
+    fn locate(options: &ConnectOptions) -> DatabaseFile {
+        DatabaseFile::locate(options, IfMissing::Create).unwrap().unwrap()
     }
 
     #[test]
@@ -179,7 +168,12 @@ mod tests {
             #[cfg(unix)]
             "link.db",
         ];
-        let others = names.map(|name| locate(&at(format!("sqlite://{}/{name}", folder.path().display()))));
+        let others = names.map(|name| {
+            locate(&ConnectOptions::url(format!(
+                "sqlite://{}/{name}",
+                folder.path().display()
+            )))
+        });
         for other in &others {
             assert!(other.try_lock().unwrap().is_none(), "{other:?}");
         }
@@ -192,7 +186,7 @@ mod tests {
     #[test]
     fn other_databases_have_no_owner() {
         for url in ["sqlite::memory:", "postgres://somewhere/else"] {
-            let located = DatabaseFile::locate(&at(url.to_owned()), IfMissing::Refuse);
+            let located = DatabaseFile::locate(&ConnectOptions::url(url.to_owned()), IfMissing::Refuse);
             assert!(located.unwrap().is_none(), "{url}");
         }
     }

@@ -29,7 +29,6 @@ use tempfile::TempDir;
 use zenml_auth_server::admin::errand::Errand;
 use zenml_auth_server::admin::{Operation, socket};
 use zenml_auth_server::compose::IfMissing;
-use zenml_auth_server::config::Storage;
 use zenml_auth_server::ownership::DatabaseFile;
 use zenml_auth_storage::ConnectOptions;
 
@@ -57,11 +56,8 @@ fn admin(folder: &Path, arguments: &[&str]) -> String {
 }
 
 fn database(folder: &Path) -> DatabaseFile {
-    let storage = Storage {
-        data_dir: folder.to_owned(),
-        database: ConnectOptions::sqlite_file(folder.join("zenml-auth.db")),
-    };
-    DatabaseFile::locate(&storage, IfMissing::Create)
+    let options = ConnectOptions::sqlite_file(folder.join("zenml-auth.db"));
+    DatabaseFile::locate(&options, IfMissing::Create)
         .unwrap()
         .unwrap()
 }

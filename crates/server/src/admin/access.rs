@@ -78,7 +78,7 @@ impl Access {
     /// # Errors
     /// [`AdminError`]
     pub async fn open(config: &Config) -> Result<Self, AdminError> {
-        let Some(database) = DatabaseFile::locate(&config.storage, IfMissing::Refuse)? else {
+        let Some(database) = DatabaseFile::locate(&config.database, IfMissing::Refuse)? else {
             return Here::open(config, None).await;
         };
         Self::open_file(config, &database).await
@@ -143,7 +143,7 @@ pub struct Here {
 
 impl Here {
     async fn open(config: &Config, lock: Option<Lock>) -> Result<Access, AdminError> {
-        let store = Arc::new(connect(&config.storage, IfMissing::Refuse).await?);
+        let store = Arc::new(connect(&config.database, IfMissing::Refuse).await?);
         store.check_schema().await.map_err(ComposeError::from)?;
         // Nobody is let in here, so that no signing keys are needed.
         let engine = Engine::open_to_look(ports(store.clone()), config.settings, config.hashing).await?;

@@ -48,7 +48,7 @@ enum Output {
 }
 
 pub(super) async fn run(args: &AuditArgs, config: &Config) -> Result<(), CommandError> {
-    let store = Arc::new(connect(&config.storage, IfMissing::Refuse).await?);
+    let store = Arc::new(connect(&config.database, IfMissing::Refuse).await?);
     store.check_schema().await?;
     let engine = Engine::open_to_look(ports(store.clone()), config.settings, config.hashing).await?;
     let page = engine.audit().list(&Caller::operator(), &query(args)?).await?;

@@ -11,10 +11,7 @@ pub(super) fn run(config: &Config) -> Result<(), CommandError> {
         "  public URL       {}",
         config.server.public_url.as_deref().unwrap_or("(none)")
     ));
-    line(&format!(
-        "  database         {}",
-        config.storage.database.describe()?
-    ));
+    line(&format!("  database         {}", config.database.describe()?));
     let lifetimes = &config.settings.lifetimes;
     let span = |span| humantime::format_duration(span).to_string();
     line(&format!("  trusted device   {}", span(lifetimes.trusted_device)));

@@ -36,10 +36,10 @@ pub(super) async fn run(args: &MigrateArgs, config: &Config) -> Result<(), Comma
         Direction::Status => (IfMissing::Refuse, false),
     };
     let _lock = match writes {
-        true => ownership::take(&config.storage, if_missing).await?,
+        true => ownership::take(&config.database, if_missing).await?,
         false => None,
     };
-    let store = connect(&config.storage, if_missing).await?;
+    let store = connect(&config.database, if_missing).await?;
     match args.direction {
         Direction::Up => report("applied", &store.migrate_up().await?),
         Direction::Down { steps } => report("taken back", &store.migrate_down(steps).await?),

@@ -36,12 +36,12 @@ pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandE
         .await
         .map_err(|error| format!("can't listen on {}: {error}", config.server.bind))?;
     let address = listener.local_addr()?;
-    let database = DatabaseFile::locate(&config.storage, IfMissing::Create)?;
+    let database = DatabaseFile::locate(&config.database, IfMissing::Create)?;
     let lock = match &database {
         Some(database) => Some(database.lock().await?),
         None => None,
     };
-    let store = Arc::new(connect(&config.storage, IfMissing::Create).await?);
+    let store = Arc::new(connect(&config.database, IfMissing::Create).await?);
     if args.no_migrate {
         store.check_schema().await?;
     } else {

@@ -12,7 +12,7 @@ use super::options::{
     AdminOptions, DatabaseOptions, File, LifetimeOptions, LimitOptions, Options, StorageOptions,
 };
 use super::values::{LogFormat, RateText, Span, Switch};
-use super::{Admin, Config, Log, Server, Storage};
+use super::{Admin, Config, Log, Server};
 
 /// Where to listen unless told otherwise: ZenML's own port, on this machine only.
 const DEFAULT_BIND: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8237);
@@ -112,7 +112,7 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
             public_url: server.public_url.as_deref().map(public_url).transpose()?,
             trusted_proxies: server.trusted_proxies.unwrap_or_default(),
         },
-        storage: storage(
+        database: database(
             options.storage.over(file.storage),
             options.database.over(file.database),
         )?,
@@ -184,13 +184,12 @@ fn secret(
     }
 }
 
-fn storage(options: StorageOptions, database: DatabaseOptions) -> Result<Storage, ConfigError> {
+fn database(options: StorageOptions, settings: DatabaseOptions) -> Result<ConnectOptions, ConfigError> {
     let default_dir = || {
         directories::ProjectDirs::from("", "", "zenml-auth")
             .map(|dirs| dirs.data_dir().to_owned())
             .ok_or(ConfigError::NoDataDir)
     };
-    let data_dir = options.data_dir.map_or_else(default_dir, Ok)?;
     let url = secret(
         "the database URL",
         options.database_url,
@@ -198,12 +197,12 @@ fn storage(options: StorageOptions, database: DatabaseOptions) -> Result<Storage
     )?;
     let location = match url {
         Some(url) => ConnectOptions::url(url.expose()),
-        None => ConnectOptions::sqlite_file(data_dir.join(DATABASE_FILE)),
+        None => {
+            let folder = options.data_dir.map_or_else(default_dir, Ok)?;
+            ConnectOptions::sqlite_file(folder.join(DATABASE_FILE))
+        }
     };
-    Ok(Storage {
-        data_dir,
-        database: super::database::settings(location, database)?,
-    })
+    super::database::settings(location, settings)
 }
 
 fn admin(options: AdminOptions) -> Result<Admin, ConfigError> {
@@ -380,7 +379,7 @@ mod tests {
     #[test]
     fn databases_are_described_without_their_password() {
         let describe =
-            |flags: &[&str]| load_with("", flags).map(|config| config.storage.database.describe().unwrap());
+            |flags: &[&str]| load_with("", flags).map(|config| config.database.describe().unwrap());
         assert_eq!(describe(&[]).unwrap(), "SQLite in data/zenml-auth.db");
         assert_eq!(
             describe(&[
@@ -478,7 +477,7 @@ mod tests {
     fn database_settings_come_from_the_file_as_well() {
         let toml = "[storage]\ndatabase_url = \"postgres://me@db/auth\"\n\
                     [database]\nmax_connections = 7\nstatement_timeout = \"3s\"\ntls = \"verify-full\"\n";
-        let database = load_with(toml, &[]).unwrap().storage.database;
+        let database = load_with(toml, &[]).unwrap().database;
         assert_eq!(
             (database.connections, database.statement_timeout),
             (7, Duration::from_secs(3))
@@ -486,7 +485,6 @@ mod tests {
         assert!(database.describe().unwrap().ends_with("TLS verify-full"));
         let sqlite = load_with("[database]\nmax_connections = 2\n", &[])
             .unwrap()
-            .storage
             .database;
         assert_eq!(sqlite.connections, 2);
         let toml = "[database]\nmax_connections = 5000\n";

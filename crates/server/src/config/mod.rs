@@ -9,7 +9,6 @@ pub mod options;
 mod values;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use ipnet::IpNet;
 use zenml_auth_core::password::HashingCost;
@@ -27,7 +26,7 @@ pub struct Config {
     /// How it is reached.
     pub server: Server,
     /// Where it keeps things.
-    pub storage: Storage,
+    pub database: ConnectOptions,
     /// Who administers it at first.
     pub admin: Admin,
     /// How long things last and how much is allowed.
@@ -47,15 +46,6 @@ pub struct Server {
     pub public_url: Option<String>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
-}
-
-/// Where the server keeps things.
-#[derive(Debug, Clone)]
-pub struct Storage {
-    /// The folder of the embedded database.
-    pub data_dir: PathBuf,
-    /// The database: the embedded one, or the one that was given by its URL.
-    pub database: ConnectOptions,
 }
 
 /// Who administers a new server.
