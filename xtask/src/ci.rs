@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::run::{cargo, exists, output, succeed};
 use crate::test::Databases;
-use crate::{TaskError, conformance, demo, generate, layers, test};
+use crate::{TaskError, conformance, demo, generate, layers, releases, test};
 
 struct Step {
     name: &'static str,
@@ -22,6 +22,7 @@ struct Step {
 
 const DATABASES: &str = "databases";
 const TESTS: &str = "tests";
+const MYSQL: &str = "tests on MySQL";
 
 const STEPS: &[Step] = &[
     Step {
@@ -39,6 +40,10 @@ const STEPS: &[Step] = &[
     Step {
         name: TESTS,
         run: || test::run(&[], Databases::All),
+    },
+    Step {
+        name: MYSQL,
+        run: || releases::run(&["mysql-9".to_owned()]),
     },
     Step {
         name: "clippy",
@@ -70,7 +75,7 @@ pub(crate) fn run(skip_tests: bool) -> Result<(), TaskError> {
     let mut times: Vec<(&str, Duration)> = Vec::new();
     for step in STEPS
         .iter()
-        .filter(|step| !(skip_tests && [DATABASES, TESTS].contains(&step.name)))
+        .filter(|step| !(skip_tests && [DATABASES, TESTS, MYSQL].contains(&step.name)))
     {
         println!("\n== {} ==", step.name);
         let begun = Instant::now();
