@@ -150,12 +150,28 @@ impl Client {
             text,
             named: true,
         };
-        wanted
+        let found = wanted
             .find(
                 |id| self.service_account(id),
                 |request| async move { self.service_accounts(&request).await },
             )
-            .await
+            .await;
+        match found {
+            Err(refused) if refused.is_forbidden() => self.own_service_account(text, refused).await,
+            found => found,
+        }
+    }
+
+    /// The service account that asks, if that is what was named: it may not list accounts, but look at itself.
+    async fn own_service_account(
+        &self,
+        name: &str,
+        refused: ClientError,
+    ) -> Result<ServiceAccountResponse, ClientError> {
+        match self.current_user().await {
+            Ok(own) if own.name == name && own.body.is_service_account => self.service_account(own.id).await,
+            _ => Err(refused),
+        }
     }
 
     /// Finds a key of a service account by name, id or the beginning of an id.

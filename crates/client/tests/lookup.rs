@@ -93,3 +93,31 @@ async fn what_is_neither_is_nothing() {
     assert_eq!(error.to_string(), r#"there is no user "..""#);
     assert_eq!(fake.asked().len(), 1);
 }
+
+#[tokio::test]
+async fn a_service_account_finds_itself_by_name_though_it_may_list_none() {
+    let fake = Fake::start().await;
+    let refused = json!({"detail": ["IllegalOperationError", "no"]});
+    let own = json!({"id": ID, "name": "ci", "body": {
+        "created": "2026-11-23T18:49:49.109472", "updated": "2026-11-23T18:49:49.109472", "active": true,
+        "full_name": "", "is_service_account": true, "is_admin": false, "email_opted_in": false,
+    }});
+    fake.reply_json(403, refused.clone())
+        .reply_json(200, own.clone())
+        .reply_json(200, account(ID, "ci"));
+    let found = fake.client().0.find_service_account("ci").await.unwrap();
+    assert_eq!(found.id.to_string(), ID);
+    let asked: Vec<String> = fake.asked().into_iter().map(|request| request.path).collect();
+    assert_eq!(
+        &asked[1..],
+        [
+            "/api/v1/current-user".to_owned(),
+            format!("/api/v1/service_accounts/{ID}")
+        ]
+    );
+
+    // Another one's name is refused as before.
+    fake.reply_json(403, refused).reply_json(200, own);
+    let error = fake.client().0.find_service_account("cd").await.unwrap_err();
+    assert!(error.is_forbidden(), "{error}");
+}
