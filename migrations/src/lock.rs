@@ -15,8 +15,8 @@ const MYSQL_PATIENCE: u32 = 3_600;
 ///
 /// While it is held, statements may take as long as they take: limits on them are for requests.
 pub(crate) struct Lock {
-    /// The limit to put back on MariaDB, where it belongs to the connection and not to the transaction.
-    limit: Option<String>,
+    /// The limit to put back on MySQL, where it belongs to the connection and not to the transaction.
+    limit: Option<Limit>,
 }
 
 impl Lock {
@@ -32,12 +32,9 @@ impl Lock {
                 transaction.execute_unprepared(&lock).await?;
             }
             DbBackend::MySql => {
-                limit = statement_limit(transaction).await?;
-                if limit.is_some() {
-                    transaction
-                        .execute_unprepared("SET SESSION max_statement_time = 0")
-                        .await?;
-                }
+                let lifted = Limit::of(transaction).await?;
+                lifted.set(transaction, "0").await?;
+                limit = Some(lifted);
                 let lock = format!("SELECT CAST(GET_LOCK({LOCK_NAME}, {MYSQL_PATIENCE}) AS CHAR) AS got");
                 if text(transaction, &lock, "got").await?.as_deref() != Some("1") {
                     return Err(DbErr::Custom(
@@ -57,10 +54,8 @@ impl Lock {
             transaction
                 .execute_unprepared(&format!("DO RELEASE_LOCK({LOCK_NAME})"))
                 .await?;
-            if let Some(limit) = self.limit {
-                transaction
-                    .execute_unprepared(&format!("SET SESSION max_statement_time = {limit}"))
-                    .await?;
+            if let Some(limit) = &self.limit {
+                limit.set(transaction, &limit.value).await?;
             }
         }
         Ok(())
@@ -70,18 +65,34 @@ impl Lock {
 /// Locks are the server's there, while several databases may be on it. A name has at most 64 characters.
 const LOCK_NAME: &str = "CONCAT('zenml-auth ', LEFT(SHA2(DATABASE(), 256), 40))";
 
-/// MariaDB's limit on the statements of a connection. MySQL has one on reads alone.
-async fn statement_limit(transaction: &DatabaseTransaction) -> Result<Option<String>, DbErr> {
-    let version = text(transaction, "SELECT VERSION() AS version", "version").await?;
-    if version.is_some_and(|version| version.contains("MariaDB")) {
-        text(
-            transaction,
-            "SELECT CAST(@@SESSION.max_statement_time AS CHAR) AS seconds",
-            "seconds",
-        )
-        .await
-    } else {
-        Ok(None)
+/// How long a statement of a connection may take, by the name that the server has for it.
+struct Limit {
+    variable: &'static str,
+    value: String,
+}
+
+impl Limit {
+    /// MariaDB's is about all statements; MySQL's is about those that read, as waiting for the lock does.
+    async fn of(transaction: &DatabaseTransaction) -> Result<Self, DbErr> {
+        let version = text(transaction, "SELECT VERSION() AS version", "version").await?;
+        let variable = if version.is_some_and(|version| version.contains("MariaDB")) {
+            "max_statement_time"
+        } else {
+            "max_execution_time"
+        };
+        let value = format!("SELECT CAST(@@SESSION.{variable} AS CHAR) AS value");
+        let value = text(transaction, &value, "value").await?;
+        Ok(Self {
+            variable,
+            value: value.unwrap_or_else(|| "0".to_owned()),
+        })
+    }
+
+    async fn set(&self, transaction: &DatabaseTransaction, value: &str) -> Result<(), DbErr> {
+        transaction
+            .execute_unprepared(&format!("SET SESSION {} = {value}", self.variable))
+            .await?;
+        Ok(())
     }
 }
 

@@ -129,26 +129,33 @@ fn number(epoch: Epoch) -> i64 {
 
 /// Forgets what was revoked long ago, in small batches.
 pub(crate) async fn trim(writer: &DatabaseConnection) -> Result<(), DbErr> {
+    let remembered = Query::select()
+        .expr(Expr::col("epoch").sub(REMEMBERED * COUNT))
+        .from(EPOCH)
+        .take();
+    let old = Query::select()
+        .column("epoch")
+        .from(LOG)
+        .and_where(Expr::col("epoch").lt(Expr::SubQuery(None, Box::new(remembered.into()))))
+        .order_by("epoch", sea_orm::Order::Asc)
+        .limit(TRIM_BATCH)
+        .take();
     loop {
-        let oldest = Query::select()
-            .expr(Expr::col("epoch").sub(REMEMBERED * COUNT))
-            .from(EPOCH)
-            .take();
-        let old = Query::select()
-            .column("epoch")
-            .from(LOG)
-            .and_where(Expr::col("epoch").lt(Expr::SubQuery(None, Box::new(oldest.into()))))
-            .order_by("epoch", sea_orm::Order::Asc)
-            .limit(TRIM_BATCH)
-            .take();
-        // MySQL takes no limit in the subquery of a deletion, but does one level deeper.
-        let old = Query::select().column("epoch").from_subquery(old, "old").take();
+        let rows = writer.query_all(&old).await?;
+        let epochs: Vec<i64> = rows
+            .iter()
+            .map(|row| row.try_get("", "epoch"))
+            .collect::<Result<_, _>>()?;
+        let Some(last) = epochs.last() else {
+            return Ok(());
+        };
+        // All up to it: they are ordered, and new ones only come after them.
         let delete = Query::delete()
             .from_table(LOG)
-            .and_where(Expr::col("epoch").in_subquery(old))
+            .and_where(Expr::col("epoch").lte(*last))
             .take();
-        let deleted = writer.execute(&delete).await?.rows_affected();
-        if deleted < TRIM_BATCH {
+        writer.execute(&delete).await?;
+        if u64::try_from(epochs.len()).is_ok_and(|count| count < TRIM_BATCH) {
             return Ok(());
         }
     }

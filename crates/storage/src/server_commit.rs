@@ -124,8 +124,12 @@ impl SqlStore {
     /// Cleans up, the log of what was revoked included.
     pub(crate) async fn purge_on_server(&self, before: PurgeBefore, limit: u32) -> Result<u64, StoreError> {
         // What was cleaned up already is not found again.
-        let purged = self.until_done(|| self.try_to_purge(before, limit)).await?;
-        self.until_done(|| revocations::trim(self.connection())).await?;
+        let Some(purged) = self.until_done(|| self.try_to_purge(before, limit)).await? else {
+            return Ok(0);
+        };
+        if purged < u64::from(limit) {
+            self.until_done(|| revocations::trim(self.connection())).await?;
+        }
         Ok(purged)
     }
 
@@ -136,9 +140,10 @@ impl SqlStore {
     {
         let mut attempts = Attempts::default();
         loop {
-            let error = match work().await {
-                Ok(done) => return Ok(done),
-                Err(error) => error,
+            let error = match timeout(self.patience() + self.patience(), work()).await {
+                Ok(Ok(done)) => return Ok(done),
+                Ok(Err(error)) => error,
+                Err(_) => return Err(silent()),
             };
             let may_work =
                 error::fate(self.dialect(), &error) == Fate::TakenBack || self.is_broken_off(&error);

@@ -160,12 +160,13 @@ impl SqlStore {
         }
     }
 
-    pub(crate) async fn try_to_purge(&self, before: PurgeBefore, limit: u32) -> Result<u64, DbErr> {
+    /// Cleans up and tells how much, or `None` when another replica is at it.
+    pub(crate) async fn try_to_purge(&self, before: PurgeBefore, limit: u32) -> Result<Option<u64>, DbErr> {
         let transaction = self.begin().await?;
         let purged = if upkeep::take_turn(self.dialect, &transaction).await? {
-            upkeep::purge(&transaction, before, limit).await?
+            Some(upkeep::purge(&transaction, before, limit).await?)
         } else {
-            0
+            None
         };
         transaction.commit().await?;
         Ok(purged)
@@ -252,7 +253,7 @@ impl SqlStore {
 #[async_trait]
 impl Store for SqlStore {
     async fn ping(&self) -> Result<(), StoreError> {
-        self.reader.ping().await.map_err(|error| self.read_error(&error))
+        self.read(|| self.reader.ping()).await
     }
 
     async fn commit(&self, changes: ChangeSet) -> Result<(), CommitError> {
@@ -331,13 +332,11 @@ impl Store for SqlStore {
     }
 
     async fn count_administrators(&self) -> Result<u64, StoreError> {
-        user::Entity::find()
+        let administrators = user::Entity::find()
             .filter(user::Column::IsAdmin.eq(true))
             .filter(user::Column::Active.eq(true))
-            .filter(user::Column::Password.is_not_null())
-            .count(&self.reader)
-            .await
-            .map_err(|error| self.read_error(&error))
+            .filter(user::Column::Password.is_not_null());
+        self.read(|| administrators.clone().count(&self.reader)).await
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
@@ -454,7 +453,9 @@ impl Store for SqlStore {
         match &self.epochs {
             Epochs::Own { .. } => {
                 let purged = self.try_to_purge(before, limit).await;
-                purged.map_err(|error| self.read_error(&error))
+                purged
+                    .map(Option::unwrap_or_default)
+                    .map_err(|error| self.read_error(&error))
             }
             #[cfg(any(feature = "postgres", feature = "mysql"))]
             Epochs::Shared { .. } => self.purge_on_server(before, limit).await,

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 use zenml_auth_core::ports::{
-    Change, ChangeSet, CommitError, Epoch, PurgeBefore, Revocations, Revoked, Store, StoreError,
+    Change, ChangeSet, CommitError, DeviceUse, Epoch, PurgeBefore, Revocations, Revoked, Store, StoreError,
 };
-use zenml_auth_model::{Timestamp, User};
-use zenml_auth_storage::sea_orm::{ConnectionTrait, TransactionTrait};
+use zenml_auth_model::{Timestamp, UsedFrom, User};
+use zenml_auth_storage::sea_orm::{ConnectionTrait, IsolationLevel, TransactionTrait};
 use zenml_auth_storage::{ConnectOptions, SqlStore};
 use zenml_auth_testkit::builders::{Builders, text_of};
 use zenml_auth_testkit::databases::{Cut, Kind, Proxy, TestDatabase, fresh, own_server};
@@ -33,6 +33,9 @@ zenml_auth_testkit::on_servers! {
     an_epoch_of_another_history_is_not_known
     the_log_of_revocations_stays_small
     one_replica_tidies_up_at_a_time
+    tidying_up_waits_for_nobody_who_is_alive
+    a_server_that_falls_silent_is_unavailable
+    waiting_for_a_migration_takes_as_long_as_it_takes
     replicas_see_each_others_revocations
     a_statement_that_takes_too_long_ends
     long_texts_are_sorted_to_their_end
@@ -561,4 +564,125 @@ async fn one_replica_tidies_up_at_a_time(kind: Kind) {
     assert!(store.grant(grant.id).await.unwrap().is_some());
     turn.rollback().await.unwrap();
     assert_eq!(store.purge(before, 10).await.unwrap(), 1);
+}
+
+async fn tidying_up_waits_for_nobody_who_is_alive(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let mut options = database.options();
+    options.statement_timeout = Duration::from_secs(2);
+    database.store().await.close().await.unwrap();
+    let store = SqlStore::connect(&options).await.unwrap();
+    let build = Builders::new();
+    let grants: Vec<_> = (0..2_000)
+        .map(|number| {
+            let mut grant = build.grant();
+            if number % 10 != 0 {
+                grant.expires = grant.expires + Duration::from_secs(3_600);
+            }
+            grant
+        })
+        .collect();
+    for batch in grants.chunks(200) {
+        let changes = batch.iter().cloned().map(Change::InsertGrant);
+        store
+            .commit(changes.fold(ChangeSet::new(), ChangeSet::with))
+            .await
+            .unwrap();
+    }
+    // Somebody is in the middle of a change of each request that is open, and locks no others, as we do.
+    let by_hand = database.connection().await;
+    let other = by_hand
+        .begin_with_config(Some(IsolationLevel::ReadCommitted), None)
+        .await
+        .unwrap();
+    let open = grants[1].expires.as_micros();
+    other
+        .execute_unprepared(&format!(
+            "UPDATE device_grants SET failed_attempts = 1 WHERE expires = {open}"
+        ))
+        .await
+        .unwrap();
+    let ended = grants[0].expires + Duration::from_secs(1);
+    let before = PurgeBefore {
+        grants: ended,
+        sessions: ended,
+        signing_keys: ended,
+    };
+    assert_eq!(store.purge(before, 150).await.unwrap(), 150);
+    assert_eq!(store.purge(before, 150).await.unwrap(), 50);
+    other.rollback().await.unwrap();
+}
+
+async fn a_server_that_falls_silent_is_unavailable(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    database.store().await.close().await.unwrap();
+    let proxy = Proxy::to(database.server().port).await;
+    let mut options = ConnectOptions::url(database.url_through(&proxy));
+    options.connect_timeout = Duration::from_secs(1);
+    options.acquire_timeout = Duration::from_secs(1);
+    options.statement_timeout = Duration::from_secs(1);
+    let store = SqlStore::connect(&options).await.unwrap();
+    let build = Builders::new();
+    let user = build.user("alice");
+    store.commit(insert(&user)).await.unwrap();
+    let epoch = store.epoch().await.unwrap();
+    proxy.fall_silent();
+
+    let before = PurgeBefore {
+        grants: user.created,
+        sessions: user.created,
+        signing_keys: user.created,
+    };
+    let used = DeviceUse {
+        id: build.device(&user).id,
+        at: user.created,
+        from: UsedFrom {
+            address: None,
+            agent: None,
+        },
+    };
+    let everything = async {
+        is_unavailable(store.ping().await);
+        is_unavailable(store.user(user.id).await);
+        is_unavailable(store.count_administrators().await);
+        is_unavailable(store.epoch().await);
+        is_unavailable(store.revoked_since(epoch).await);
+        is_unavailable(store.purge(before, 100).await);
+        is_unavailable(store.note_uses(&[], &[used]).await);
+        match store.commit(update(&user)).await {
+            Err(CommitError::Store(StoreError::Unavailable(_))) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    let within = Duration::from_secs(60);
+    tokio::time::timeout(within, everything).await.unwrap();
+}
+
+async fn waiting_for_a_migration_takes_as_long_as_it_takes(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let mut options = database.options();
+    options.statement_timeout = Duration::from_secs(1);
+    let store = SqlStore::connect(&options).await.unwrap();
+    let by_hand = database.connection().await;
+    let other = by_hand.begin().await.unwrap();
+    let take = match kind {
+        Kind::Postgres => format!(
+            "SELECT pg_advisory_xact_lock({})",
+            i64::from_be_bytes(*b"zenml-au")
+        ),
+        Kind::MySql => "DO GET_LOCK(CONCAT('zenml-auth ', LEFT(SHA2(DATABASE(), 256), 40)), 0)".to_owned(),
+    };
+    other.execute_unprepared(&take).await.unwrap();
+    let migrated = tokio::spawn(async move { store.migrate_up().await });
+    let wait = match kind {
+        Kind::Postgres => "SELECT pg_sleep(3)",
+        Kind::MySql => "DO SLEEP(3)",
+    };
+    other.execute_unprepared(wait).await.unwrap();
+    assert!(!migrated.is_finished(), "another program has the lock");
+    if kind == Kind::MySql {
+        other.execute_unprepared("DO RELEASE_ALL_LOCKS()").await.unwrap();
+    }
+    other.rollback().await.unwrap();
+    migrated.await.unwrap().unwrap();
 }

@@ -1,7 +1,7 @@
 //! What happens in the background: noting uses and cleaning up.
 
-use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType, Order, Query, SelectStatement};
-use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::sea_query::{LockBehavior, LockType};
+use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 use zenml_auth_core::ports::{Guard, PurgeBefore};
 use zenml_auth_model::{Timestamp, UsedFrom};
@@ -75,21 +75,24 @@ async fn purge_table<E: WithId>(
     before: i64,
     limit: u64,
 ) -> Result<u64, DbErr> {
-    let ended = Query::select()
+    let ended = E::find()
+        .select_only()
         .column(E::ID)
-        .from(E::default())
-        .and_where(Expr::col(ends).lt(before))
-        .order_by(ends, Order::Asc)
+        .filter(ends.lt(before))
+        .order_by_asc(ends)
         .limit(limit)
-        .take();
+        .into_tuple::<Uuid>()
+        .all(transaction)
+        .await?;
+    if ended.is_empty() {
+        return Ok(0);
+    }
+    // Each by its id, as what has ended stays so: of a deletion with a subquery, some servers make a walk through the
+    // whole table, on which they wait for every row that somebody is changing, and of one by time they wait for the first
+    // row that they leave.
     let deleted = E::delete_many()
-        .filter(E::ID.in_subquery(wrapped::<E>(ended)))
+        .filter(E::ID.is_in(ended))
         .exec(transaction)
         .await?;
     Ok(deleted.rows_affected)
-}
-
-/// MySQL takes no limit in the subquery of a deletion, but does one level deeper.
-fn wrapped<E: WithId>(ids: SelectStatement) -> SelectStatement {
-    Query::select().column(E::ID).from_subquery(ids, "ended").take()
 }

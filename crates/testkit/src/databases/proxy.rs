@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// Where to cut.
@@ -23,6 +24,7 @@ pub struct Proxy {
     /// Where it listens.
     pub port: u16,
     plan: Arc<Mutex<Vec<Cut>>>,
+    silent: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
 
@@ -33,14 +35,16 @@ impl Proxy {
         let own = listener.local_addr().unwrap().port();
         let plan = Arc::new(Mutex::new(Vec::new()));
         let shared = Arc::clone(&plan);
+        let (silent, silence) = watch::channel(false);
         let task = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let plan = Arc::clone(&shared);
+                let mut silence = silence.clone();
                 tokio::spawn(async move {
                     let server = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await;
                     if let Ok(server) = server {
                         // How a connection ends does not matter here.
-                        let _ = pass_on(client, server, &plan).await;
+                        let _ = pass_on(client, server, &plan, &mut silence).await;
                     }
                 });
             }
@@ -48,6 +52,7 @@ impl Proxy {
         Self {
             port: own,
             plan,
+            silent,
             task,
         }
     }
@@ -55,6 +60,12 @@ impl Proxy {
     /// Cuts the next connection that gives occasion to, once.
     pub fn cut(&self, cut: Cut) {
         self.plan.lock().push(cut);
+    }
+
+    /// Passes nothing on from now on, and leaves all connections open: as a server that hangs, or a network that loses
+    /// everything.
+    pub fn fall_silent(&self) {
+        self.silent.send_replace(true);
     }
 
     /// Whether all cuts were made.
@@ -74,11 +85,19 @@ async fn pass_on(
     mut client: TcpStream,
     mut server: TcpStream,
     plan: &Mutex<Vec<Cut>>,
+    silence: &mut watch::Receiver<bool>,
 ) -> std::io::Result<()> {
     let (mut asked, mut answered) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
     let mut cut_the_answer = false;
     loop {
         tokio::select! {
+            biased;
+            fell = async { silence.wait_for(|silent| *silent).await.map(drop) } => {
+                if fell.is_ok() {
+                    std::future::pending::<()>().await;
+                }
+                return Ok(());
+            }
             read = client.read(&mut asked) => {
                 let bytes = &asked[..read?];
                 if bytes.is_empty() {
