@@ -189,7 +189,14 @@ impl Throttle {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let mut waits = Duration::ZERO;
         for (counter, rate) in &counters {
-            let used_until = state.used_until.get(counter).copied().unwrap_or(now).max(now);
+            let used_until = match state.used_until.get_mut(counter) {
+                Some(counted) => {
+                    // Nothing can have used up more than there is: what says so was counted before the clock went back.
+                    *counted = (*counted).clamp(now, now + rate.per);
+                    *counted
+                }
+                None => now,
+            };
             let allowed_from = (used_until + emission(*rate)) - rate.per;
             waits = waits.max(allowed_from.since(now));
         }
@@ -269,6 +276,18 @@ mod tests {
                 .sign_in("ann", Some(HERE), NOW + refused.retry_after)
                 .is_ok()
         );
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_locks_nobody_out() {
+        let throttle = throttle();
+        let ahead = NOW + Duration::from_secs(24 * 60 * 60);
+        while throttle.device_authorization(Some(HERE), ahead).is_ok() {}
+        let refused = throttle.device_authorization(Some(HERE), NOW).unwrap_err();
+        let rate = Limits::default().device_authorization_per_address;
+        assert!(refused.retry_after <= emission(rate), "{refused:?}");
+        let later = NOW + refused.retry_after;
+        assert!(throttle.device_authorization(Some(HERE), later).is_ok());
     }
 
     #[test]
