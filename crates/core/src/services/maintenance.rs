@@ -10,7 +10,7 @@ use super::{Engine, Internal};
 use crate::caller::{Scribe, target};
 use crate::ports::{Change, ChangeSet, Guard, PurgeBefore};
 
-/// For how long another replica may go on signing with the key before, until it has loaded the new one.
+/// For how long the key before may go on signing: until every replica has loaded the new one, and their clocks may differ.
 const HANDOVER: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What tidying up came to.

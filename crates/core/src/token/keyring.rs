@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -46,8 +47,10 @@ pub struct PublicKey {
 struct Signer {
     header: Header,
     key: EncodingKey,
-    since: Timestamp,
 }
+
+/// For how long every replica has had the time to load a new key, before any of them signs with it.
+const PUBLISHED_FIRST: Duration = Duration::from_secs(120);
 
 /// How many tokens are remembered; a workload uses one for an hour.
 const REMEMBERED: usize = 16_384;
@@ -104,7 +107,8 @@ impl Keyring {
         Arc::clone(&self.loaded.read())
     }
 
-    /// Takes these keys in place of the ones before. The newest that is not retired signs.
+    /// Takes these keys in place of the ones before. The newest that every replica knows by now signs, though it is
+    /// retired already; before there is any, the newest that is not.
     ///
     /// # Errors
     /// [`TokenError::Signing`] when a key can't be used; the keys before stay.
@@ -113,6 +117,7 @@ impl Keyring {
             at: Some(now),
             ..Loaded::nothing()
         };
+        let signs = signing(keys, now).map(|key| key.id);
         for key in keys {
             let encoding = encoding_key(key);
             let jwk = Jwk::from_encoding_key(&encoding, Algorithm::EdDSA)
@@ -128,11 +133,7 @@ impl Keyring {
                 x: pair.x.clone(),
             });
             loaded.verifiers.insert(name.clone(), decoding);
-            let newer = loaded
-                .signer
-                .as_ref()
-                .is_none_or(|signer| signer.since <= key.created);
-            if key.retired_until.is_none() && newer {
+            if Some(key.id) == signs {
                 let header = Header {
                     kid: Some(name),
                     ..Header::new(Algorithm::EdDSA)
@@ -140,7 +141,6 @@ impl Keyring {
                 loaded.signer = Some(Signer {
                     header,
                     key: encoding,
-                    since: key.created,
                 });
             }
         }
@@ -215,6 +215,15 @@ impl Keyring {
     }
 }
 
+/// The key to sign with.
+fn signing(keys: &[SigningKey], now: Timestamp) -> Option<&SigningKey> {
+    let known_to_all = keys.iter().filter(|key| key.created + PUBLISHED_FIRST <= now);
+    let in_use = keys.iter().filter(|key| key.retired_until.is_none());
+    known_to_all
+        .max_by_key(|key| key.created)
+        .or_else(|| in_use.max_by_key(|key| key.created))
+}
+
 fn encoding_key(key: &SigningKey) -> EncodingKey {
     let mut der = zeroize::Zeroizing::new(PKCS8_ED25519.to_vec());
     der.extend_from_slice(key.seed.as_slice());
@@ -223,8 +232,6 @@ fn encoding_key(key: &SigningKey) -> EncodingKey {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use uuid::Uuid;
     use zenml_auth_model::{ApiKeyId, DeviceId, ServiceAccountId, SessionId, UserId, Version};
     use zeroize::Zeroizing;
@@ -374,6 +381,23 @@ mod tests {
             Some(key(2).id.to_string())
         );
         assert_eq!(rotated.public_keys().len(), 2);
+    }
+
+    #[test]
+    fn a_new_key_signs_once_every_replica_knows_it() {
+        let old = SigningKey {
+            retired_until: Some(NOW + Duration::from_secs(3_600)),
+            created: NOW - Duration::from_secs(3_600),
+            ..key(1)
+        };
+        let keys = [old, key(2)];
+        let signs_at = |now| signing(&keys, now).map(|key| key.id);
+        let published = NOW + PUBLISHED_FIRST;
+        assert_eq!(signs_at(NOW), Some(keys[0].id));
+        assert_eq!(signs_at(published - Duration::from_micros(1)), Some(keys[0].id));
+        assert_eq!(signs_at(published), Some(keys[1].id));
+        // The first key of a new server has no one to wait for.
+        assert_eq!(signing(&keys[1..], NOW).map(|key| key.id), Some(keys[1].id));
     }
 
     #[test]
