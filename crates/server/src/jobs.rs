@@ -48,13 +48,14 @@ impl Jobs {
     /// # Errors
     /// When a job has panicked, which is a defect.
     pub async fn finish(mut self) -> Result<(), JoinError> {
-        while let Some(ended) = self.running.join_next().await {
-            ended?;
+        let mut ended = Ok(());
+        while let Some(job) = self.running.join_next().await {
+            ended = ended.and(job);
         }
         if let Err(error) = self.engine.maintenance().flush_all_uses().await {
             tracing::warn!(%error, "the last uses of keys and devices could not be written down");
         }
-        Ok(())
+        ended
     }
 }
 

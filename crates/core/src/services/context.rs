@@ -122,12 +122,13 @@ impl Engine {
         Timestamp::from_micros(self.last_activity.load(Ordering::Relaxed))
     }
 
-    /// Whether the store answers.
+    /// Whether callers can be let in: the store answers, and tells what was revoked.
     ///
     /// # Errors
     /// When it does not.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.ports.store.ping().await
+    pub async fn is_ready(&self) -> Result<(), StoreError> {
+        self.ports.store.ping().await?;
+        self.identities.catch_up().await.map(|_| ())
     }
 
     /// Lets callers in.

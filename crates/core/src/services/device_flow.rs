@@ -289,6 +289,11 @@ impl DeviceFlow<'_> {
             };
             match engine.store().commit(changes).await {
                 Ok(()) => return answer,
+                // Of many polls at the same moment one is noted, which is enough: whoever sends as many as they can must
+                // not make each of them wait for all others.
+                Err(CommitError::Stale) if matches!(answer, Err(PollError::SlowDown { .. })) => {
+                    return answer;
+                }
                 // Another poll, a lock, or the same person's approval of the same client came first.
                 Err(CommitError::Stale | CommitError::Taken(Unique::DeviceOfClient | Unique::Id)) => {}
                 // The person was deleted a moment ago.

@@ -11,13 +11,13 @@ pub async fn health() -> &'static str {
     "ok"
 }
 
-/// Whether the database can be reached.
+/// Whether callers can be let in.
 ///
 /// # Errors
 /// 503 when it can't.
 #[utoipa::path(get, path = "/ready", tag = "server",
     responses((status = 200, body = String), (status = 503, description = "The database does not answer")))]
 pub async fn ready(State(app): State<App>) -> Result<&'static str, ApiError> {
-    app.engine.ping().await?;
+    app.engine.is_ready().await?;
     Ok("ready")
 }
