@@ -8,14 +8,15 @@
     reason = "this is test code"
 )]
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+mod program;
+
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
+use program::Server;
 use serde_json::json;
 use tokio::task::JoinSet;
 use zenml_auth_core::ports::{Store, SystemClock, SystemEntropy};
@@ -30,6 +31,7 @@ zenml_auth_testkit::on_servers! {
     of_many_that_set_up_one_does
     what_one_replica_revokes_the_other_refuses
     the_program_serves_from_it
+    of_many_programs_that_start_at_once_one_sets_up
 }
 
 const CLIENT: &str = "7d3d4f6e-3f0a-4d0e-9d0c-0d5f6f3c1b11";
@@ -245,26 +247,43 @@ async fn the_program_serves_from_it(kind: Kind) {
 
 /// What the server says of its database while it serves from it.
 fn database_type(url: &Path) -> String {
-    let mut server = Command::new(env!("CARGO_BIN_EXE_zenml-auth-server"))
-        .args(["serve", "--bind", "127.0.0.1:0", "--database-url-file"])
-        .arg(url)
-        .env("ZENML_AUTH_ADMIN_PASSWORD", PASSWORD)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let address = BufReader::new(server.stdout.take().unwrap())
-        .lines()
-        .map_while(Result::ok)
-        .find_map(|line| line.strip_prefix("Listening on http://").map(str::to_owned))
-        .unwrap();
-    let mut connection = TcpStream::connect(&address).unwrap();
-    connection
-        .write_all(b"GET /api/v1/info HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        .unwrap();
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).unwrap();
-    server.kill().unwrap();
-    server.wait().unwrap();
-    let body: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let server = program_on(url);
+    let (_, body) = server.client().send("GET", "/api/v1/info", "").unwrap();
+    server.kill();
     text(&body["database_type"])
+}
+
+/// The real program on a database whose URL is in a file.
+fn program_on(url: &Path) -> Server {
+    let mut command = program::command(&["serve", "--database-url-file"]);
+    command.arg(url);
+    Server::start_as(command, &url.with_extension("log"))
+}
+
+async fn of_many_programs_that_start_at_once_one_sets_up(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let url = folder.path().join("url");
+    std::fs::write(&url, database.url()).unwrap();
+    let starting: Vec<_> = (0..6)
+        .map(|_| {
+            let url = url.clone();
+            tokio::task::spawn_blocking(move || program_on(&url))
+        })
+        .collect();
+    let mut servers = Vec::new();
+    for server in starting {
+        servers.push(server.await.unwrap());
+    }
+    let new = servers
+        .iter()
+        .filter(|server| server.greeting.contains("This is a new server"));
+    assert_eq!(new.count(), 1);
+    // They are one server to whoever asks, with the same keys.
+    let token = servers[0].sign_in(PASSWORD).unwrap();
+    for server in servers {
+        let (status, _) = server.send("GET", "/api/v1/current-user", &token, "");
+        assert_eq!(status, 200);
+        server.kill();
+    }
 }
