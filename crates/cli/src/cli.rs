@@ -32,7 +32,13 @@ use crate::error::CliError;
 Environment:
   ZENML_STORE_URL          Use this server instead of the stored one
   ZENML_STORE_API_KEY      Use this API key instead of what is stored
+  ZENML_STORE_API_TOKEN    Use this token, as it is
+  ZENML_STORE_USERNAME, ZENML_STORE_PASSWORD
+                           Sign in with these
+  ZENML_STORE_VERIFY_SSL   true, false, or a file of authorities to trust
   ZENML_CONFIG_PATH        The folder that the connection is stored in
+  DISABLE_CREDENTIALS_DISK_CACHING
+                           If true, write no credentials to a file
   ZENML_DEFAULT_OUTPUT     How to show things unless --output says otherwise
   HTTPS_PROXY, NO_PROXY    The proxy to go through
   NO_COLOR                 No colours
@@ -63,6 +69,7 @@ pub(crate) struct Cli {
         short,
         long,
         global = true,
+        overrides_with = "verbose",
         display_order = 1000,
         help_heading = "Global options"
     )]

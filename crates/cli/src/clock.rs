@@ -4,6 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use zenml_auth_model::Timestamp;
 
+/// What nobody tells from now.
+const SECOND: Duration = Duration::from_secs(1);
+
 /// Now.
 #[allow(
     clippy::disallowed_methods,
@@ -50,7 +53,9 @@ pub(crate) fn counted_down(left: Duration) -> String {
 
 /// Where a moment lies as seen from another: `in 29 days`, `3 hours ago`.
 pub(crate) fn relative(moment: Timestamp, now: Timestamp) -> String {
-    if moment >= now {
+    if moment.since(now) < SECOND && now.since(moment) < SECOND {
+        "just now".to_owned()
+    } else if moment >= now {
         format!("in {}", shown_duration(moment.since(now)))
     } else {
         format!("{} ago", shown_duration(now.since(moment)))
@@ -65,7 +70,7 @@ mod tests {
     fn moments_are_readable() {
         let moment: Timestamp = "2026-12-23T18:51:39.123456".parse().unwrap();
         assert_eq!(shown(moment), "2026-12-23 18:51:39 UTC");
-        assert_eq!(relative(moment, moment), "in 0 seconds");
+        assert_eq!(relative(moment, moment), "just now");
         assert_eq!(
             relative(moment, moment - Duration::from_secs(29 * 86_400)),
             "in 29 days"

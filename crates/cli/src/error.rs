@@ -4,6 +4,7 @@ use std::fmt;
 
 use zenml_auth_client::ClientError;
 
+use crate::commands::explain::cause::is_lock;
 use crate::store::StoreError;
 use crate::ui::clean;
 
@@ -105,12 +106,18 @@ impl CliError {
 
     /// The connection is no longer good. One line says it all.
     pub(crate) fn signed_out(url: &str, reason: Option<&str>) -> Self {
-        let reason = reason
-            .map(|text| format!(" ({})", reason_of(text)))
-            .unwrap_or_default();
+        let said = reason.map(reason_of);
+        let remedy = if said.as_deref().is_some_and(is_lock) {
+            format!(
+                "unlock the device from another machine, or from this one after: zenml connect --url {url} --username <name>"
+            )
+        } else {
+            format!("type: zenml connect --url {url}")
+        };
+        let reason = said.map(|text| format!(" ({text})")).unwrap_or_default();
         Self::new(
             Exit::NotSignedIn,
-            format!("your connection to {url} is no longer good{reason}; type: zenml connect --url {url}"),
+            format!("your connection to {url} is no longer good{reason}; {remedy}"),
         )
     }
 }
@@ -170,11 +177,28 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_told_to_connect_a_locked_device() {
+        for said in [
+            "the device 1 is locked. Unlock it from another device",
+            "device 1 is not active",
+        ] {
+            let error = refused(401, &format!("Authentication error: {said}."));
+            assert_eq!(
+                error.what,
+                format!(
+                    "your connection to http://x is no longer good ({said}); unlock the device from another machine, or \
+                     from this one after: zenml connect --url http://x --username <name>"
+                )
+            );
+        }
+    }
+
+    #[test]
     fn a_connection_that_ended_takes_one_line() {
-        let error = refused(401, "Authentication error: device is locked.\n");
+        let error = refused(401, "Authentication error: device has expired.\n");
         assert_eq!(
             error.what,
-            "your connection to http://x is no longer good (device is locked); type: zenml connect --url http://x"
+            "your connection to http://x is no longer good (device has expired); type: zenml connect --url http://x"
         );
         assert_eq!(error.next, None);
     }

@@ -364,6 +364,29 @@ async fn api_keys_are_managed() {
 }
 
 #[tokio::test]
+async fn a_key_that_nobody_reads_is_no_success() {
+    let world = World::with_keys().await;
+    let route = format!("/api/v1/service_accounts/{ACCOUNT}/api_keys");
+    world.on(&format!("POST {route}"), recorded("create api key"));
+    for more in [&[][..], &["--output", "json"]] {
+        let args = ["service-account", "api-key", "ci-71c157", "create", "default"];
+        let mut child = world.command(&[&args, more].concat()).spawn().unwrap();
+        drop(child.stdout.take());
+        let ended = child.wait_with_output().await.unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("is lost") && said.contains("api-key ci-71c157 rotate default"),
+            "{said}"
+        );
+        assert!(
+            !said.contains("ZENKEY_") && !said.contains("Keep this key"),
+            "{said}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_key_goes_where_it_is_sent() {
     let world = World::with_keys().await;
     let route = format!("/api/v1/service_accounts/{ACCOUNT}/api_keys");

@@ -35,6 +35,7 @@ pub(crate) struct Call {
     query: String,
     body: Body,
     authenticated: bool,
+    repeatable: bool,
 }
 
 enum Body {
@@ -53,6 +54,7 @@ struct Answer {
 impl Call {
     fn new(method: Method, path: impl Into<String>) -> Self {
         Self {
+            repeatable: method == Method::GET,
             method,
             path: path.into(),
             query: String::new(),
@@ -99,9 +101,10 @@ impl Call {
         self
     }
 
-    /// Whether it does no harm to send it twice. Most `PUT`s would do none either, but rotating a key would.
-    fn may_be_repeated(&self) -> bool {
-        self.method == Method::GET
+    /// It does no harm to send it twice, though it is no `GET`. Most `PUT`s would do none either, but rotating a key would.
+    pub(crate) const fn repeatable(mut self) -> Self {
+        self.repeatable = true;
+        self
     }
 }
 
@@ -189,7 +192,11 @@ impl Client {
 
     /// `POST /api/v1/login`
     pub(crate) async fn exchange(&self, login: &LoginRequest) -> Result<TokenResponse, ClientError> {
-        let call = Call::post(paths::LOGIN).form(login.to_form()).anonymous();
+        let mut call = Call::post(paths::LOGIN).form(login.to_form()).anonymous();
+        // It only makes another token, but for a device code, which is good for one.
+        if !matches!(login, LoginRequest::DeviceCode { .. }) {
+            call = call.repeatable();
+        }
         let answer = self.send_repeatedly(&call, None).await?;
         serde_json::from_slice(&answer.body)
             .map_err(|error| self.not_zenml(format!("its token can't be read: {error}")))
@@ -206,14 +213,14 @@ impl Client {
             let wait = match &error {
                 // The connection never came about, so that nothing was carried out.
                 ClientError::Unreachable { .. } => Some(backoff),
-                ClientError::Timeout { .. } | ClientError::Interrupted { .. } if call.may_be_repeated() => {
+                ClientError::Timeout { .. } | ClientError::Interrupted { .. } if call.repeatable => {
                     Some(backoff)
                 }
                 ClientError::Api {
                     status: 429 | 502 | 503 | 504,
                     retry_after,
                     ..
-                } if call.may_be_repeated() => {
+                } if call.repeatable => {
                     Some(retry_after.unwrap_or(backoff)).filter(|wait| *wait <= LONGEST_WAIT)
                 }
                 _ => None,

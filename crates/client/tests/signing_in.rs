@@ -185,6 +185,22 @@ async fn what_may_be_repeated_is_repeated_with_growing_pauses() {
 }
 
 #[tokio::test]
+async fn a_sign_in_is_repeated() {
+    let fake = Fake::start().await;
+    let (builder, timer) = fake.builder();
+    let client = builder
+        .credentials(Credentials::api_key(Secret::new("ZENKEY_k")))
+        .build()
+        .unwrap();
+    fake.reply(Reply::html(503, "").with_header("retry-after", "5"))
+        .reply(Reply::html(502, "<html>"))
+        .reply_json(200, token("t1"))
+        .reply_json(200, user());
+    client.current_user().await.unwrap();
+    assert_eq!(timer.waits(), [5.0, 0.6]);
+}
+
+#[tokio::test]
 async fn what_changes_something_is_sent_once() {
     let fake = Fake::start().await;
     let (client, timer) = fake.client();

@@ -263,7 +263,9 @@ impl From<Internal> for ApiError {
 fn refused_device(id: DeviceId, refusal: device::Refusal) -> String {
     match refusal {
         device::Refusal::Locked => {
-            format!("the device {id} is locked. Unlock it, from another device or the web, to use it again")
+            format!(
+                "the device {id} is locked. Unlock it from another device, or after signing in with a password, to use it again"
+            )
         }
         device::Refusal::Expired => {
             format!("the connection of the device {id} has expired. Connect it again")

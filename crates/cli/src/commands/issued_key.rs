@@ -1,6 +1,8 @@
 //! What happens with an API key that was just made: its value is shown once, written to a file, or used from now on.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use clap::Args;
 use zenml_auth_api::api_key::ApiKeyResponse;
@@ -25,25 +27,67 @@ pub(crate) struct IssuedKeyArgs {
 }
 
 impl IssuedKeyArgs {
+    /// The file to write to. A dash stands for standard output, as for other programs.
+    fn file(&self) -> Option<&Path> {
+        self.output_file.as_deref().filter(|path| *path != Path::new("-"))
+    }
+
     /// Makes sure that the file can be written before a key is made that would be lost otherwise.
     pub(crate) fn check(&self) -> Result<(), CliError> {
-        let Some(path) = &self.output_file else {
+        let Some(path) = self.file() else {
             return Ok(());
         };
-        let dir = folder_of(path);
-        tempfile::tempfile_in(&dir).map(drop).map_err(|error| {
+        let checked = Place::of(path).and_then(|place| place.check());
+        checked.map_err(|error| {
             CliError::new(
                 Exit::Failed,
-                format!("{} can't be written to: {error}", dir.display()),
+                format!("{} can't be written to: {error}", path.display()),
             )
         })
     }
 }
 
-fn folder_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
-        _ => PathBuf::from("."),
+/// What is at a path.
+enum Place {
+    /// A file, or nothing yet: replaced as a whole. Links are followed.
+    File(PathBuf),
+    /// A pipe or a device, which is written into.
+    Stream(PathBuf),
+}
+
+impl Place {
+    fn of(path: &Path) -> io::Result<Self> {
+        match fs::metadata(path) {
+            Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+            Ok(found) if found.is_file() => Ok(Self::File(path.canonicalize()?)),
+            Ok(_) => Ok(Self::Stream(path.to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::File(path.to_owned())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether it can be written to, as far as that can be seen without doing so.
+    fn check(&self) -> io::Result<()> {
+        match self {
+            Self::File(path) => tempfile::tempfile_in(folder_of(path)).map(drop),
+            // Opening a pipe would wait for whoever reads from it.
+            Self::Stream(_) => Ok(()),
+        }
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::File(path) => {
+                let mut file = tempfile::Builder::new()
+                    .prefix(".zenml-key-")
+                    .tempfile_in(folder_of(path))?;
+                file.write_all(bytes)?;
+                file.as_file().sync_all()?;
+                file.persist(path).map_err(|error| error.error)?;
+                Ok(())
+            }
+            Self::Stream(path) => fs::File::options().write(true).open(path)?.write_all(bytes),
+        }
     }
 }
 
@@ -72,29 +116,43 @@ pub(crate) fn hand_over(
     let value = value.as_secret();
     if args.set_key {
         use_from_now_on(session, value)?;
-    } else if let Some(path) = &args.output_file {
+    } else if let Some(path) = args.file() {
         write_file(path, value)?;
         ui::talk(&format!("Wrote the key to {}.", path.display()));
     }
-    let shown = !args.set_key && args.output_file.is_none();
-    if args.output.output == Format::Json && last == Last::No {
-        let event = Record::new().with("event", "rotated");
-        return output::line(&record(event, key, shown.then_some(value)));
+    let shown = !args.set_key && args.file().is_none();
+    let record = |begun| record(begun, key, shown.then_some(value));
+    let text = match args.output.output {
+        Format::Json if last == Last::No => {
+            output::line_text(&record(Record::new().with("event", "rotated")))
+        }
+        Format::Table if shown => value.expose().to_owned(),
+        Format::Table => return Ok(()),
+        format => output::one_text(&record(Record::new()), format),
+    };
+    if !shown {
+        return output::write(&text);
     }
-    if args.output.output != Format::Table {
-        return output::one(
-            &record(Record::new(), key, shown.then_some(value)),
-            args.output.output,
-        );
-    }
-    if shown {
-        output::write(value.expose())?;
+    output::secret(&text).map_err(|error| lost(&error, key))?;
+    if args.output.output == Format::Table {
         ui::note(&format!(
             "Keep this key; it is not shown again. To connect with it: zenml connect --url {} --api-key",
             session.url()
         ));
     }
     Ok(())
+}
+
+/// Nobody has the key, although it is good.
+fn lost(error: &CliError, key: &ApiKeyResponse) -> CliError {
+    let (name, account) = (ui::clean(&key.name), ui::clean(&key.body.service_account.name));
+    CliError::new(
+        Exit::Failed,
+        format!("the new value of the key {name} is lost: {error}"),
+    )
+    .next(format!(
+        "It is good, but nobody has it. Make another: zenml service-account api-key {account} rotate {name}"
+    ))
 }
 
 fn record(begun: Record, key: &ApiKeyResponse, value: Option<&Secret>) -> Record {
@@ -119,17 +177,8 @@ fn use_from_now_on(session: &Session<'_>, value: &Secret) -> Result<(), CliError
 
 /// Writes the key to a file that only its owner can read; one that is there already is replaced.
 fn write_file(path: &Path, value: &Secret) -> Result<(), CliError> {
-    use std::io::Write as _;
-    let write = || -> std::io::Result<()> {
-        let mut file = tempfile::Builder::new()
-            .prefix(".zenml-key-")
-            .tempfile_in(folder_of(path))?;
-        file.write_all(value.expose().as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
-    };
-    write().map_err(|error| {
+    let written = Place::of(path).and_then(|place| place.write(value.expose().as_bytes()));
+    written.map_err(|error| {
         let failed = format!("{} can't be written: {error}", path.display());
         shown_instead(CliError::new(Exit::Failed, failed), value)
     })
@@ -137,11 +186,66 @@ fn write_file(path: &Path, value: &Secret) -> Result<(), CliError> {
 
 /// Shows a key that could not be kept: it must not be lost, as the one before it may no longer be good.
 fn shown_instead(failed: CliError, value: &Secret) -> CliError {
-    match output::write(value.expose()) {
+    match output::secret(value.expose()) {
         Ok(()) => CliError {
             what: format!("{}; the key was shown instead", failed.what),
             ..failed
         },
         Err(_) => failed,
+    }
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn write(path: &Path) -> io::Result<()> {
+        let place = Place::of(path)?;
+        place.check()?;
+        place.write(b"key")
+    }
+
+    #[test]
+    fn a_file_is_replaced_and_its_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        fs::write(&path, "another key, which was longer").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        write(&path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"key");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_link_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, link) = (folder.path().join("key"), folder.path().join("link"));
+        fs::write(&path, "").unwrap();
+        symlink(&path, &link).unwrap();
+        write(&link).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read(&path).unwrap(), b"key");
+    }
+
+    #[test]
+    fn a_device_stays_one() {
+        write(Path::new("/dev/null")).unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
+    }
+
+    #[test]
+    fn a_folder_is_refused_beforehand() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Place::of(folder.path()).is_err());
+        assert!(write(&folder.path().join("no").join("key")).is_err());
     }
 }

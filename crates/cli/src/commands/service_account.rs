@@ -264,7 +264,13 @@ async fn create_now(
     };
     let key = session
         .finish(session.client.create_api_key(account.id, &request).await)
-        .await?;
+        .await
+        .map_err(|error| {
+            let name = ui::clean(&account.name);
+            error.next(format!(
+                "The account is there, without a key. To make one: zenml service-account api-key {name} create default"
+            ))
+        })?;
     issued_key::hand_over(session, &key, &args.key, Last::Yes)
 }
 

@@ -336,7 +336,11 @@ async fn create(session: &Session<'_>, args: &CreateArgs) -> Result<(), CliError
 fn hand_over_activation(session: &Session<'_>, user: &UserResponse, format: Format) -> Result<(), CliError> {
     let token = user.body.activation_token.as_ref().map(SecretText::expose);
     if format != Format::Table {
-        return output::one(&user.record().with("activation_token", token), format);
+        let text = output::one_text(&user.record().with("activation_token", token), format);
+        return match token {
+            Some(_) => output::secret(&text),
+            None => output::write(&text),
+        };
     }
     let Some(token) = token else { return Ok(()) };
     output::write(token)?;

@@ -113,15 +113,20 @@ pub(crate) fn list<T: Listed>(page: &PageResponse<T>, args: &ListOutputArgs) -> 
 
 /// Shows one thing.
 pub(crate) fn one(record: &Record, format: Format) -> Result<(), CliError> {
+    write(&one_text(record, format))
+}
+
+/// How one thing is shown.
+pub(crate) fn one_text(record: &Record, format: Format) -> String {
     let columns: Vec<&'static str> = record.columns();
     let records = std::slice::from_ref(record);
-    write(&match format {
+    match format {
         Format::Table => table::properties(record),
         Format::Json => structured::json_one(record),
         Format::Yaml => structured::yaml_one(record),
         Format::Csv => delimited::rows(&columns, records, ','),
         Format::Tsv => delimited::rows(&columns, records, '\t'),
-    })
+    }
 }
 
 /// Shows what a thing has become to programs. People were told in words.
@@ -134,7 +139,22 @@ pub(crate) fn changed(record: &Record, format: Format) -> Result<(), CliError> {
 
 /// Shows one thing as JSON on one line, for programs that read along.
 pub(crate) fn line(record: &Record) -> Result<(), CliError> {
-    write(&structured::json_line(record))
+    write(&line_text(record))
+}
+
+/// How one thing is shown on one line.
+pub(crate) fn line_text(record: &Record) -> String {
+    structured::json_line(record)
+}
+
+/// Writes a secret that is shown this once to standard output. It is lost when nobody reads it.
+pub(crate) fn secret(text: &str) -> Result<(), CliError> {
+    ui::data(text).map_err(|error| {
+        CliError::new(
+            Exit::Failed,
+            format!("standard output can't be written to: {error}"),
+        )
+    })
 }
 
 /// Writes to standard output. When whoever reads it has gone (`| head`), there is nothing more to do.
@@ -172,11 +192,18 @@ fn chosen_columns<T: Listed>(args: &ListOutputArgs) -> Result<Vec<&'static str>,
                     .next(format!("Use all, or some of {}.", T::COLUMNS.join(", ")))
             })
     };
-    asked
-        .split(',')
-        .filter(|name| !name.trim().is_empty())
-        .map(find)
-        .collect()
+    let mut chosen = Vec::new();
+    for name in asked.split(',').filter(|name| !name.trim().is_empty()) {
+        let column = find(name)?;
+        if !chosen.contains(&column) {
+            chosen.push(column);
+        }
+    }
+    if chosen.is_empty() {
+        return Err(CliError::usage("--columns names no column")
+            .next(format!("Use all, or some of {}.", T::COLUMNS.join(", "))));
+    }
+    Ok(chosen)
 }
 
 #[cfg(test)]

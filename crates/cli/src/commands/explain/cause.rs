@@ -34,6 +34,11 @@ const WORDS: [(&str, Cause); 14] = [
     ("signature verification", Cause::NotItsOwn),
 ];
 
+/// Whether it is a device that was locked: connecting again would not help.
+pub(crate) fn is_lock(said: &str) -> bool {
+    cause(said) == Cause::Locked
+}
+
 fn cause(said: &str) -> Cause {
     let said = said.to_ascii_lowercase();
     // ZenML's own server says it so of a locked device.
@@ -50,15 +55,18 @@ pub(super) fn remedy(said: &str, kind: Kind, connect: &str) -> String {
         "an administrator can look with: zenml service-account api-key <account> describe <key>";
     match (cause(said), kind) {
         (Cause::Locked, _) => {
-            "Unlock the device from another machine (zenml device unlock <id>) or on the server's devices page.".to_owned()
+            format!(
+                "Unlock the device from another machine (zenml device unlock <id>), or from this one after signing in \
+                 with your password: {connect} --username <name>"
+            )
         }
         (Cause::Rotated, _) => {
             format!("Somebody gave the key a new value. Get it from whoever did; {administrator}")
         }
         (Cause::Expired, Kind::ApiKey) => "Ask an administrator for a new key.".to_owned(),
-        (Cause::Switched, Kind::ApiKey) => format!(
-            "The key or its service account was switched off; {administrator}"
-        ),
+        (Cause::Switched, Kind::ApiKey) => {
+            format!("The key or its service account was switched off; {administrator}")
+        }
         (Cause::Switched, Kind::Token) => format!(
             "The device, the key or the account was switched off. Ask an administrator, or connect again: {connect}"
         ),
@@ -78,7 +86,8 @@ pub(super) fn remedy(said: &str, kind: Kind, connect: &str) -> String {
         ),
         (Cause::Unknown, Kind::Token) => format!("Connect again: {connect}"),
         (Cause::Unknown, Kind::Password) => {
-            "Check the user name and the password. Servers don't tell strangers which of them is wrong.".to_owned()
+            "Check the user name and the password. Servers don't tell strangers which of them is wrong."
+                .to_owned()
         }
     }
 }
@@ -91,7 +100,7 @@ mod tests {
     fn causes_are_told_apart() {
         for (said, expected) in [
             (
-                "the device 1 is locked. Unlock it, from another device",
+                "the device 1 is locked. Unlock it from another device",
                 Cause::Locked,
             ),
             (

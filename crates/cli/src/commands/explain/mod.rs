@@ -1,6 +1,6 @@
 //! `zenml auth explain`: why a credential works or does not, step by step.
 
-mod cause;
+pub(crate) mod cause;
 mod environment;
 
 use std::time::Duration;
