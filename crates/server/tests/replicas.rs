@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use program::{Client, Server, command, text};
+use program::{Client, Server, Watch, command, strike_all, text};
 use serde_json::json;
 use zenml_auth_testkit::databases::{Kind, fresh};
 
@@ -22,8 +22,8 @@ use zenml_auth_testkit::databases::{Kind, fresh};
 const ROUNDS: u32 = 5_000;
 /// How many take turns at revoking, each with people, machines and keys of their own.
 const TESTERS: u32 = 4;
-/// Hashing passwords is slow on purpose, so one round in so many changes one.
-const PASSWORD_EVERY: u32 = 50;
+/// Hashing passwords is slow on purpose, so one round in so many changes one. It is odd, so that both servers get to.
+const PASSWORD_EVERY: u32 = 51;
 
 /// Both servers, as seen by one client.
 struct Pair<'a>([&'a Server; 2]);
@@ -59,8 +59,10 @@ fn revoked(client: &Client, round: u32, what: &str) {
 }
 
 /// A person with a machine, and a workload with a key.
-struct Tester {
+struct Tester<'a> {
     admin: Client,
+    /// Others use what is revoked all the time, on both servers.
+    watch: &'a Watch,
     user: String,
     password: String,
     person: Client,
@@ -70,8 +72,8 @@ struct Tester {
     key: String,
 }
 
-impl Tester {
-    fn new(admin: &Client, number: u32) -> Self {
+impl<'a> Tester<'a> {
+    fn new(admin: &Client, watch: &'a Watch, number: u32) -> Self {
         let (user, account) = (format!("person-{number}"), format!("workload-{number}"));
         let password = format!("{}-0", program::PASSWORD);
         let body = json!({"name": user, "password": password, "is_admin": false, "active": true});
@@ -80,6 +82,7 @@ impl Tester {
         admin.ok("POST", "/api/v1/service_accounts", &body.to_string());
         let mut tester = Self {
             admin: admin.clone(),
+            watch,
             person: admin.signed_in(&user, &password),
             user,
             password,
@@ -135,6 +138,7 @@ impl Tester {
     }
 
     fn round(&mut self, servers: &Pair<'_>, round: u32) {
+        self.watch.forget();
         if round % PASSWORD_EVERY == PASSWORD_EVERY - 1 {
             if (round / PASSWORD_EVERY).is_multiple_of(2) {
                 self.change_the_password(servers, round);
@@ -159,9 +163,13 @@ impl Tester {
         let device = format!("/api/v1/devices/{}", self.device);
         let token = there.with(&self.device_token);
         live(&token, round, "a device");
-        here.ok("PUT", &device, r#"{"locked": true}"#);
+        self.watch.revoking(&self.device_token, || {
+            here.ok("PUT", &device, r#"{"locked": true}"#)
+        });
         revoked(&token, round, "a locked device");
-        there.ok("PUT", &device, r#"{"locked": false}"#);
+        self.watch.restoring(&self.device_token, || {
+            there.ok("PUT", &device, r#"{"locked": false}"#)
+        });
         live(&here.with(&self.device_token), round, "an unlocked device");
     }
 
@@ -172,11 +180,14 @@ impl Tester {
         for token in &tokens {
             live(&there.with(token), round, what);
         }
-        here.ok("PUT", path, r#"{"active": false}"#);
+        let watched = &tokens[(round / 7 % 2) as usize];
+        self.watch
+            .revoking(watched, || here.ok("PUT", path, r#"{"active": false}"#));
         for token in &tokens {
             revoked(&there.with(token), round, what);
         }
-        there.ok("PUT", path, r#"{"active": true}"#);
+        self.watch
+            .restoring(watched, || there.ok("PUT", path, r#"{"active": true}"#));
         for token in &tokens {
             live(&here.with(token), round, what);
         }
@@ -204,7 +215,9 @@ impl Tester {
         let (here, there) = servers.of_round(&self.admin, round);
         live(&there.with(&self.key), round, "a key");
         let rotate = format!("{}/key/rotate", self.keys());
-        let rotated = here.ok("PUT", &rotate, r#"{"retain_period_minutes": 0}"#);
+        let rotated = self.watch.revoking(&self.key, || {
+            here.ok("PUT", &rotate, r#"{"retain_period_minutes": 0}"#)
+        });
         revoked(&there.with(&self.key), round, "a key that was rotated away");
         self.key = text(&rotated, "/body/key");
         live(&there.with(&self.key), round, "the new key");
@@ -213,7 +226,9 @@ impl Tester {
     fn delete_the_key(&mut self, servers: &Pair<'_>, round: u32) {
         let (here, there) = servers.of_round(&self.admin, round);
         live(&there.with(&self.key), round, "a key");
-        here.ok("DELETE", &format!("{}/key", self.keys()), "");
+        self.watch.revoking(&self.key, || {
+            here.ok("DELETE", &format!("{}/key", self.keys()), "")
+        });
         revoked(&there.with(&self.key), round, "a deleted key");
         self.make_key();
         live(&there.with(&self.key), round, "a new key");
@@ -222,7 +237,9 @@ impl Tester {
     fn delete_the_device(&mut self, servers: &Pair<'_>, round: u32) {
         let (here, there) = servers.of_round(&self.person, round);
         live(&there.with(&self.device_token), round, "a device");
-        here.ok("DELETE", &format!("/api/v1/devices/{}", self.device), "");
+        self.watch.revoking(&self.device_token, || {
+            here.ok("DELETE", &format!("/api/v1/devices/{}", self.device), "")
+        });
         revoked(&there.with(&self.device_token), round, "a deleted device");
         self.connect();
         live(&there.with(&self.device_token), round, "a new device");
@@ -231,7 +248,9 @@ impl Tester {
     /// A device that signs out, and connects again.
     fn sign_out(&mut self, servers: &Pair<'_>, round: u32) {
         let (here, there) = servers.of_round(&self.person, round);
-        here.with(&self.device_token).ok("GET", "/api/v1/logout", "");
+        self.watch.revoking(&self.device_token, || {
+            here.with(&self.device_token).ok("GET", "/api/v1/logout", "")
+        });
         revoked(&there.with(&self.device_token), round, "a device that signed out");
         self.connect();
         live(&there.with(&self.device_token), round, "a device that came back");
@@ -241,7 +260,9 @@ impl Tester {
         let (here, there) = servers.of_round(&self.person, round);
         let new = format!("{}-{round}", program::PASSWORD);
         let body = json!({"password": new, "old_password": self.password});
-        here.ok("PUT", "/api/v1/current-user", &body.to_string());
+        self.watch.revoking(&self.device_token, || {
+            here.ok("PUT", "/api/v1/current-user", &body.to_string())
+        });
         revoked(&there, round, "a sign-in with the old password");
         revoked(&there.with(&self.device_token), round, "a device from before");
         self.come_back(&there, new);
@@ -250,7 +271,9 @@ impl Tester {
     fn deactivate_the_user(&mut self, servers: &Pair<'_>, round: u32) {
         let (here, there) = servers.of_round(&self.admin, round);
         let user = format!("/api/v1/users/{}", self.user);
-        let deactivated = here.ok("PUT", &format!("{user}/deactivate"), "");
+        let deactivated = self.watch.revoking(&self.device_token, || {
+            here.ok("PUT", &format!("{user}/deactivate"), "")
+        });
         revoked(&there.with(&self.person.token), round, "a deactivated user");
         revoked(
             &there.with(&self.device_token),
@@ -298,8 +321,13 @@ fn revoke_again_and_again(settings: &[&str], log: &Path) {
     ];
     let servers = Pair([&servers[0], &servers[1]]);
     let admin = servers.0[0].admin();
-    let mut testers: Vec<Tester> = (0..TESTERS).map(|number| Tester::new(&admin, number)).collect();
-    let bystander = Tester::new(&admin, TESTERS);
+    let watches: Vec<Watch> = (0..TESTERS).map(|_| Watch::new()).collect();
+    let mut testers: Vec<Tester<'_>> = (0..TESTERS)
+        .zip(&watches)
+        .map(|(number, watch)| Tester::new(&admin, watch, number))
+        .collect();
+    let unwatched = Watch::new();
+    let bystander = Tester::new(&admin, &unwatched, TESTERS);
     let credentials = [
         bystander.device_token.clone(),
         bystander.key.clone(),
@@ -309,6 +337,9 @@ fn revoke_again_and_again(settings: &[&str], log: &Path) {
     let rounds = AtomicU64::new(0);
     thread::scope(|scope| {
         let loading = scope.spawn(|| load(&servers, &credentials, &admin, &done));
+        let striking = servers
+            .0
+            .map(|server| scope.spawn(|| strike_all(&watches, server, &done)));
         let testing: Vec<_> = testers
             .iter_mut()
             .map(|tester| {
@@ -328,6 +359,10 @@ fn revoke_again_and_again(settings: &[&str], log: &Path) {
             outcome.unwrap();
         }
         assert!(asked.unwrap() > 0);
+        for strikes in striking {
+            let (let_in, refused) = strikes.join().unwrap();
+            assert!(let_in > 0 && refused > 0);
+        }
     });
     assert_eq!(rounds.into_inner(), u64::from(ROUNDS));
 }

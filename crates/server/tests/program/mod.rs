@@ -11,6 +11,7 @@
 )]
 
 mod client;
+mod watch;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 pub use client::{Client, text};
+pub use watch::{Watch, strike_all};
 
 pub const ADMIN: &str = "default";
 pub const PASSWORD: &str = "zenml-Passw0rd";
