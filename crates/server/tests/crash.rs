@@ -4,6 +4,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::disallowed_methods,
     reason = "all of this is test code"
 )]
 
@@ -13,8 +14,9 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
+use std::time::Instant;
 
-use program::{Client, Server, command, text};
+use program::{Client, DEADLINE, Server, command, text};
 use serde_json::{Value, json};
 use zenml_auth_testkit::databases::{Kind, own_server};
 
@@ -130,8 +132,8 @@ fn check(client: &Client, known: &Known) {
     assert_eq!(let_in, if known.active { 200 } else { 401 }, "{}", known.account);
 }
 
-/// Every account and key has the audit entry of its making, and nothing else says that it was made: each change and
-/// its entry are there together or not at all.
+/// Every account has the audit entry of its making, and nothing else says that it was made; every key has its entry, too:
+/// each change and its entry are there together or not at all.
 fn check_trail(admin: &Client, settings: &[&str], seen: &mut HashSet<String>) {
     let arguments = [settings, &["audit", "--output", "json", "--limit", "10000"]].concat();
     let trail = command(&arguments).output().unwrap();
@@ -154,6 +156,13 @@ fn check_trail(admin: &Client, settings: &[&str], seen: &mut HashSet<String>) {
         .iter()
         .map(|item| text(item, "/id"))
         .collect();
+    let keys_made = targets("api_key.created");
+    for account in present.difference(seen) {
+        let keys = admin.ok("GET", &format!("/api/v1/service_accounts/{account}/api_keys"), "");
+        for key in keys["items"].as_array().unwrap() {
+            assert!(keys_made.contains(&text(key, "/id")), "{key}");
+        }
+    }
     seen.extend(made.iter().cloned());
     let expected: HashSet<String> = seen.difference(&deleted).cloned().collect();
     assert_eq!(present, expected);
@@ -175,7 +184,9 @@ fn crash_again_and_again(settings: &[&str], log: &Path) {
                     scope.spawn(move || work(admin, &format!("w{crash}-{worker}"), acknowledged))
                 })
                 .collect();
+            let begun = Instant::now();
             while acknowledged.load(Ordering::SeqCst) < last {
+                assert!(begun.elapsed() < DEADLINE, "the load has come to a stop");
                 thread::yield_now();
             }
             server.kill();

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::program::{DEADLINE, PASSWORD, Server, failure, program, run};
+use crate::program::{DEADLINE, PASSWORD, Server, failure, program, run, text};
 
 #[test]
 fn the_first_start_makes_an_administrator_and_the_second_does_not() {
@@ -41,6 +41,30 @@ fn the_first_start_makes_an_administrator_and_the_second_does_not() {
     let second = Server::start(folder.path(), &[]);
     assert!(!second.greeting.contains("new server"));
     assert!(second.sign_in(PASSWORD).is_some());
+}
+
+#[test]
+fn the_last_uses_are_written_down_before_it_ends() {
+    let folder = TempDir::new().unwrap();
+    let mut server = Server::start(folder.path(), &[]);
+    let account = "/api/v1/service_accounts/ci";
+    server.admin().ok(
+        "POST",
+        "/api/v1/service_accounts",
+        r#"{"name": "ci", "active": true}"#,
+    );
+    // More than once, as uses are also written down every second, which may be just then.
+    for round in 0..3 {
+        let body = json!({"name": format!("key {round}")}).to_string();
+        let made = server.admin().ok("POST", &format!("{account}/api_keys"), &body);
+        assert_eq!(server.client().with(&text(&made, "/body/key")).status(), 200);
+        assert_eq!(server.terminate().0, Some(0));
+        server = Server::start(folder.path(), &[]);
+        let path = format!("{account}/api_keys/{}?hydrate=true", text(&made, "/id"));
+        let key = server.admin().ok("GET", &path, "");
+        assert!(!key["metadata"]["last_login"].is_null(), "{key}");
+        assert_eq!(text(&key, "/metadata/last_ip_address"), "127.0.0.1");
+    }
 }
 
 #[test]
