@@ -30,6 +30,7 @@ use crate::cli::{Cli, Color};
 use crate::error::{CliError, Exit};
 
 fn main() -> ExitCode {
+    commands::completions::answer();
     let cli = Cli::parse();
     match cli.color {
         Color::Auto => {}

@@ -586,6 +586,24 @@ async fn the_traffic_is_shown_without_secrets() {
 }
 
 #[tokio::test]
+async fn shells_are_told_what_could_come_next() {
+    let world = World::new().await;
+    for (typed, expected) in [
+        ("zenml dev", "device\t"),
+        ("zenml service-account api-key ci rot", "rotate\t"),
+        ("zenml service-account api-key ci rotate --ret", "--retain\t"),
+        ("zenml device list --output y", "yaml\t"),
+    ] {
+        let words: Vec<&str> = std::iter::once("--").chain(typed.split(' ')).collect();
+        let mut command = world.command(&words);
+        let told = command.env("_ZENML_COMPLETE", "fish").output().await.unwrap();
+        let told = String::from_utf8(told.stdout).unwrap();
+        assert!(told.starts_with(expected), "{typed}: {told}");
+    }
+    assert!(world.asked().is_empty(), "no server is asked");
+}
+
+#[tokio::test]
 async fn scripts_and_pages_are_made() {
     let world = World::new().await;
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
