@@ -161,6 +161,11 @@ impl<'a> Session<'a> {
         CliError::from_client(error, self.url())
     }
 
+    /// Makes sure that something else could be signed in with from now on.
+    pub(crate) fn can_keep_credentials(&self) -> Result<(), CliError> {
+        Ok(self.context.store.check_writable()?)
+    }
+
     /// Signs in with something else from now on.
     pub(crate) fn keep_credentials(&self, credentials: &StoredCredentials) -> Result<(), CliError> {
         Ok(self

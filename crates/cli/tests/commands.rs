@@ -734,17 +734,39 @@ async fn where_nobody_can_be_asked_nothing_is_done() {
 }
 
 #[tokio::test]
-async fn a_key_that_cannot_be_kept_is_shown() {
+async fn a_key_does_not_take_the_place_of_a_variable() {
     let mut world = World::with_rotation().await;
-    world.set("DISABLE_CREDENTIALS_DISK_CACHING", "true");
     world.set("ZENML_STORE_URL", &world.url.clone());
     world.set("ZENML_STORE_API_TOKEN", "t");
     let ended = world
         .run("service-account api-key ci-71c157 rotate default --set-key")
         .await;
-    assert_ne!(ended.code, 0);
-    assert!(ended.stdout.starts_with("ZENKEY_"), "{ended:?}");
-    assert!(ended.stderr.contains("the key was shown instead"), "{ended:?}");
+    assert_eq!(ended.code, 2, "{ended:?}");
+    assert!(
+        ended.stderr.contains("which is in ZENML_STORE_API_TOKEN"),
+        "{ended:?}"
+    );
+    assert!(
+        !world.asked().iter().any(|asked| asked.starts_with("PUT")),
+        "the old key is good still"
+    );
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_kept_is_not_made() {
+    let world = World::with_rotation().await;
+    // Whoever changes the files has to lock them.
+    let lock = world.config_dir().join(".zenml-auth.lock");
+    let _ = std::fs::remove_file(&lock);
+    std::fs::create_dir(&lock).unwrap();
+    let ended = world
+        .run("service-account api-key ci-71c157 rotate default --set-key")
+        .await;
+    assert_eq!(ended.code, 8, "{ended:?}");
+    assert!(
+        !world.asked().iter().any(|asked| asked.starts_with("PUT")),
+        "the old key is good still"
+    );
 }
 
 #[tokio::test]

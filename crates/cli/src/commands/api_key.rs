@@ -340,7 +340,7 @@ impl Keys<'_> {
     }
 
     async fn create(&self, args: &CreateArgs) -> Result<(), CliError> {
-        args.key.check()?;
+        args.key.check(self.session)?;
         let request = ApiKeyRequest {
             name: name(one_name(args.position.as_deref(), args.name.as_deref())?)?,
             description: text(args.description.as_ref())?,
@@ -414,7 +414,7 @@ impl Keys<'_> {
     }
 
     async fn rotate(&self, args: &RotateArgs) -> Result<(), CliError> {
-        args.key.check()?;
+        args.key.check(self.session)?;
         let retention = Duration::from_secs(u64::from(args.retain) * 60);
         let quiet_for = args.wait.quiet(retention)?;
         let key = self

@@ -385,6 +385,7 @@ impl Attempt<'_> {
             )
             .next("Connect with the API key of a service account: add --api-key."));
         }
+        self.context.store.check_writable()?;
         let client_id = self.context.store.client_id()?;
         let before = self
             .context

@@ -8,6 +8,7 @@ use clap::Args;
 use zenml_auth_api::api_key::ApiKeyResponse;
 use zenml_auth_model::Secret;
 
+use crate::connection::Origin;
 use crate::context::Session;
 use crate::error::{CliError, Exit};
 use crate::output::{self, Cell, Format, OutputArgs, Record};
@@ -32,8 +33,11 @@ impl IssuedKeyArgs {
         self.output_file.as_deref().filter(|path| *path != Path::new("-"))
     }
 
-    /// Makes sure that the file can be written before a key is made that would be lost otherwise.
-    pub(crate) fn check(&self) -> Result<(), CliError> {
+    /// Makes sure that the key can be kept where it is to be kept, before one is made that would be lost otherwise.
+    pub(crate) fn check(&self, session: &Session<'_>) -> Result<(), CliError> {
+        if self.set_key {
+            return can_be_used_from_now_on(session);
+        }
         let Some(path) = self.file() else {
             return Ok(());
         };
@@ -161,6 +165,18 @@ fn record(begun: Record, key: &ApiKeyResponse, value: Option<&Secret>) -> Record
         .with("name", &key.name)
         .with("service_account", &key.body.service_account.name)
         .with("key", value.map_or(Cell::Nothing, |value| value.expose().into()))
+}
+
+/// A key can take the place of one in the files. What a variable says would go on to be used.
+fn can_be_used_from_now_on(session: &Session<'_>) -> Result<(), CliError> {
+    let signed_in_by = session.connection.sign_in.as_ref().map(|sign_in| sign_in.origin);
+    match signed_in_by {
+        Some(Origin::Variable(name)) => Err(CliError::usage(format!(
+            "--set-key can't change what this machine uses, which is in {name}"
+        ))
+        .next("Leave --set-key out, and set the variable to the key that is shown.")),
+        _ => session.can_keep_credentials(),
+    }
 }
 
 fn use_from_now_on(session: &Session<'_>, value: &Secret) -> Result<(), CliError> {

@@ -232,7 +232,7 @@ pub(crate) async fn find(session: &Session<'_>, wanted: &str) -> Result<ServiceA
 }
 
 async fn create(session: &Session<'_>, args: &CreateArgs) -> Result<(), CliError> {
-    args.key.check()?;
+    args.key.check(session)?;
     let request = ServiceAccountRequest {
         full_name: text(args.full_name.as_ref())?,
         description: text(args.description.as_ref())?,

@@ -154,6 +154,23 @@ impl Store {
         })
     }
 
+    /// Makes sure that a connection could be kept, before somebody goes to the trouble of making one.
+    pub(crate) fn check_writable(&self) -> Result<(), StoreError> {
+        if !self.credentials_on_disk {
+            return Err(StoreError::DiskForbidden);
+        }
+        // Files are replaced by new ones, so that it is the folder that counts.
+        self.locked(|| {
+            tempfile::tempfile_in(&self.dir)
+                .map(drop)
+                .map_err(|source| StoreError::Io {
+                    path: self.dir.clone(),
+                    action: "written to",
+                    source,
+                })
+        })
+    }
+
     /// Keeps a connection: from now on this machine is connected to this server, with this.
     pub(crate) fn connect(
         &self,
