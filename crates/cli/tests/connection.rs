@@ -428,9 +428,10 @@ async fn servers_that_are_none() {
         .forget("GET /api/v1/info")
         .on("GET /api/v1/info", (404, json!({"detail": "Not Found"})));
     assert_run!("connect-not-zenml", world.run("connect --url [url]").await);
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    // Taken, so that nobody else listens there, but not listened on either.
+    let taken = tokio::net::TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = taken.local_addr().unwrap();
     let ended = world.run(&format!("connect --url http://{address}")).await;
     assert_eq!(ended.code, 7, "{ended:?}");
     assert!(

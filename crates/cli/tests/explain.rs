@@ -386,9 +386,10 @@ async fn the_environment() {
 
 #[tokio::test]
 async fn a_server_that_cannot_be_reached() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
+    // Taken, so that nobody else listens there, but not listened on either.
+    let taken = tokio::net::TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = taken.local_addr().unwrap().port();
     let server = server().await;
     let tls = server.url().replace("http://", "https://");
     for (url, words) in [

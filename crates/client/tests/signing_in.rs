@@ -225,9 +225,10 @@ async fn a_long_wait_is_left_to_the_caller() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    // Taken, so that nobody else listens there, but not listened on either.
+    let taken = tokio::net::TcpSocket::new_v4().unwrap();
+    taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}", taken.local_addr().unwrap());
     let client = Client::builder(&url).unwrap().retries(0).build().unwrap();
     let error = client.info().await.unwrap_err();
     assert!(matches!(error, ClientError::Unreachable { .. }), "{error:?}");

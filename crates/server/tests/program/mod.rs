@@ -15,7 +15,6 @@ mod watch;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -77,14 +76,9 @@ impl Server {
 
     /// Starts it on a free port, and waits until it listens. What it logs goes to a file.
     pub fn start_as(mut command: Command, log: &Path) -> Self {
-        let address = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .to_string();
         let log = fs::File::options().create(true).append(true).open(log).unwrap();
         let mut process = command
-            .args(["--bind", &address])
+            .args(["--bind", "127.0.0.1:0"])
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
@@ -98,7 +92,11 @@ impl Server {
                 break;
             }
         }
-        assert!(greeting.contains("Listening on"), "{greeting}");
+        let address = greeting
+            .lines()
+            .find_map(|line| line.strip_prefix("Listening on http://"))
+            .unwrap_or_else(|| panic!("{greeting}"))
+            .to_owned();
         Self {
             process,
             address,
