@@ -50,15 +50,22 @@ fn mask_value(value: &mut Value) {
             }
         }
         Value::Array(items) => items.iter_mut().for_each(mask_value),
-        Value::String(text) if text.starts_with(zenml_auth_api::key::PREFIX) => *value = MASK.into(),
+        Value::String(text) if holds_a_key(text) => *value = MASK.into(),
         _ => {}
     }
+}
+
+/// Wherever somebody may have typed one, also as a name that is looked for, or in an answer that repeats it.
+fn holds_a_key(text: &str) -> bool {
+    text.contains(zenml_auth_api::key::PREFIX)
 }
 
 /// A form, or the query of a URL, without the secrets in it.
 pub(crate) fn form(body: &str) -> String {
     let one = |pair: &str| match pair.split_once('=') {
-        Some((name, _)) if SECRET_FIELDS.contains(&name) => format!("{name}={MASK}"),
+        Some((name, value)) if SECRET_FIELDS.contains(&name) || holds_a_key(value) => {
+            format!("{name}={MASK}")
+        }
         _ => pair.to_owned(),
     };
     body.split('&').map(one).collect::<Vec<_>>().join("&")
@@ -99,5 +106,15 @@ mod tests {
         );
         let shown = json(br#"{"verification_uri_complete":"/devices/verify?device_id=1&user_code=p7"}"#);
         assert!(!shown.contains("p7"), "{shown}");
+    }
+
+    #[test]
+    fn a_key_in_the_wrong_place_is_masked() {
+        assert_eq!(
+            url("http://x/users?name=equals%3AZENKEY_secret&size=1"),
+            format!("http://x/users?name={MASK}&size=1")
+        );
+        let said = json(br#"{"detail": "there is no user 'ZENKEY_secret'"}"#);
+        assert!(!said.contains("secret"), "{said}");
     }
 }

@@ -55,17 +55,26 @@ impl IssuedKeyArgs {
 enum Place {
     /// A file, or nothing yet: replaced as a whole. Links are followed.
     File(PathBuf),
-    /// A pipe or a device, which is written into.
+    /// A pipe, a device or an open file, which is written into.
     Stream(PathBuf),
 }
 
 impl Place {
     fn of(path: &Path) -> io::Result<Self> {
+        // Links there lead to what is open already, and may be a file that others write to as well.
+        if path.starts_with("/dev") || path.starts_with("/proc") {
+            return Ok(Self::Stream(path.to_owned()));
+        }
         match fs::metadata(path) {
             Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
             Ok(found) if found.is_file() => Ok(Self::File(path.canonicalize()?)),
             Ok(_) => Ok(Self::Stream(path.to_owned())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::File(path.to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(Self::File(match fs::read_link(path) {
+                    Ok(target) => folder_of(path).join(target),
+                    Err(_) => path.to_owned(),
+                }))
+            }
             Err(error) => Err(error),
         }
     }
@@ -90,7 +99,7 @@ impl Place {
                 file.persist(path).map_err(|error| error.error)?;
                 Ok(())
             }
-            Self::Stream(path) => fs::File::options().write(true).open(path)?.write_all(bytes),
+            Self::Stream(path) => fs::File::options().append(true).open(path)?.write_all(bytes),
         }
     }
 }
@@ -250,6 +259,26 @@ mod tests {
         write(&link).unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read(&path).unwrap(), b"key");
+    }
+
+    #[test]
+    fn a_link_to_nothing_yet_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        symlink("key", &link).unwrap();
+        write(&link).unwrap();
+        assert_eq!(fs::read(folder.path().join("key")).unwrap(), b"key");
+    }
+
+    #[test]
+    fn what_is_open_is_added_to() {
+        use std::os::fd::AsRawFd as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        fs::write(&path, "before ").unwrap();
+        let open = fs::File::open(&path).unwrap();
+        write(Path::new(&format!("/dev/fd/{}", open.as_raw_fd()))).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"before key");
     }
 
     #[test]

@@ -343,7 +343,7 @@ fn hand_over_activation(session: &Session<'_>, user: &UserResponse, format: Form
         };
     }
     let Some(token) = token else { return Ok(()) };
-    output::write(token)?;
+    output::secret(token)?;
     let query = zenml_auth_api::ListRequest::new()
         .filter("user", user.id.to_string())
         .filter("username", user.name.as_str())

@@ -289,7 +289,7 @@ fn refused(visit: &Visit<'_>, error: ConfirmError) -> Result<Response, ApiError>
         ),
         ConfirmError::DeviceLocked => bad(
             "Device locked",
-            "You have locked this device. Unlock it with `zenml authorized-device unlock`, then connect again.",
+            "You have locked this device. Unlock it with `zenml authorized-device unlock` from another machine, or after signing in with a password, then connect again.",
         ),
         ConfirmError::NotAllowed(error) => Err(error.into()),
         ConfirmError::Internal(error) => Err(error.into()),

@@ -217,7 +217,7 @@ fn nothing_to_sign_in_with(connection: &Connection, stored: Option<&str>) -> Cli
                 format!("{name} names a server, but there is nothing to sign in to it with"),
             )
             .next(format!(
-                "Set {STORE_API_KEY}, type: zenml connect --url {url}{instead}"
+                "Set {STORE_API_KEY}, or type: zenml connect --url {url}{instead}"
             ))
         }
         Origin::Files => CliError::new(
