@@ -4,7 +4,7 @@ use std::fmt;
 
 use zenml_auth_client::ClientError;
 
-use crate::commands::explain::cause::is_lock;
+use crate::cause::is_lock;
 use crate::store::StoreError;
 use crate::ui::clean;
 

@@ -2,6 +2,7 @@
 
 mod ask;
 mod browser;
+mod cause;
 mod cli;
 mod clock;
 mod commands;

@@ -65,6 +65,11 @@ pub(crate) fn of_sqlx(dialect: Dialect, error: &SqlxError) -> StoreError {
     }
 }
 
+/// For a database that did not answer in time.
+pub(crate) fn silent() -> StoreError {
+    StoreError::Unavailable("the database server does not answer".to_owned())
+}
+
 /// An error of the operating system.
 pub(crate) fn of_io(what: &str, error: &io::Error) -> StoreError {
     let text = format!("{what}: {error}");

@@ -48,7 +48,7 @@ impl SqlStore {
         let written = timeout(limit, self.write(changes, revoked));
         let transaction = written
             .await
-            .unwrap_or_else(|_| Err(Failed::ForGood(silent().into())))?;
+            .unwrap_or_else(|_| Err(Failed::ForGood(error::silent().into())))?;
         // From here on the server may have committed, whatever comes back.
         match timeout(limit, transaction.commit()).await {
             Ok(Ok(())) => Ok(()),
@@ -143,7 +143,7 @@ impl SqlStore {
             let error = match timeout(self.patience() + self.patience(), work()).await {
                 Ok(Ok(done)) => return Ok(done),
                 Ok(Err(error)) => error,
-                Err(_) => return Err(silent()),
+                Err(_) => return Err(error::silent()),
             };
             let may_work =
                 error::fate(self.dialect(), &error) == Fate::TakenBack || self.is_broken_off(&error);
@@ -159,10 +159,6 @@ async fn roll_back(transaction: DatabaseTransaction) {
     if let Err(error) = transaction.rollback().await {
         tracing::debug!(%error, "a transaction could not be rolled back, as its connection is gone");
     }
-}
-
-fn silent() -> StoreError {
-    StoreError::Unavailable("the database server does not answer".to_owned())
 }
 
 fn unknown(error: &dyn std::fmt::Display) -> StoreError {

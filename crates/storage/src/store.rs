@@ -127,7 +127,7 @@ impl SqlStore {
         }
         tokio::time::timeout(self.patience, answer)
             .await
-            .map_err(|_| StoreError::Unavailable("the database server does not answer".to_owned()))
+            .map_err(|_| error::silent())
     }
 
     /// Reads something. If the connection turns out to be broken, over another one.

@@ -57,6 +57,23 @@ fn is_unavailable<T: std::fmt::Debug>(result: Result<T, StoreError>) -> bool {
     }
 }
 
+#[track_caller]
+fn assert_unavailable(committed: Result<(), CommitError>) {
+    match committed {
+        Err(CommitError::Store(StoreError::Unavailable(_))) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Everything that has ended by then.
+fn ended_by(moment: Timestamp) -> PurgeBefore {
+    PurgeBefore {
+        grants: moment,
+        sessions: moment,
+        signing_keys: moment,
+    }
+}
+
 async fn connections_that_were_cut_are_replaced(kind: Kind) {
     let Some(database) = fresh(kind).await else { return };
     let store = database.store().await;
@@ -280,10 +297,7 @@ async fn what_the_server_takes_back_is_tried_again_but_not_for_ever(kind: Kind) 
     assert_eq!(store.user(alice.id).await.unwrap(), Some(alice));
     take_back(&database, 1_000_000).await;
     let bob = build.user("bob");
-    match store.commit(insert(&bob)).await {
-        Err(CommitError::Store(StoreError::Unavailable(_))) => {}
-        other => panic!("{other:?}"),
-    }
+    assert_unavailable(store.commit(insert(&bob)).await);
     assert_eq!(store.user(bob.id).await.unwrap(), None);
 }
 
@@ -308,10 +322,7 @@ async fn a_server_that_goes_away_is_unavailable_until_it_is_back(kind: Kind) {
     assert!(is_unavailable(store.list_users(&Default::default(), None).await));
     assert!(is_unavailable(store.ping().await));
     assert!(is_unavailable(store.revoked_since(epoch).await));
-    match store.commit(insert(&build.user("bob"))).await {
-        Err(CommitError::Store(StoreError::Unavailable(_))) => {}
-        other => panic!("{other:?}"),
-    }
+    assert_unavailable(store.commit(insert(&build.user("bob"))).await);
     assert!(is_unavailable(SqlStore::connect(&options).await));
 
     server.start_again().await;
@@ -490,10 +501,7 @@ async fn a_statement_that_takes_too_long_ends(kind: Kind) {
         .execute_unprepared("UPDATE users SET email_opted_in = TRUE WHERE name = 'alice'")
         .await
         .unwrap();
-    match store.commit(update(&user)).await {
-        Err(CommitError::Store(StoreError::Unavailable(_))) => {}
-        other => panic!("{other:?}"),
-    }
+    assert_unavailable(store.commit(update(&user)).await);
     // What does not need that row goes on.
     store.commit(insert(&build.user("bob"))).await.unwrap();
     other.rollback().await.unwrap();
@@ -550,11 +558,7 @@ async fn one_replica_tidies_up_at_a_time(kind: Kind) {
         .commit(ChangeSet::new().with(Change::InsertGrant(grant.clone())))
         .await
         .unwrap();
-    let before = PurgeBefore {
-        grants: ended,
-        sessions: ended,
-        signing_keys: ended,
-    };
+    let before = ended_by(ended);
     let other = database.connection().await;
     let turn = other.begin().await.unwrap();
     turn.execute_unprepared("SELECT * FROM guards WHERE name = 'signing_keys' FOR UPDATE")
@@ -603,11 +607,7 @@ async fn tidying_up_waits_for_nobody_who_is_alive(kind: Kind) {
         .await
         .unwrap();
     let ended = grants[0].expires + Duration::from_secs(1);
-    let before = PurgeBefore {
-        grants: ended,
-        sessions: ended,
-        signing_keys: ended,
-    };
+    let before = ended_by(ended);
     assert_eq!(store.purge(before, 150).await.unwrap(), 150);
     assert_eq!(store.purge(before, 150).await.unwrap(), 50);
     other.rollback().await.unwrap();
@@ -628,11 +628,7 @@ async fn a_server_that_falls_silent_is_unavailable(kind: Kind) {
     let epoch = store.epoch().await.unwrap();
     proxy.fall_silent();
 
-    let before = PurgeBefore {
-        grants: user.created,
-        sessions: user.created,
-        signing_keys: user.created,
-    };
+    let before = ended_by(user.created);
     let used = DeviceUse {
         id: build.device(&user).id,
         at: user.created,
@@ -649,10 +645,7 @@ async fn a_server_that_falls_silent_is_unavailable(kind: Kind) {
         is_unavailable(store.revoked_since(epoch).await);
         is_unavailable(store.purge(before, 100).await);
         is_unavailable(store.note_uses(&[], &[used]).await);
-        match store.commit(update(&user)).await {
-            Err(CommitError::Store(StoreError::Unavailable(_))) => {}
-            other => panic!("{other:?}"),
-        }
+        assert_unavailable(store.commit(update(&user)).await);
     };
     let within = Duration::from_secs(60);
     tokio::time::timeout(within, everything).await.unwrap();

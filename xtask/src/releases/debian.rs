@@ -29,7 +29,6 @@ pub(super) fn unpack(suite: &str, server: Server, folder: &Path) -> Result<PathB
     for file in apt.download(packages)? {
         succeed(Command::new("dpkg-deb").arg("--extract").arg(file).arg(&root))?;
     }
-    super::readable_by_all(folder)?;
 
     let started = Started::new(&root)?;
     let programs = folder.join("programs");

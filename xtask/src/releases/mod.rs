@@ -6,10 +6,10 @@
 mod debian;
 mod npm;
 
-use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use crate::TaskError;
-use crate::test;
+use crate::run::succeed;
+use crate::{TaskError, test};
 
 /// A release of a database server.
 struct Release {
@@ -80,37 +80,16 @@ pub(crate) fn run(wanted: &[String]) -> Result<(), TaskError> {
         .filter(|release| wanted.is_empty() || wanted.iter().any(|name| name == release.name))
     {
         println!("\n== {} ==", release.name);
-        let folder = Temporary::new()?;
+        let folder = tempfile::Builder::new().prefix("zenml-auth-release-").tempdir()?;
         let programs = match &release.source {
-            Source::Debian { suite, server } => debian::unpack(suite, *server, &folder.0)?,
-            Source::Npm { major } => npm::unpack(*major, &folder.0)?,
+            Source::Debian { suite, server } => debian::unpack(suite, *server, folder.path())?,
+            Source::Npm { major } => npm::unpack(*major, folder.path())?,
         };
+        // Whoever the servers run as has to read them.
+        succeed(Command::new("chmod").args(["-R", "a+rX"]).arg(folder.path()))?;
         test::run_on_release(&programs, release.tests, release.says)
             .map_err(|error| format!("{}: {error}", release.name))?;
     }
     println!("All tests passed.");
     Ok(())
-}
-
-/// A folder that goes when it is dropped. It lies where whoever the servers run as may read it.
-struct Temporary(PathBuf);
-
-impl Temporary {
-    fn new() -> Result<Self, TaskError> {
-        let folder = tempfile::Builder::new().prefix("zenml-auth-release-").tempdir()?;
-        let folder = Self(folder.keep());
-        readable_by_all(&folder.0)?;
-        Ok(folder)
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // What can't be removed lies among temporary files.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-fn readable_by_all(path: &Path) -> Result<(), TaskError> {
-    crate::run::succeed(std::process::Command::new("chmod").args(["-R", "a+rX"]).arg(path))
 }

@@ -30,7 +30,6 @@ pub(super) fn unpack(major: u32, folder: &Path) -> Result<PathBuf, TaskError> {
     )?;
     let native = folder.join("package/native");
     make_links(&folder.join("package"), &native)?;
-    super::readable_by_all(folder)?;
     let programs = native.join("bin");
     succeed(
         Command::new("sh")

@@ -180,6 +180,8 @@ fn chosen_columns<T: Listed>(args: &ListOutputArgs) -> Result<Vec<&'static str>,
     if asked.trim().eq_ignore_ascii_case("all") {
         return Ok(T::COLUMNS.to_vec());
     }
+    let refused =
+        |what: String| CliError::usage(what).next(format!("Use all, or some of {}.", T::COLUMNS.join(", ")));
     let find = |name: &str| {
         // `--columns` takes what the table shows as a heading, too.
         let wanted = name.trim().to_ascii_lowercase().replace([' ', '-'], "_");
@@ -187,10 +189,7 @@ fn chosen_columns<T: Listed>(args: &ListOutputArgs) -> Result<Vec<&'static str>,
             .iter()
             .copied()
             .find(|column| *column == wanted)
-            .ok_or_else(|| {
-                CliError::usage(format!("there is no column {:?}", name.trim()))
-                    .next(format!("Use all, or some of {}.", T::COLUMNS.join(", ")))
-            })
+            .ok_or_else(|| refused(format!("there is no column {:?}", name.trim())))
     };
     let mut chosen = Vec::new();
     for name in asked.split(',').filter(|name| !name.trim().is_empty()) {
@@ -200,8 +199,7 @@ fn chosen_columns<T: Listed>(args: &ListOutputArgs) -> Result<Vec<&'static str>,
         }
     }
     if chosen.is_empty() {
-        return Err(CliError::usage("--columns names no column")
-            .next(format!("Use all, or some of {}.", T::COLUMNS.join(", "))));
+        return Err(refused("--columns names no column".to_owned()));
     }
     Ok(chosen)
 }

@@ -1,6 +1,5 @@
 //! `zenml auth explain`: why a credential works or does not, step by step.
 
-pub(crate) mod cause;
 mod environment;
 
 use std::time::Duration;
@@ -12,6 +11,7 @@ use zenml_auth_api::login::LoginRequest;
 use zenml_auth_client::{Client, ClientError, Credentials};
 use zenml_auth_model::Timestamp;
 
+use crate::cause::remedy;
 use crate::clock;
 use crate::connection::{Connection, Kind, Origin, SignIn};
 use crate::context::Context;
@@ -352,6 +352,6 @@ impl Facts<'_> {
             Exit::NotSignedIn,
             format!("the server does not accept it: {said}"),
         )
-        .next(cause::remedy(&said, self.sign_in.kind, &self.connect))
+        .next(remedy(&said, self.sign_in.kind, &self.connect))
     }
 }

@@ -50,7 +50,7 @@ fn cause(said: &str) -> Cause {
 }
 
 /// What to do about it. `connect` is the command to connect again with.
-pub(super) fn remedy(said: &str, kind: Kind, connect: &str) -> String {
+pub(crate) fn remedy(said: &str, kind: Kind, connect: &str) -> String {
     let administrator =
         "an administrator can look with: zenml service-account api-key <account> describe <key>";
     match (cause(said), kind) {
