@@ -80,6 +80,9 @@ pub struct ApiKeyMetadata {
     /// Who used it of late, the latest first; ours alone, and `null` in lists.
     #[serde(default)]
     pub recent_uses: Option<Vec<ApiKeyRecentUse>>,
+    /// Which value of it whoever asks came with; ours alone, and only for a workload that asks about its own key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_value: Option<KeyValue>,
 }
 
 impl ApiKeyMetadata {
@@ -120,6 +123,17 @@ pub enum KeyValue {
     Unknown,
 }
 
+impl KeyValue {
+    /// The value of this generation, of those that are let in.
+    const fn of(key: &ApiKey, generation: u32) -> Self {
+        if generation == key.current.number {
+            Self::Current
+        } else {
+            Self::Previous
+        }
+    }
+}
+
 impl ApiKeyResponse {
     /// The answer for an API key. `value` is given right after it was made, and never again.
     #[must_use]
@@ -152,6 +166,7 @@ impl ApiKeyResponse {
                 last_ip_address: key.last_used_from.address.map(|address| address.to_string()),
                 last_user_agent: key.last_used_from.agent.as_ref().map(Text::to_string),
                 recent_uses: None,
+                own_value: None,
             }),
             resources: None,
             permission_denied: false,
@@ -162,17 +177,22 @@ impl ApiKeyResponse {
     #[must_use]
     pub fn with_recent_uses(mut self, key: &ApiKey, uses: &[KeyUse]) -> Self {
         let shown = |user: &KeyUse| ApiKeyRecentUse {
-            value: if user.generation == key.current.number {
-                KeyValue::Current
-            } else {
-                KeyValue::Previous
-            },
+            value: KeyValue::of(key, user.generation),
             last_login: WireTime(user.at),
             ip_address: user.from.address.map(|address| address.to_string()),
             user_agent: user.from.agent.as_ref().map(Text::to_string),
         };
         if let Some(metadata) = &mut self.metadata {
             metadata.recent_uses = Some(uses.iter().map(shown).collect());
+        }
+        self
+    }
+
+    /// The same for a workload that came with this generation of the key.
+    #[must_use]
+    pub fn with_own_value(mut self, key: &ApiKey, generation: u32) -> Self {
+        if let Some(metadata) = &mut self.metadata {
+            metadata.own_value = Some(KeyValue::of(key, generation));
         }
         self
     }

@@ -44,12 +44,12 @@ pub enum ClientError {
         reason: String,
     },
     /// The server's certificate was not accepted.
-    #[error("the certificate of {server} is not accepted: {reason}")]
+    #[error("the certificate of {server} is not accepted: {fault}")]
     Certificate {
         /// Where.
         server: String,
         /// Why not.
-        reason: String,
+        fault: CertificateFault,
     },
     /// The server sends clients elsewhere, which is not followed: credentials go only where they are meant to.
     #[error("{server} redirects to {to}")]
@@ -118,6 +118,59 @@ pub enum ClientError {
     },
 }
 
+/// Why a server's certificate is not accepted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CertificateFault {
+    /// Nobody who is trusted has signed it.
+    #[error("nobody whom this machine trusts has signed it")]
+    UnknownIssuer,
+    /// Its time is over.
+    #[error("it has expired")]
+    Expired,
+    /// Its time has not come.
+    #[error("it is not valid yet")]
+    NotValidYet,
+    /// It is for other names.
+    #[error("it is for another name than the one in the address")]
+    OtherName,
+    /// Whoever signed it has taken that back.
+    #[error("it was revoked")]
+    Revoked,
+    /// Anything else, in the words of the TLS library.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl CertificateFault {
+    const fn hint(&self) -> &'static str {
+        match self {
+            Self::UnknownIssuer | Self::Other(_) => {
+                "If your organisation signs its own certificates, name the file of its authority with --ca-file."
+            }
+            Self::Expired | Self::Revoked => "Whoever runs the server has to give it a new one.",
+            Self::NotValidYet => "Check this machine's clock.",
+            Self::OtherName => "Use the address that the certificate is for, or have the name added to it.",
+        }
+    }
+}
+
+impl From<&rustls::CertificateError> for CertificateFault {
+    fn from(error: &rustls::CertificateError) -> Self {
+        use rustls::CertificateError as Error;
+        match error {
+            Error::UnknownIssuer => Self::UnknownIssuer,
+            Error::Expired | Error::ExpiredContext { .. } => Self::Expired,
+            Error::NotValidYet | Error::NotValidYetContext { .. } => Self::NotValidYet,
+            Error::NotValidForName | Error::NotValidForNameContext { .. } => Self::OtherName,
+            Error::Revoked => Self::Revoked,
+            // A server's certificate that signed itself.
+            Error::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => Self::UnknownIssuer,
+            other => Self::Other(other.to_string()),
+        }
+    }
+}
+
 impl ClientError {
     /// What to do about it, in one sentence; `None` when the error says it all.
     #[must_use]
@@ -140,9 +193,7 @@ impl ClientError {
             Self::Timeout { .. } | Self::Interrupted { .. } => {
                 Some("Try again; if it stays so, check the network and the server.")
             }
-            Self::Certificate { .. } => Some(
-                "If your organisation signs its own certificates, name the file of its authority with --ca-file.",
-            ),
+            Self::Certificate { fault, .. } => Some(fault.hint()),
             Self::Redirected { .. } => Some("Use the address it redirects to."),
             Self::NotAZenmlServer { .. } => {
                 Some("Check the address; it has to be the server's own, without a page's path.")

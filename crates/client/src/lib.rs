@@ -46,7 +46,7 @@ pub use address::{ServerAddress, ServerAddressError};
 pub use client::{Client, ClientBuilder};
 pub use credentials::{Credentials, IssuedToken};
 pub use device_flow::{DeviceFlow, DeviceFlowError, FlowEvent};
-pub use error::ClientError;
+pub use error::{CertificateFault, ClientError};
 pub use observe::{Observer, WireEvent};
 pub use retention::{OldValueUser, RetentionEvent, RetentionOutcome, RetentionWatch};
 pub use timer::{SystemTimer, Timer};

@@ -1,5 +1,7 @@
 //! Which certificates to trust. One TLS stack everywhere: rustls with ring.
 
+mod listed;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,15 +11,17 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
+use self::listed::Listed;
+
 /// Which certificates of servers to trust.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum TlsTrust {
     /// Those that the system trusts; where it has none, as in a bare container, those that Mozilla trusts.
     #[default]
     System,
-    /// Those signed by the authorities in this PEM file, and no others.
+    /// Those in this PEM file, and those signed by the authorities in it; no others.
     File(PathBuf),
-    /// Those signed by the authorities in this PEM text, and no others.
+    /// Those in this PEM text, and those signed by the authorities in it; no others.
     Pem(String),
     /// All of them: anyone on the way can listen in and pretend to be the server. For trying things out.
     Anything,
@@ -50,50 +54,42 @@ pub(crate) fn config(trust: &TlsTrust, https: bool) -> Result<ClientConfig, Trus
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder =
         ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
-    let roots = match trust {
+    let verifier: Arc<dyn ServerCertVerifier> = match trust {
         TlsTrust::System if https => match rustls_platform_verifier::Verifier::new(Arc::clone(&provider)) {
-            Ok(verifier) => {
-                let builder = builder
-                    .dangerous()
-                    .with_custom_certificate_verifier(Arc::new(verifier));
-                return Ok(builder.with_no_client_auth());
+            Ok(verifier) => Arc::new(verifier),
+            Err(_) => {
+                let roots = RootCertStore {
+                    roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+                };
+                return Ok(builder.with_root_certificates(roots).with_no_client_auth());
             }
-            Err(_) => RootCertStore {
-                roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-            },
         },
-        TlsTrust::System => RootCertStore::empty(),
-        TlsTrust::File(path) => from_file(path)?,
-        TlsTrust::Pem(text) => from_pem(text.as_bytes(), "the certificate text")?,
-        TlsTrust::Anything => {
-            let builder = builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(TrustAnything { provider }));
-            return Ok(builder.with_no_client_auth());
+        TlsTrust::System => {
+            let nobody = RootCertStore::empty();
+            return Ok(builder.with_root_certificates(nobody).with_no_client_auth());
         }
+        TlsTrust::File(path) => Arc::new(from_file(path, &provider)?),
+        TlsTrust::Pem(text) => Arc::new(from_pem(text.as_bytes(), "the certificate text", &provider)?),
+        TlsTrust::Anything => Arc::new(TrustAnything { provider }),
     };
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+    Ok(builder.with_no_client_auth())
 }
 
-fn from_file(path: &Path) -> Result<RootCertStore, TrustError> {
+fn from_file(path: &Path, provider: &Arc<CryptoProvider>) -> Result<Listed, TrustError> {
     let pem = std::fs::read(path).map_err(|source| TrustError::Unreadable {
         path: path.to_owned(),
         source,
     })?;
-    from_pem(&pem, &path.display().to_string())
+    from_pem(&pem, &path.display().to_string(), provider)
 }
 
-fn from_pem(pem: &[u8], origin: &str) -> Result<RootCertStore, TrustError> {
-    let mut roots = RootCertStore::empty();
+fn from_pem(pem: &[u8], origin: &str, provider: &Arc<CryptoProvider>) -> Result<Listed, TrustError> {
     // A bundle may hold things that are no certificate, or ones too old to be read; one good one is enough.
-    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(pem).filter_map(Result::ok));
-    if roots.is_empty() {
-        Err(TrustError::NoCertificate {
-            origin: origin.to_owned(),
-        })
-    } else {
-        Ok(roots)
-    }
+    let certificates = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect();
+    Listed::new(certificates, provider)?.ok_or_else(|| TrustError::NoCertificate {
+        origin: origin.to_owned(),
+    })
 }
 
 /// Accepts whatever certificate a server shows, but still checks that the server holds its key.

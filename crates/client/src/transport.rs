@@ -386,10 +386,8 @@ impl Client {
         while let Some(source) = cause {
             match tls_error(source) {
                 Some(rustls::Error::InvalidCertificate(reason)) => {
-                    return ClientError::Certificate {
-                        server,
-                        reason: reason.to_string(),
-                    };
+                    let fault = reason.into();
+                    return ClientError::Certificate { server, fault };
                 }
                 Some(rustls::Error::InvalidMessage(_)) => {
                     let reason =

@@ -3,23 +3,37 @@
 
 use std::sync::Arc;
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
-use zenml_auth_client::{Client, ClientError, TlsTrust};
+use zenml_auth_client::{CertificateFault, Client, ClientError, TlsTrust};
 
 const INFO: &str = r#"{"id":"5d25d5b5-ffb1-4c6d-a43e-344e07f8a54c","version":"0.98.0"}"#;
 
 /// A server with a certificate that it signed itself; gives its port and the certificate.
 async fn server() -> (u16, String) {
-    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(own.signing_key.serialize_der()));
+    serve(CertificateParams::new(["localhost".to_owned()]).unwrap()).await
+}
+
+/// The same with a certificate that says it is an authority, as `openssl req -x509` makes them.
+async fn own_authority(until: i32) -> (u16, String) {
+    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_after = date_time_ymd(until, 1, 1);
+    serve(params).await
+}
+
+async fn serve(params: CertificateParams) -> (u16, String) {
+    let signing_key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&signing_key).unwrap();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(signing_key.serialize_der()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_single_cert(vec![own.cert.der().clone()], key)
+        .with_single_cert(vec![certificate.der().clone()], key)
         .unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -41,7 +55,7 @@ async fn server() -> (u16, String) {
             });
         }
     });
-    (port, own.cert.pem())
+    (port, certificate.pem())
 }
 
 fn client(port: u16, host: &str, trust: TlsTrust) -> Client {
@@ -63,6 +77,37 @@ async fn a_named_authority_is_trusted() {
     assert_eq!(info.version, "0.98.0");
 }
 
+/// Why a certificate is not accepted.
+async fn fault(port: u16, host: &str, trust: TlsTrust) -> CertificateFault {
+    match client(port, host, trust).info().await.unwrap_err() {
+        ClientError::Certificate { fault, .. } => fault,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_named_itself_is_trusted_as_long_as_it_holds() {
+    let (port, pem) = own_authority(2100).await;
+    let named = TlsTrust::Pem(pem);
+    assert!(client(port, "localhost", named.clone()).info().await.is_ok());
+    assert_eq!(fault(port, "127.0.0.1", named).await, CertificateFault::OtherName);
+    let (other_port, other) = own_authority(2100).await;
+    let other = TlsTrust::Pem(other);
+    assert_eq!(
+        fault(port, "localhost", other).await,
+        CertificateFault::UnknownIssuer
+    );
+    assert_eq!(
+        fault(other_port, "localhost", TlsTrust::System).await,
+        CertificateFault::UnknownIssuer
+    );
+    let (port, pem) = own_authority(2020).await;
+    assert_eq!(
+        fault(port, "localhost", TlsTrust::Pem(pem)).await,
+        CertificateFault::Expired
+    );
+}
+
 #[tokio::test]
 async fn an_unknown_certificate_is_refused_with_advice() {
     let (port, _) = server().await;
@@ -77,11 +122,8 @@ async fn an_unknown_certificate_is_refused_with_advice() {
 #[tokio::test]
 async fn a_certificate_for_another_name_is_refused() {
     let (port, pem) = server().await;
-    let error = client(port, "127.0.0.1", TlsTrust::Pem(pem))
-        .info()
-        .await
-        .unwrap_err();
-    assert!(matches!(error, ClientError::Certificate { .. }), "{error:?}");
+    let refused = fault(port, "127.0.0.1", TlsTrust::Pem(pem)).await;
+    assert_eq!(refused, CertificateFault::OtherName);
 }
 
 #[tokio::test]

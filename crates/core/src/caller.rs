@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use zenml_auth_model::{
-    Action, Actor, AuditEvent, AuditEventId, CredentialRef, Origin, ServiceAccount, Target, TargetKind, Text,
-    Timestamp, User, UserId,
+    Action, Actor, ApiKeyId, AuditEvent, AuditEventId, CredentialRef, Origin, ServiceAccount, Target,
+    TargetKind, Text, Timestamp, User, UserId,
 };
 
 use crate::ports::{Change, Entropy, id_bytes};
@@ -76,6 +76,15 @@ impl Caller {
             Identity::User(user) => user.is_admin,
             Identity::ServiceAccount(_) => false,
             Identity::Operator => true,
+        }
+    }
+
+    /// The key that a workload came with, itself or a token made from it, and the generation of its value.
+    #[must_use]
+    pub const fn api_key(&self) -> Option<(ApiKeyId, u32)> {
+        match self.credential {
+            Some(Provenance::ApiKey { key, generation, .. }) => Some((key, generation)),
+            Some(Provenance::Device { .. } | Provenance::Session { .. }) | None => None,
         }
     }
 

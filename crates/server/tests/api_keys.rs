@@ -454,3 +454,65 @@ async fn tokens_for_use_by_hand_stand_and_fall_with_what_they_were_made_from() {
         .await;
     workload.expect(StatusCode::NOT_IMPLEMENTED);
 }
+
+#[tokio::test]
+async fn a_workload_sees_the_key_that_it_came_with_and_no_other() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let old = server.api_key(&admin, "ci", "default").await;
+    let other = server.api_key(&admin, "ci", "other").await;
+    server.api_key(&admin, "cd", "default").await;
+    let path = async |which: &str| {
+        let found = server.get(which).bearer(&admin).send().await.json();
+        let account = text(&found["body"]["service_account"]["id"]);
+        (account, text(&found["id"]))
+    };
+    let (account, id) = path(KEY).await;
+    let (elsewhere, foreign) = path("/api/v1/service_accounts/cd/api_keys/default").await;
+    let own = format!("/api/v1/service_accounts/{account}/api_keys/{id}");
+    let own_value = async |key: &str| {
+        let answer = server.get(&own).bearer(key).send().await;
+        let answer = answer.expect(StatusCode::OK).json();
+        assert_eq!(answer["metadata"]["recent_uses"], Value::Null);
+        assert_eq!(answer["body"]["key"], Value::Null);
+        text(&answer["metadata"]["own_value"])
+    };
+    assert_eq!(own_value(&old).await, "current");
+    let new = rotate(&server, &admin, 60).await;
+    assert_eq!(
+        (own_value(&old).await, own_value(&new).await),
+        ("previous".to_owned(), "current".to_owned())
+    );
+
+    // Not the other key of the same account, not that of another account, whichever way they are named, and no change.
+    for refused in [
+        server.get(&own).bearer(&other).send().await,
+        server
+            .get(&format!("/api/v1/service_accounts/{elsewhere}/api_keys/{foreign}"))
+            .bearer(&old)
+            .send()
+            .await,
+        server
+            .get(&format!("/api/v1/service_accounts/{elsewhere}/api_keys/{id}"))
+            .bearer(&old)
+            .send()
+            .await,
+        server
+            .get(&format!("/api/v1/service_accounts/{account}/api_keys/{foreign}"))
+            .bearer(&old)
+            .send()
+            .await,
+        server
+            .put(&own)
+            .bearer(&old)
+            .json(&json!({"description": "mine"}))
+            .send()
+            .await,
+        server.put(&format!("{own}/rotate")).bearer(&old).json(&json!({})).send().await,
+        server.delete(&own).bearer(&old).send().await,
+    ] {
+        refused.expect(StatusCode::FORBIDDEN);
+    }
+    let told = server.get(&own).bearer(&admin).send().await.json();
+    assert_eq!(told["metadata"].get("own_value"), None);
+}

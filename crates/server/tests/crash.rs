@@ -25,22 +25,27 @@ const CRASHES: u32 = 50;
 /// How many workers put it under load.
 const WORKERS: u32 = 4;
 
-/// The machine that asks to be let in.
-const CLIENT: &str = "11111111-2222-4333-8444-555555555555";
+const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// What a worker was told about an account of its own, and about the one key in it.
 struct Known {
     account: String,
-    /// The key's value; `None` once the account was deleted.
+    /// The key's value; `None` once it was deleted, or the whole account.
     value: Option<String>,
-    /// The device code of a machine that asked to be let in.
+    /// Whether the account is there.
+    exists: bool,
+    /// The client of a machine that asked to be let in.
+    client: String,
+    /// Its device code, until it was exchanged for a token.
     device_code: Option<String>,
+    /// Its token.
+    device_token: Option<String>,
     active: bool,
     /// The last request got no answer: it may have been carried out or not.
     in_doubt: bool,
 }
 
-/// Makes accounts with a key, rotates, switches and deletes them, until the server is gone.
+/// Makes accounts with a key, rotates, switches and deletes both, and connects machines, until the server is gone.
 fn work(admin: &Client, name: &str, acknowledged: &AtomicU32) -> Vec<Known> {
     let mut all = Vec::new();
     for number in 0.. {
@@ -48,7 +53,10 @@ fn work(admin: &Client, name: &str, acknowledged: &AtomicU32) -> Vec<Known> {
         let mut known = Known {
             account: account.clone(),
             value: None,
+            exists: true,
+            client: new_client(),
             device_code: None,
+            device_token: None,
             active: true,
             in_doubt: true,
         };
@@ -75,7 +83,7 @@ fn work_on_one(admin: &Client, known: &mut Known, number: u32, acknowledged: &At
     send("POST", accounts, json!({"name": known.account, "active": true}))?;
     let key = send("POST", &keys, json!({"name": "key"}))?;
     known.value = Some(text(&key, "/body/key"));
-    let asking = format!("client_id={CLIENT}");
+    let asking = format!("client_id={}", known.client);
     let (_, asked) = admin.send("POST", "/api/v1/device_authorization", &asking)?;
     known.device_code = Some(text(&asked, "/device_code"));
     known.in_doubt = false;
@@ -93,25 +101,60 @@ fn work_on_one(admin: &Client, known: &mut Known, number: u32, acknowledged: &At
         json!({"retain_period_minutes": 0}),
     )?;
     known.value = Some(text(&rotated, "/body/key"));
-    if number % 3 == 1 {
-        step(known, "PUT", &account, json!({"active": false}))?;
-        known.active = false;
-    }
-    if number % 3 == 2 {
-        step(known, "DELETE", &account, Value::Null)?;
-        known.value = None;
+    match number % 5 {
+        1 => {
+            step(known, "PUT", &account, json!({"active": false}))?;
+            known.active = false;
+        }
+        2 => {
+            step(known, "DELETE", &account, Value::Null)?;
+            (known.value, known.exists) = (None, false);
+        }
+        3 => {
+            step(known, "DELETE", &format!("{keys}/key"), Value::Null)?;
+            known.value = None;
+        }
+        4 => {
+            let verify = format!("/api/v1/devices/{}/verify", device_id(&asked));
+            let approval = json!({"user_code": asked["user_code"], "trusted_device": true});
+            // From here on, it may be approved, or have its token, without our knowing.
+            let code = known.device_code.take()?;
+            send("PUT", &verify, approval)?;
+            let (status, granted) = admin.send("POST", "/api/v1/login", &polling(&known.client, &code))?;
+            assert_eq!(status, 200, "{granted}");
+            known.device_token = Some(text(&granted, "/access_token"));
+        }
+        _ => {}
     }
     Some(())
+}
+
+/// The id of a machine that nobody else has.
+fn new_client() -> String {
+    static CLIENTS: AtomicU32 = AtomicU32::new(0);
+    let number = CLIENTS.fetch_add(1, Ordering::SeqCst);
+    format!("11111111-2222-4333-8444-{number:012}")
+}
+
+fn polling(client: &str, code: &str) -> String {
+    format!("grant_type={DEVICE_GRANT}&client_id={client}&device_code={code}")
+}
+
+fn device_id(asked: &Value) -> String {
+    let link = text(asked, "/verification_uri_complete");
+    let (_, rest) = link.split_once("device_id=").unwrap();
+    rest.split('&').next().unwrap().to_owned()
 }
 
 /// What was acknowledged is as it was.
 fn check(client: &Client, known: &Known) {
     if let Some(code) = &known.device_code {
-        let polling = format!(
-            "grant_type=urn:ietf:params:oauth:grant-type:device_code&client_id={CLIENT}&device_code={code}"
-        );
+        let polling = polling(&known.client, code);
         let (_, answer) = client.send("POST", "/api/v1/login", &polling).unwrap();
         assert_eq!(answer["error"], "authorization_pending", "{answer}");
+    }
+    if let Some(token) = &known.device_token {
+        assert_eq!(client.with(token).status(), 200, "a connection was lost");
     }
     let account = format!("/api/v1/service_accounts/{}", known.account);
     let (status, found) = client.send("GET", &account, "").unwrap();
@@ -123,11 +166,16 @@ fn check(client: &Client, known: &Known) {
         }
         return;
     }
-    let Some(value) = &known.value else {
+    if !known.exists {
         assert_eq!(status, 404, "a deleted account came back: {found}");
         return;
-    };
+    }
     assert_eq!(status, 200, "an account was lost: {}", known.account);
+    let Some(value) = &known.value else {
+        let keys = client.ok("GET", &format!("{account}/api_keys"), "");
+        assert_eq!(keys["total"], 0, "a deleted key came back: {keys}");
+        return;
+    };
     let let_in = client.with(value).status();
     assert_eq!(let_in, if known.active { 200 } else { 401 }, "{}", known.account);
 }
@@ -149,6 +197,11 @@ fn check_trail(admin: &Client, settings: &[&str], seen: &mut HashSet<String>) {
     };
     let made = targets("service_account.created");
     let deleted = targets("service_account.deleted");
+    let accounts_deleted: HashSet<String> = entries
+        .iter()
+        .filter(|entry| entry["action"] == "service_account.deleted")
+        .map(|entry| text(entry, "/target_name"))
+        .collect();
     let accounts = admin.ok("GET", "/api/v1/service_accounts?size=10000", "");
     let present: HashSet<String> = accounts["items"]
         .as_array()
@@ -156,12 +209,19 @@ fn check_trail(admin: &Client, settings: &[&str], seen: &mut HashSet<String>) {
         .iter()
         .map(|item| text(item, "/id"))
         .collect();
-    let keys_made = targets("api_key.created");
+    let (keys_made, keys_deleted) = (targets("api_key.created"), targets("api_key.deleted"));
+    let mut keys_present = HashSet::new();
     for account in present.difference(seen) {
         let keys = admin.ok("GET", &format!("/api/v1/service_accounts/{account}/api_keys"), "");
-        for key in keys["items"].as_array().unwrap() {
-            assert!(keys_made.contains(&text(key, "/id")), "{key}");
-        }
+        keys_present.extend(keys["items"].as_array().unwrap().iter().map(|key| text(key, "/id")));
+    }
+    assert!(keys_present.is_subset(&keys_made), "a key without its entry");
+    assert!(keys_present.is_disjoint(&keys_deleted), "a key that was deleted");
+    // A key that was made is there, or it was deleted, by itself or with its account.
+    for entry in entries.iter().filter(|entry| entry["action"] == "api_key.created") {
+        let (key, name) = (text(entry, "/target_id"), text(entry, "/target_name"));
+        let gone = keys_deleted.contains(&key) || accounts_deleted.contains(name.split('/').next().unwrap());
+        assert!(gone || keys_present.contains(&key), "an entry without its key: {entry}");
     }
     seen.extend(made.iter().cloned());
     let expected: HashSet<String> = seen.difference(&deleted).cloned().collect();

@@ -7,10 +7,12 @@
     reason = "all of this is test code"
 )]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::json;
+use zenml_auth_core::memory::MemoryStore;
 use zenml_auth_testkit::server::{PASSWORD, TestOptions, TestServer, device_id, text};
 
 const LAPTOP: &str = "77ec22a2-335b-4130-ba6c-1e1c371236a7";
@@ -364,6 +366,31 @@ async fn signing_out_ends_the_token() {
         .expect(StatusCode::OK);
     assert!(!server.good(&admin).await);
     assert!(server.good(&server.admin().await).await);
+}
+
+#[tokio::test]
+async fn a_connection_outlives_a_shorter_setting_and_a_new_signing_key() {
+    let trusting_for = |days: u32| {
+        let mut options = TestOptions::default();
+        options.settings.lifetimes.trusted_device = DAY * days;
+        options
+    };
+    let store = Arc::new(MemoryStore::new());
+    let before = TestServer::start_on(store.clone(), trusting_for(365)).await;
+    let admin = before.admin().await;
+    let (device, _) = before.connect_device(&admin, LAPTOP, true).await;
+    let server = TestServer::start_on(store, trusting_for(1)).await;
+    // Two new keys, and every old one is gone that can go.
+    for _ in 0..2 {
+        server.clock.advance(DAY * 100);
+        let maintenance = server.engine.maintenance();
+        maintenance.rotate_signing_key_if_due().await.unwrap();
+        maintenance.tidy_up(100).await.unwrap();
+        maintenance.rotate_signing_key_if_due().await.unwrap();
+        assert!(server.good(&device).await);
+    }
+    server.clock.advance(DAY * 165);
+    assert!(!server.good(&device).await, "its own time is over");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use program::{Client, Server, Watch, command, strike_all, text};
+use program::{Client, Server, Watch, command, text};
 use serde_json::json;
 use zenml_auth_testkit::databases::{Kind, fresh};
 
@@ -337,9 +337,14 @@ fn revoke_again_and_again(settings: &[&str], log: &Path) {
     let rounds = AtomicU64::new(0);
     thread::scope(|scope| {
         let loading = scope.spawn(|| load(&servers, &credentials, &admin, &done));
-        let striking = servers
-            .0
-            .map(|server| scope.spawn(|| strike_all(&watches, server, &done)));
+        let striking: Vec<_> = watches
+            .iter()
+            .flat_map(|watch| [(watch, 0), (watch, 1)])
+            .map(|(watch, server)| {
+                let (servers, done) = (servers.0, &done);
+                scope.spawn(move || watch.strike_on(servers, server, done))
+            })
+            .collect();
         let testing: Vec<_> = testers
             .iter_mut()
             .map(|tester| {

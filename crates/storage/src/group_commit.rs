@@ -68,6 +68,11 @@ impl GroupCommit {
         made.await.unwrap_or_else(|_| Err(closed().into()))
     }
 
+    /// Whether changes are still taken.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.queue.is_closed()
+    }
+
     /// Waits until everything that was handed over is made, and takes nothing more.
     pub(crate) async fn close(&self) {
         let (closed, is_closed) = oneshot::channel();
@@ -78,7 +83,7 @@ impl GroupCommit {
     }
 }
 
-fn closed() -> StoreError {
+pub(crate) fn closed() -> StoreError {
     StoreError::Unavailable("the database was closed".to_owned())
 }
 
@@ -144,17 +149,42 @@ impl Committer {
         {
             return Ok(group.iter().map(|_| Ok(())).collect());
         }
-        let transaction = self.begin().await?;
+        if let Some(outcomes) = self.make_together(group).await? {
+            return Ok(outcomes);
+        }
+        // One of them breaks the transaction that it is in. It does not take the others with it.
         let mut outcomes = Vec::with_capacity(group.len());
         for waiting in group {
-            outcomes.push(self.make_one(&transaction, &waiting.changes).await?);
+            outcomes.push(self.make_alone(waiting).await);
         }
-        transaction.commit().await.map_err(|error| self.error(&error))?;
         Ok(outcomes)
     }
 
-    /// Writes new rows with few statements. When one of them is refused, none is made, and it takes a look at each
-    /// set to tell whose it was.
+    /// Makes all sets in one transaction, or none when one of several breaks it.
+    async fn make_together(&self, group: &[Waiting]) -> Result<Option<Vec<Outcome>>, StoreError> {
+        let transaction = self.begin().await?;
+        let mut outcomes = Vec::with_capacity(group.len());
+        for waiting in group {
+            match self.make_one(&transaction, &waiting.changes).await {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(broken) if group.len() == 1 => return Err(broken),
+                Err(_) => {
+                    transaction.rollback().await.map_err(|error| self.error(&error))?;
+                    return Ok(None);
+                }
+            }
+        }
+        transaction.commit().await.map_err(|error| self.error(&error))?;
+        Ok(Some(outcomes))
+    }
+
+    async fn make_alone(&self, waiting: &Waiting) -> Outcome {
+        let made = self.make_together(std::slice::from_ref(waiting)).await?;
+        made.into_iter().flatten().next().unwrap_or_else(|| Err(closed().into()))
+    }
+
+    /// Writes new rows with few statements. When that fails, none is made, and it takes a look at each set to tell
+    /// whose fault it was.
     async fn make_at_once(&self, rows: NewRows) -> Result<bool, StoreError> {
         let transaction = self.begin().await?;
         match rows.write(&self.writer_in(&transaction)).await {
@@ -162,7 +192,6 @@ impl Committer {
                 transaction.commit().await.map_err(|error| self.error(&error))?;
                 Ok(true)
             }
-            Err(CommitError::Store(broken)) => Err(broken),
             Err(_) => {
                 transaction.rollback().await.map_err(|error| self.error(&error))?;
                 Ok(false)

@@ -17,8 +17,8 @@ use zenml_auth_model::query::{
 };
 use zenml_auth_model::{
     ApiKey, ApiKeyId, AuditEvent, ClientId, CodeMac, Device, DeviceGrant, DeviceId, GrantId, KeyUse,
-    SecretHash, ServerIdentity, ServiceAccount, ServiceAccountId, Session, SessionId, SigningKey, User,
-    UserId, Version,
+    SecretHash, ServerIdentity, ServiceAccount, ServiceAccountId, Session, SessionId, SigningKey, Timestamp,
+    User, UserId, Version,
 };
 
 use crate::dialect::{Connections, Dialect};
@@ -28,6 +28,7 @@ use crate::entities::{
 };
 use crate::epoch::Epochs;
 use crate::error;
+use crate::group_commit;
 use crate::options::{ConnectOptions, Database};
 use crate::queries::{key_uses, listing, upkeep};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -253,7 +254,13 @@ impl SqlStore {
 #[async_trait]
 impl Store for SqlStore {
     async fn ping(&self) -> Result<(), StoreError> {
-        self.read(|| self.reader.ping()).await
+        self.read(|| self.reader.ping()).await?;
+        match &self.epochs {
+            Epochs::Own { commits, .. } if !commits.is_open() => Err(group_commit::closed()),
+            Epochs::Own { .. } => Ok(()),
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            Epochs::Shared { .. } => Ok(()),
+        }
     }
 
     async fn commit(&self, changes: ChangeSet) -> Result<(), CommitError> {
@@ -311,6 +318,22 @@ impl Store for SqlStore {
             .order_by_asc(signing_key::Column::Id);
         let rows = self.read(|| keys.clone().all(&self.reader)).await?;
         rows.into_iter().map(SigningKey::try_from).collect()
+    }
+
+    async fn last_end(&self) -> Result<Option<Timestamp>, StoreError> {
+        let devices = device::Entity::find()
+            .select_only()
+            .column_as(device::Column::Expires.max(), "last");
+        let sessions = session::Entity::find()
+            .select_only()
+            .column_as(session::Column::Expires.max(), "last");
+        let device = self
+            .read(|| devices.clone().into_tuple::<Option<i64>>().one(&self.reader))
+            .await?;
+        let session = self
+            .read(|| sessions.clone().into_tuple::<Option<i64>>().one(&self.reader))
+            .await?;
+        Ok(device.flatten().max(session.flatten()).map(Timestamp::from_micros))
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {

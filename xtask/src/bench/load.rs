@@ -1,11 +1,12 @@
 //! The load: `oha`, a load generator that others maintain, from its crate.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::many::{Many, Wrk};
 use crate::TaskError;
 use crate::http;
 use crate::run::{cargo, exists, output, succeed, target_dir};
@@ -13,17 +14,24 @@ use crate::run::{cargo, exists, output, succeed, target_dir};
 /// The release of `oha` that measured what `docs/performance.md` shows.
 const RELEASE: &str = "1.16.0";
 /// How many connections ask at the same time, each one request after the other.
-const CONNECTIONS: &str = "32";
+pub(super) const CONNECTIONS: &str = "32";
 
 /// What is asked for, again and again.
 #[derive(Clone)]
 pub(super) struct Target {
     pub(super) address: String,
     pub(super) path: &'static str,
-    /// A bearer credential, if one is sent.
-    pub(super) bearer: Option<String>,
-    /// A form that is posted; otherwise it is a `GET`.
-    pub(super) form: Vec<(String, String)>,
+    pub(super) ask: Ask,
+}
+
+#[derive(Clone)]
+pub(super) enum Ask {
+    /// A `GET` with this bearer credential.
+    With(String),
+    /// A form that is posted.
+    Posting(Vec<(String, String)>),
+    /// One credential after the other.
+    Many(Many),
 }
 
 /// What one burst of load came to.
@@ -36,12 +44,16 @@ pub(super) struct Burst {
     pub(super) slowest: Duration,
 }
 
-/// The load generator.
-pub(super) struct Load(PathBuf);
+/// The load generators.
+pub(super) struct Load {
+    oha: PathBuf,
+    /// For many credentials, where it is installed.
+    wrk: Option<Wrk>,
+}
 
 impl Load {
-    /// Installs it under the target folder, once.
-    pub(super) fn install() -> Result<Self, TaskError> {
+    /// Installs `oha` under the target folder, once. What `wrk` needs goes to a folder of the benchmark's.
+    pub(super) fn install(folder: &Path) -> Result<Self, TaskError> {
         let root = target_dir().join("tools").join(format!("oha-{RELEASE}"));
         let program = root.join("bin").join("oha");
         if !exists(&program, "--version") {
@@ -54,30 +66,45 @@ impl Load {
                     .arg(&root),
             )?;
         }
-        Ok(Self(program))
+        let wrk = Wrk::find(folder)?;
+        if wrk.is_none() {
+            println!("wrk is not installed, so load with many credentials is not measured.");
+        }
+        Ok(Self { oha: program, wrk })
+    }
+
+    /// Whether it can come with many credentials.
+    pub(super) const fn has_many(&self) -> bool {
+        self.wrk.is_some()
     }
 
     /// Asks for as long as told, and fails when an answer is not 200.
     pub(super) fn burst(&self, target: &Target, seconds: u32) -> Result<Burst, TaskError> {
-        let mut command = Command::new(&self.0);
+        let url = format!("http://{}{}", target.address, target.path);
+        let mut command = Command::new(&self.oha);
         command
             .args(["-c", CONNECTIONS, "-z", &format!("{seconds}s"), "--no-tui"])
             // What was asked is waited for, and counts: a server may take longer for one answer than a round lasts.
             .arg("--wait-ongoing-requests-after-deadline")
             .args(["--output-format", "json"]);
-        if let Some(bearer) = &target.bearer {
-            command.args(["-H", &format!("Authorization: Bearer {bearer}")]);
+        match &target.ask {
+            Ask::With(bearer) => {
+                command.args(["-H", &format!("Authorization: Bearer {bearer}")]);
+            }
+            Ask::Posting(form) => {
+                let fields: Vec<_> = form
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value.as_str()))
+                    .collect();
+                command.args(["-m", "POST", "-T", "application/x-www-form-urlencoded"]);
+                command.args(["-d", &http::form(&fields)]);
+            }
+            Ask::Many(many) => {
+                let wrk = self.wrk.as_ref().ok_or("wrk is not installed")?;
+                return wrk.burst(&url, many, seconds);
+            }
         }
-        if !target.form.is_empty() {
-            let fields: Vec<_> = target
-                .form
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str()))
-                .collect();
-            command.args(["-m", "POST", "-T", "application/x-www-form-urlencoded"]);
-            command.args(["-d", &http::form(&fields)]);
-        }
-        command.arg(format!("http://{}{}", target.address, target.path));
+        command.arg(url);
         read(&serde_json::from_str(&output(&mut command)?)?)
     }
 }

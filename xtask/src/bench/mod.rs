@@ -12,6 +12,7 @@
 mod commands;
 mod disk;
 mod load;
+mod many;
 mod program;
 mod servers;
 mod table;
@@ -23,7 +24,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use self::load::{Load, Target};
+use self::load::{Ask, Load, Target};
+use self::many::{Many, Sent};
 use self::program::Program;
 use self::servers::{Credentials, Floor, Server};
 use self::table::{Measured, Row};
@@ -34,6 +36,12 @@ use crate::run::{cargo, output, succeed, target_dir};
 /// How many devices and how many API keys the large database holds, and how many requests and sign-ins the one that
 /// has to be tidied up.
 const MANY: u32 = 1_000_000;
+/// How many devices and how many API keys the small database holds.
+const FEW: u32 = 20_000;
+/// With how many credentials load comes that comes with many. Each of them fits into the server's memory.
+const IN_USE: u32 = 10_000;
+/// With how many it comes when hardly any of them is in memory.
+const TOO_MANY: u32 = 100_000;
 /// How long a server is left alone before its memory counts as that of an idle one.
 const SETTLE: Duration = Duration::from_secs(3);
 
@@ -55,12 +63,12 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<(), TaskError> {
     let binaries = build()?;
-    let load = Load::install()?;
     let folder = target_dir().join("bench");
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
     }
     std::fs::create_dir_all(&folder)?;
+    let load = Load::install(&folder)?;
     let measured = measure(options, &binaries, &load, &folder);
     std::fs::remove_dir_all(&folder)?;
     measured
@@ -118,13 +126,20 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
     let fill = Fill(binaries.join("examples").join("fill"));
     let floor = Floor::start(&binaries.join("examples").join("floor"))?;
 
-    let small = Serving::on_sqlite("SQLite", &binary, &folder.join("small"), None)?;
+    let content = Content::Live {
+        number: FEW,
+        credentials: IN_USE,
+    };
+    let small = Serving::on_sqlite("SQLite", &binary, &folder.join("small"), &fill, content)?;
     let large = if options.small {
         None
     } else {
-        let name = "SQLite, a million of each, beside the small one";
-        let content = Some((&fill, "live"));
-        Some(Serving::on_sqlite(name, &binary, &folder.join("large"), content)?)
+        let name = "SQLite, 1,000,000 each";
+        let content = Content::Live {
+            number: MANY,
+            credentials: TOO_MANY,
+        };
+        Some(Serving::on_sqlite(name, &binary, &folder.join("large"), &fill, content)?)
     };
     let postgres = Throwaway::start(binaries, "postgres")?;
     let on_postgres = match &postgres {
@@ -136,7 +151,7 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
     };
     let zenml = if options.vs_zenml {
         let server = Server::theirs(&mut conformance::zenml_server()?)?;
-        Some(Serving::on_started("ZenML 0.98", server, &[])?)
+        Some(Serving::on_started("ZenML 0.98", server)?)
     } else {
         None
     };
@@ -144,12 +159,22 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
     let mut cases = vec![floor_case(&floor)];
     cases.extend(small.cases(GOALS.map(Some)));
     if let Some(large) = &large {
-        // Each beside the same one of the small database.
-        let beside_small = large.cases([Some(0.9); 4]).into_iter().enumerate();
-        cases.extend(beside_small.map(|(index, case)| Case {
-            beside: index + 1,
-            ..case
-        }));
+        cases.extend(beside(1, large.cases([Some(0.9); 4])));
+    }
+    if load.has_many() {
+        let first = cases.len();
+        cases.push(Case {
+            name: "floor, asked by wrk".to_owned(),
+            beside: first,
+            target: floor.with_many(folder)?,
+            ..floor_case(&floor)
+        });
+        let with_many = small.cases_with_many(IN_USE, [None; 3]);
+        cases.extend(with_many.map(|case| Case { beside: first, ..case }));
+        if let Some(large) = &large {
+            cases.extend(beside(first + 1, large.cases_with_many(IN_USE, [Some(0.9); 3])));
+            cases.extend(beside(first + 1, large.cases_with_many(TOO_MANY, [None; 3])));
+        }
     }
     if let Some(serving) = &on_postgres {
         // The other kinds of load have no goal of their own there.
@@ -176,6 +201,17 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
     tidying_up(options, load, &binary, &fill, &floor, folder)
 }
 
+/// Each beside the same kind of load before, from the `first` case on.
+fn beside<'a>(
+    first: usize,
+    cases: impl IntoIterator<Item = Case<'a>>,
+) -> impl Iterator<Item = Case<'a>> {
+    cases.into_iter().enumerate().map(move |(index, case)| Case {
+        beside: first + index,
+        ..case
+    })
+}
+
 fn floor_case(floor: &Floor) -> Case<'_> {
     Case {
         name: "floor".to_owned(),
@@ -200,6 +236,12 @@ fn rounds(options: &Options, load: &Load, cases: &[Case<'_>]) -> Result<Vec<Row>
             rounds: Vec::new(),
         })
         .collect();
+    // What comes again and again is in memory by then.
+    for case in cases {
+        if let Ask::Many(Many { first: IN_USE, .. }) = case.target.ask {
+            one_round(load, case, options.seconds)?;
+        }
+    }
     for round in 1..=options.rounds {
         println!("Round {round} of {} …", options.rounds);
         for (case, row) in cases.iter().zip(&mut rows) {
@@ -219,7 +261,7 @@ fn tidying_up(
     folder: &Path,
 ) -> Result<(), TaskError> {
     let folder = folder.join("ended");
-    let serving = Serving::on_sqlite("SQLite, tidying up", binary, &folder, Some((fill, "ended")))?;
+    let serving = Serving::on_sqlite("SQLite, tidying up", binary, &folder, fill, Content::Ended)?;
     let mut cases = vec![floor_case(floor)];
     cases.extend(serving.cases([None; 4]));
     let before = fill.left(&folder)?;
@@ -266,18 +308,38 @@ struct Serving {
     credentials: Credentials,
     idle_memory: f64,
     listings: &'static [(&'static str, &'static str)],
+    /// Where the credentials are that were made beforehand.
+    folder: PathBuf,
 }
 
-/// Fills databases: `crates/storage/examples/fill.rs`.
+/// What a database holds before it is measured.
+#[derive(Clone, Copy)]
+enum Content {
+    /// So many devices and API keys each, and so many of each that get in.
+    Live { number: u32, credentials: u32 },
+    /// What has ended.
+    Ended,
+}
+
+/// Fills databases: `crates/server/examples/fill`.
 struct Fill(PathBuf);
 
 impl Fill {
-    fn add(&self, folder: &Path, kind: &str) -> Result<(), TaskError> {
-        succeed(
-            Command::new(&self.0)
+    fn add(&self, folder: &Path, content: Content) -> Result<(), TaskError> {
+        let fill = |kind: &str, number: u32| {
+            let mut command = Command::new(&self.0);
+            command
                 .arg(folder.join(DATABASE))
-                .args([kind, &MANY.to_string()]),
-        )
+                .args([kind, &number.to_string()]);
+            command
+        };
+        match content {
+            Content::Live { number, credentials } => {
+                succeed(&mut fill("live", number))?;
+                succeed(fill("credentials", credentials).arg(folder))
+            }
+            Content::Ended => succeed(&mut fill("ended", MANY)),
+        }
     }
 
     /// How many of what had ended are still there.
@@ -313,34 +375,34 @@ impl Serving {
         database: &'static str,
         binary: &Path,
         folder: &Path,
-        fill: Option<(&Fill, &str)>,
+        fill: &Fill,
+        content: Content,
     ) -> Result<Self, TaskError> {
         let folder_text = folder.to_str().ok_or("the target folder's name is no UTF-8")?;
         let settings = ["--data-dir", folder_text, "--log-filter", "warn"];
         Server::start(binary, &settings)?.program.terminate()?;
-        if let Some((fill, kind)) = fill {
-            println!("Filling a database ({database}) …");
-            fill.add(folder, kind)?;
-        }
-        let listings = match fill {
-            Some((_, "live")) => LISTINGS,
-            _ => &[],
+        println!("Filling a database ({database}) …");
+        fill.add(folder, content)?;
+        let serving = Self::on_started(database, Server::start(binary, &settings)?)?;
+        let listings = match content {
+            Content::Live { number: MANY, .. } => LISTINGS,
+            Content::Live { .. } | Content::Ended => &[],
         };
-        Self::on_started(database, Server::start(binary, &settings)?, listings)
+        Ok(Self {
+            listings,
+            folder: folder.to_owned(),
+            ..serving
+        })
     }
 
     /// The same on an empty database of PostgreSQL.
     fn on_postgres(binary: &Path, url: &str) -> Result<Self, TaskError> {
         let settings = ["--database-url", url, "--log-filter", "warn"];
         Server::start(binary, &settings)?.program.terminate()?;
-        Self::on_started("PostgreSQL", Server::start(binary, &settings)?, &[])
+        Self::on_started("PostgreSQL", Server::start(binary, &settings)?)
     }
 
-    fn on_started(
-        database: &'static str,
-        server: Server,
-        listings: &'static [(&'static str, &'static str)],
-    ) -> Result<Self, TaskError> {
+    fn on_started(database: &'static str, server: Server) -> Result<Self, TaskError> {
         sleep(SETTLE);
         let idle_memory = server.program.memory()?;
         Ok(Self {
@@ -348,7 +410,8 @@ impl Serving {
             credentials: server.credentials()?,
             server,
             idle_memory,
-            listings,
+            listings: &[],
+            folder: PathBuf::new(),
         })
     }
 
@@ -375,14 +438,36 @@ impl Serving {
             ),
         ];
         all.into_iter()
-            .map(|(what, goal, target)| Case {
-                name: format!("{what} ({})", self.database),
-                beside: 0,
-                goal,
-                program: &server.program,
-                target,
-            })
+            .map(|(what, goal, target)| self.case(what, goal, target))
             .collect()
+    }
+
+    /// The first three kinds, with so many credentials that take turns.
+    fn cases_with_many(&self, first: u32, goals: [Option<f64>; 3]) -> impl Iterator<Item = Case<'_>> {
+        let all = [
+            (format!("one of {first} device tokens"), Sent::AsBearer, "tokens"),
+            (format!("one of {first} API keys"), Sent::AsBearer, "keys"),
+            (format!("sign-in, one of {first} API keys"), Sent::ToSignIn, "keys"),
+        ];
+        all.into_iter().zip(goals).map(move |((what, sent, lines), goal)| {
+            let many = Many {
+                sent,
+                lines: self.folder.join(lines),
+                first,
+            };
+            self.case(&what, goal, self.server.with_many(many))
+        })
+    }
+
+    /// One kind of load, beside the floor.
+    fn case(&self, what: &str, goal: Option<f64>, target: Target) -> Case<'_> {
+        Case {
+            name: format!("{what} ({})", self.database),
+            beside: 0,
+            goal,
+            program: &self.server.program,
+            target,
+        }
     }
 
     /// Commands of ours, against this server.

@@ -5,7 +5,8 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::load::Target;
+use super::load::{Ask, Target};
+use super::many::{Many, Sent};
 use super::program::{Program, free_address};
 use crate::TaskError;
 use crate::http::request;
@@ -25,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(super) struct Floor {
     pub(super) program: Program,
     pub(super) target: Target,
+    address: String,
+    token: String,
 }
 
 impl Floor {
@@ -34,7 +37,24 @@ impl Floor {
         let token = program.line()?;
         Ok(Self {
             program,
-            target: asking(&address, token),
+            target: asking(&address, token.clone()),
+            address,
+            token,
+        })
+    }
+
+    /// The same request, as load with many credentials sends it; the floor has only one.
+    pub(super) fn with_many(&self, folder: &Path) -> Result<Target, TaskError> {
+        let lines = folder.join("floor");
+        std::fs::write(&lines, &self.token)?;
+        Ok(Target {
+            address: self.address.clone(),
+            path: CURRENT_USER,
+            ask: Ask::Many(Many {
+                sent: Sent::AsBearer,
+                lines,
+                first: 1,
+            }),
         })
     }
 }
@@ -183,6 +203,18 @@ impl Server {
         posting(&self.address, DEVICE_AUTHORIZATION, &[("client_id", CLIENT)])
     }
 
+    /// Requests or sign-ins with one credential after the other.
+    pub(super) fn with_many(&self, many: Many) -> Target {
+        Target {
+            address: self.address.clone(),
+            path: match many.sent {
+                Sent::AsBearer => CURRENT_USER,
+                Sent::ToSignIn => LOGIN,
+            },
+            ask: Ask::Many(many),
+        }
+    }
+
     /// How long an answer takes, of those that a few tries take the one in the middle.
     pub(super) fn time_to_get(&self, path: &str, credentials: &Credentials) -> Result<Duration, TaskError> {
         let mut times = Vec::new();
@@ -202,8 +234,7 @@ fn asking(address: &str, bearer: String) -> Target {
     Target {
         address: address.to_owned(),
         path: CURRENT_USER,
-        bearer: Some(bearer),
-        form: Vec::new(),
+        ask: Ask::With(bearer),
     }
 }
 
@@ -211,10 +242,10 @@ fn posting(address: &str, path: &'static str, form: &[(&str, &str)]) -> Target {
     Target {
         address: address.to_owned(),
         path,
-        bearer: None,
-        form: form
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect(),
+        ask: Ask::Posting(
+            form.iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        ),
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Row {
 /// else the machine did at the time weighs on both sides.
 pub(super) fn print(rows: &[Row]) {
     println!(
-        "\n{:<60} {:>9} {:>7} {:>6} {:>9} {:>9} {:>9} {:>9} {:>8}",
+        "\n{:<64} {:>9} {:>7} {:>6} {:>9} {:>9} {:>9} {:>9} {:>8}",
         "", "requests/s", "ratio", "goal", "p50", "p99", "slowest", "CPU", "memory"
     );
     for row in rows {
@@ -45,7 +45,7 @@ pub(super) fn print(rows: &[Row]) {
         let goal = row.goal.map_or_else(String::new, |goal| format!("{goal:.2}"));
         let of = |value: fn(&Measured) -> f64| middle(row.rounds.iter().map(value));
         println!(
-            "{:<60} {:>9.0} {ratio:>7} {goal:>6} {:>9} {:>9} {:>9} {:>6.1} µs {:>4.0} MiB",
+            "{:<64} {:>9.0} {ratio:>7} {goal:>6} {:>9} {:>9} {:>9} {:>6.1} µs {:>4.0} MiB",
             row.name,
             of(|measured| measured.burst.per_second),
             shown(of(|measured| measured.burst.p50.as_secs_f64())),

@@ -1,7 +1,13 @@
 //! `zenml status`: who, where, by what, until when, and what to do.
 
 use clap::Args;
+use uuid::Uuid;
+use zenml_auth_api::api_key::KeyValue;
 use zenml_auth_api::info::InfoResponse;
+use zenml_auth_api::key::KeyText;
+use zenml_auth_api::login::LoginRequest;
+use zenml_auth_client::{Client, Credentials};
+use zenml_auth_model::Timestamp;
 
 use crate::clock;
 use crate::connection::{Connection, Kind, Origin, SignIn};
@@ -27,6 +33,8 @@ pub(crate) struct StatusArgs {
 /// All that is told, in this order; programs get all of it, whatever is known.
 const COLUMNS: &[&str] = &[
     "status",
+    "reason",
+    "next",
     "server",
     "server_from",
     "server_name",
@@ -36,7 +44,10 @@ const COLUMNS: &[&str] = &[
     "account",
     "signed_in_with",
     "device_id",
+    "trusted",
     "api_key_id",
+    "api_key",
+    "api_key_value",
     "expires",
     "expires_in",
     "certificates",
@@ -47,36 +58,54 @@ const COLUMNS: &[&str] = &[
 struct Known {
     record: Record,
     failure: Option<CliError>,
+    /// When the value of the key ends that one signs in with, if a rotation has replaced it.
+    old_value_until: Option<Timestamp>,
 }
 
 pub(crate) async fn run(context: &Context, args: StatusArgs) -> Result<(), CliError> {
-    let Known { record, failure } = match Connection::find(&context.env, &context.store)? {
+    let Known {
+        record,
+        failure,
+        old_value_until,
+    } = match Connection::find(&context.env, &context.store)? {
         Some(connection) => ask(context, connection).await,
-        None => Known {
-            record: Record::new()
-                .with("status", "not connected")
-                .with("config_dir", context.store.dir().display().to_string()),
-            failure: Some(
-                CliError::new(Exit::NotSignedIn, "not connected to a ZenML server")
-                    .next("Type: zenml connect --url <the server's address>"),
-            ),
-        },
+        None => not_connected(context),
     };
     let record = record.only(COLUMNS);
     let record = if args.output.output == Format::Table {
-        without_nothing(&record)
+        for_people(&record)
     } else {
         record
     };
     output::one(&record, args.output.output)?;
+    if let Some(until) = old_value_until {
+        ui::warn(&format!(
+            "the API key was rotated, and this value of it ends {}: get the new one from whoever rotated it",
+            clock::relative(until, context.now)
+        ));
+    }
     failure.map_or(Ok(()), Err)
 }
 
-/// People need not read what is not there.
-fn without_nothing(record: &Record) -> Record {
+fn not_connected(context: &Context) -> Known {
+    let failure = CliError::new(Exit::NotSignedIn, "not connected to a ZenML server")
+        .next("Type: zenml connect --url <the server's address>");
+    Known {
+        record: Record::new()
+            .with("status", "not connected")
+            .with("reason", failure.what.as_str())
+            .with("next", failure.next.clone())
+            .with("config_dir", context.store.dir().display().to_string()),
+        failure: Some(failure),
+        old_value_until: None,
+    }
+}
+
+/// People need not read what is not there, nor twice what is wrong: it is an error, too.
+fn for_people(record: &Record) -> Record {
     let columns: Vec<_> = record
         .iter()
-        .filter(|(_, cell)| **cell != Cell::Nothing)
+        .filter(|(column, cell)| **cell != Cell::Nothing && !["reason", "next"].contains(column))
         .map(|(column, _)| column)
         .collect();
     record.only(&columns)
@@ -86,23 +115,12 @@ async fn ask(context: &Context, connection: Connection) -> Known {
     let now = context.now;
     let address = connection.address.clone();
     let sign_in_words = connection.sign_in.as_ref().map(words);
-    let ends = connection
-        .sign_in
-        .as_ref()
-        .filter(|it| it.kind == Kind::Token)
-        .and_then(|it| it.ends);
+    let named = connection.sign_in.as_ref().map(Named::by).unwrap_or_default();
     let address_origin = origin_words(connection.origin);
     let certificates = match &connection.verify_ssl {
         VerifySsl::Check(true) => None,
         VerifySsl::Check(false) => Some("not checked".to_owned()),
         VerifySsl::Authorities(path) => Some(format!("authorities in {path}")),
-    };
-    let (device_id, claims) = match connection.sign_in.as_ref().and_then(|it| it.token.as_ref()) {
-        Some(token) => {
-            let claims = Claims::of(token);
-            (claims.device_id, Some(claims))
-        }
-        None => (None, None),
     };
 
     let anonymous = context.client(address.clone(), &connection.verify_ssl).build();
@@ -112,12 +130,16 @@ async fn ask(context: &Context, connection: Connection) -> Known {
     };
     let mut failure = None;
     let mut user = None;
+    let mut told = Told::default();
     match &asked {
         Err(error) => failure = Some(CliError::from_client(error, address.as_str())),
         Ok((client, _)) => match Session::open(context, connection, Some(client)) {
             Err(error) => failure = Some(error),
             Ok(session) => match session.finish(session.client.current_user().await).await {
-                Ok(found) => user = Some(found),
+                Ok(found) => {
+                    told = Told::by(&session.client, &named, found.id).await;
+                    user = Some(found);
+                }
                 Err(error) => failure = Some(error),
             },
         },
@@ -136,8 +158,12 @@ async fn ask(context: &Context, connection: Connection) -> Known {
             (false, false) => "user",
         });
     let info = asked.ok().map(|(_, info)| info);
+    // Of a key, when it ends; the tokens that are made from it are renewed.
+    let ends = named.token_ends.or(told.value_ends).or(told.ends);
     let record = Record::new()
         .with("status", status)
+        .with("reason", failure.as_ref().map(|failure| failure.what.clone()))
+        .with("next", failure.as_ref().and_then(|failure| failure.next.clone()))
         .with("server", address.as_str())
         .with("server_from", address_origin)
         .with("server_name", info.as_ref().and_then(|info| info.name.clone()))
@@ -150,8 +176,11 @@ async fn ask(context: &Context, connection: Connection) -> Known {
         .with("user", user.as_ref().map(|user| user.name.clone()))
         .with("account", account)
         .with("signed_in_with", sign_in_words)
-        .with("device_id", device_id)
-        .with("api_key_id", claims.as_ref().and_then(|claims| claims.api_key_id))
+        .with("device_id", named.device)
+        .with("trusted", told.trusted)
+        .with("api_key_id", named.api_key)
+        .with("api_key", told.key_name)
+        .with("api_key_value", told.value)
         .with("expires", ends)
         .with(
             "expires_in",
@@ -160,7 +189,79 @@ async fn ask(context: &Context, connection: Connection) -> Known {
         )
         .with("certificates", certificates)
         .with("config_dir", context.store.dir().display().to_string());
-    Known { record, failure }
+    Known {
+        record,
+        failure,
+        old_value_until: told.value_ends,
+    }
+}
+
+/// What can be read from a credential itself.
+#[derive(Default)]
+struct Named {
+    device: Option<Uuid>,
+    api_key: Option<Uuid>,
+    /// When the token ends, where it is what one signs in with.
+    token_ends: Option<Timestamp>,
+}
+
+impl Named {
+    fn by(sign_in: &SignIn) -> Self {
+        let claims = sign_in.token.as_ref().map(Claims::of).unwrap_or_default();
+        let key = match &sign_in.credentials {
+            Credentials::Exchanged {
+                login: LoginRequest::ApiKey { key },
+                ..
+            } => KeyText::parse(key.expose()).ok().map(|key| key.id.as_uuid()),
+            _ => None,
+        };
+        Self {
+            device: claims.device_id,
+            api_key: key.or(claims.api_key_id),
+            token_ends: sign_in.ends.filter(|_| sign_in.kind == Kind::Token),
+        }
+    }
+}
+
+/// What the server tells of it. Nothing is amiss where it does not.
+#[derive(Default)]
+struct Told {
+    trusted: Option<bool>,
+    key_name: Option<String>,
+    /// When the device's connection or the key ends.
+    ends: Option<Timestamp>,
+    /// Which value of the key it is.
+    value: Option<&'static str>,
+    /// When that value ends, if a rotation has replaced it.
+    value_ends: Option<Timestamp>,
+}
+
+impl Told {
+    async fn by(client: &Client, named: &Named, account: Uuid) -> Self {
+        let mut told = Self::default();
+        if let Some(id) = named.device
+            && let Ok(device) = client.device(id).await
+        {
+            told.trusted = Some(device.body.trusted_device);
+            told.ends = device.body.expires.map(|ends| ends.0);
+        }
+        if let Some(id) = named.api_key
+            && let Ok(key) = client.api_key(account, id).await
+        {
+            let metadata = key.metadata.as_ref();
+            told.ends = metadata.and_then(|it| it.expires).map(|ends| ends.0);
+            match metadata.and_then(|it| it.own_value) {
+                Some(KeyValue::Current) => told.value = Some("current"),
+                Some(KeyValue::Previous) => {
+                    told.value = Some("previous");
+                    told.value_ends = metadata.and_then(|it| it.retained_until).map(|ends| ends.0);
+                }
+                Some(KeyValue::Unknown) | None => {}
+            }
+            told.key_name = Some(key.name);
+        }
+        told
+    }
 }
 
 fn origin_words(origin: Origin) -> String {

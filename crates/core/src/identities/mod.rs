@@ -7,6 +7,7 @@
 
 mod shared;
 mod snapshot;
+mod weight;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use zenml_auth_model::{
 
 use self::shared::Shared;
 use self::snapshot::{Rows, Snapshot};
+use self::weight::Weighed;
 use crate::ports::{Store, StoreError};
 
 /// Reads identities, from memory where that is as good as asking the store.
@@ -101,6 +103,7 @@ impl Current<'_> {
     ) -> Result<Option<Arc<V>>, StoreError>
     where
         K: Eq + std::hash::Hash + Copy,
+        V: Weighed,
     {
         if let Some(kept) = rows.get(&id) {
             return Ok(Some(kept));

@@ -10,13 +10,19 @@ use zenml_auth_model::{
     ApiKey, ApiKeyId, Device, DeviceId, ServiceAccount, ServiceAccountId, Session, SessionId, User, UserId,
 };
 
+use super::weight::{ByTexts, Weighed};
 use crate::ports::{Epoch, IdentityRef, Revocations, Revoked};
 
-/// How many rows of a kind are kept; those that are asked for least make room. A row takes about half a KiB.
+/// How many rows of a kind are kept; those that are asked for least make room. A row takes about half a KiB, and one
+/// with [long texts](Weighed) counts as several.
 const CAPACITY: usize = 16_384;
 
 /// The kept rows of one kind.
-pub(super) type Rows<K, V> = Cache<K, Arc<V>>;
+pub(super) type Rows<K, V> = Cache<K, Arc<V>, ByTexts>;
+
+fn no_rows<K: Eq + Hash, V: Weighed>() -> Rows<K, V> {
+    Cache::with_weighter(CAPACITY, CAPACITY as u64, ByTexts)
+}
 
 /// Rows, all true as of [`Snapshot::epoch`].
 pub(super) struct Snapshot {
@@ -35,11 +41,11 @@ impl Snapshot {
         Self {
             epoch: AtomicU64::new(Epoch::UNKNOWN.get()),
             gate: RwLock::new(()),
-            users: Cache::new(CAPACITY),
-            devices: Cache::new(CAPACITY),
-            service_accounts: Cache::new(CAPACITY),
-            api_keys: Cache::new(CAPACITY),
-            sessions: Cache::new(CAPACITY),
+            users: no_rows(),
+            devices: no_rows(),
+            service_accounts: no_rows(),
+            api_keys: no_rows(),
+            sessions: no_rows(),
         }
     }
 
@@ -70,7 +76,7 @@ impl Snapshot {
 
     /// Keeps a row whose reading began when the epoch was `read_at` already. If it has moved since, the row may be
     /// one that was dropped in the meantime, and is not kept.
-    pub(super) fn keep<K: Eq + Hash, V>(&self, rows: &Rows<K, V>, id: K, row: Arc<V>, read_at: Epoch) {
+    pub(super) fn keep<K: Eq + Hash, V: Weighed>(&self, rows: &Rows<K, V>, id: K, row: Arc<V>, read_at: Epoch) {
         let _shared = self.gate.read();
         if read_at == self.epoch() && read_at != Epoch::UNKNOWN {
             rows.insert(id, row);
@@ -98,7 +104,7 @@ impl Snapshot {
 
 #[cfg(test)]
 mod tests {
-    use zenml_auth_model::{SessionPurpose, Timestamp, Version};
+    use zenml_auth_model::{Name, SessionPurpose, Text, Timestamp, Version};
 
     use super::*;
 
@@ -126,6 +132,39 @@ mod tests {
         let id = row.id;
         snapshot.keep(&snapshot.sessions, id, row, Epoch::new(read_at));
         id
+    }
+
+    #[test]
+    fn rows_with_long_texts_take_the_place_of_several() {
+        let snapshot = Snapshot::new();
+        snapshot.advance(&at(5, Revoked::Any));
+        let bytes = 100 * 1024;
+        for number in 0..1_000_u32 {
+            let mut id = [0; 16];
+            id[..4].copy_from_slice(&number.to_be_bytes());
+            let user = User {
+                id: UserId::from_random(id),
+                name: Name::new("person").unwrap(),
+                full_name: Text::default(),
+                email: None,
+                email_opted_in: None,
+                active: true,
+                is_admin: false,
+                password: None,
+                password_changed: None,
+                activation: None,
+                credentials_gen: 1,
+                metadata: Some("x".repeat(bytes)),
+                default_project_id: None,
+                avatar_url: None,
+                created: Timestamp::UNIX_EPOCH,
+                updated: Timestamp::UNIX_EPOCH,
+                version: Version::FIRST,
+            };
+            snapshot.keep(&snapshot.users, user.id, Arc::new(user), Epoch::new(5));
+        }
+        let kept = snapshot.users.len();
+        assert!(kept * bytes <= CAPACITY * 1024, "{kept}");
     }
 
     #[test]

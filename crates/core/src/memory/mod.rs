@@ -17,8 +17,8 @@ use zenml_auth_model::query::{
 };
 use zenml_auth_model::{
     ApiKey, ApiKeyId, AuditEvent, ClientId, CodeMac, Device, DeviceGrant, DeviceId, GrantId, KeyUse,
-    SecretHash, ServerIdentity, ServiceAccount, ServiceAccountId, Session, SessionId, SigningKey, User,
-    UserId, Version,
+    SecretHash, ServerIdentity, ServiceAccount, ServiceAccountId, Session, SessionId, SigningKey, Timestamp,
+    User, UserId, Version,
 };
 
 use self::data::Data;
@@ -102,6 +102,13 @@ impl Store for MemoryStore {
         let mut keys: Vec<SigningKey> = self.data.lock().signing_keys.rows().cloned().collect();
         keys.sort_unstable_by_key(|key| (key.created, key.id));
         Ok(keys)
+    }
+
+    async fn last_end(&self) -> Result<Option<Timestamp>, StoreError> {
+        let data = self.data.lock();
+        let devices = data.devices.rows().map(|device| device.expires);
+        let sessions = data.sessions.rows().map(|session| session.expires);
+        Ok(devices.chain(sessions).max())
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {

@@ -101,6 +101,8 @@ pub trait Store: Send + Sync + 'static {
     async fn server(&self) -> Result<Option<ServerIdentity>, StoreError>;
     /// All signing keys, oldest first.
     async fn signing_keys(&self) -> Result<Vec<SigningKey>, StoreError>;
+    /// When the last of all devices and sessions ends, and with it the last of their tokens.
+    async fn last_end(&self) -> Result<Option<Timestamp>, StoreError>;
 
     /// A user.
     async fn user(&self, id: UserId) -> Result<Option<User>, StoreError>;

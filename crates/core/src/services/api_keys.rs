@@ -193,7 +193,7 @@ impl ApiKeys<'_> {
         }
     }
 
-    /// A key.
+    /// A key. A workload sees the one that it came with, and no other.
     ///
     /// # Errors
     /// [`FindApiKeyError`]
@@ -203,6 +203,13 @@ impl ApiKeys<'_> {
         account: &By<ServiceAccountId>,
         which: &By<ApiKeyId>,
     ) -> Result<(ServiceAccount, ApiKey), FindApiKeyError> {
+        if let Some((own, _)) = caller.api_key()
+            && *which == By::Id(own)
+        {
+            let account = self.0.service_accounts().find(caller, account).await?;
+            let key = self.of(&account, which).await?;
+            return Ok((account, key));
+        }
         let account = self.account(caller, account, "see API keys").await?;
         let key = self.of(&account, which).await?;
         Ok((account, key))
@@ -386,7 +393,7 @@ impl ApiKeys<'_> {
         }
     }
 
-    /// Keys are for administrators, even to look at: a service account does not see its own.
+    /// Keys are for administrators, even to look at.
     async fn account(
         self,
         caller: &Caller,

@@ -55,7 +55,10 @@ impl Maintenance<'_> {
                 Action::SigningKeyRotated,
                 target(TargetKind::SigningKey, fresh.id.as_uuid(), ""),
             );
-            let retired_until = Some(now + engine.settings.lifetimes.longest_token() + HANDOVER);
+            let longest = now + engine.settings.lifetimes.longest_token();
+            // Under other settings, tokens may have been made that last longer.
+            let last = engine.store().last_end().await?.map_or(longest, |end| end.max(longest));
+            let retired_until = Some(last + HANDOVER);
             let changes = signing
                 .map(|key| {
                     Change::UpdateSigningKey(SigningKey {
@@ -97,7 +100,8 @@ impl Maintenance<'_> {
         let kept_since = now - self.0.settings.lifetimes.keep_finished;
         let before = PurgeBefore {
             grants: kept_since,
-            sessions: now,
+            // Later than they end, as clocks may differ.
+            sessions: kept_since,
             signing_keys: now,
         };
         let rows = self.0.store().purge(before, batch).await?;

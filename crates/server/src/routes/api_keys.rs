@@ -80,10 +80,11 @@ pub async fn create(
     Ok(Json(issued(key)))
 }
 
-/// A key, by name or id, without its value; with who used it of late.
+/// A key, by name or id, without its value; with who used it of late. A workload sees the one that it came with, by id,
+/// and which of its values that was.
 ///
 /// # Errors
-/// 403 for who is no administrator, 404 when there is none.
+/// 403 for anyone else who is no administrator, 404 when there is none.
 #[utoipa::path(get, path = "/api/v1/service_accounts/{service_account_id}/api_keys/{api_key_name_or_id}",
     tag = "API keys", security(("bearer" = [])),
     params(("service_account_id" = String, Path), ("api_key_name_or_id" = String, Path)),
@@ -99,9 +100,10 @@ pub async fn get(
     let keys = app.engine.api_keys();
     let (account, key) = keys.find(&caller, &account, &which).await?;
     let answer = ApiKeyResponse::from_key(&key, &account, hydrate, None);
-    Ok(Json(match hydrate {
-        Hydrate::Yes => answer.with_recent_uses(&key, &keys.recent_uses(&caller, &key).await?),
-        Hydrate::No => answer,
+    Ok(Json(match (hydrate, caller.api_key()) {
+        (Hydrate::Yes, None) => answer.with_recent_uses(&key, &keys.recent_uses(&caller, &key).await?),
+        (Hydrate::Yes, Some((_, generation))) => answer.with_own_value(&key, generation),
+        (Hydrate::No, _) => answer,
     }))
 }
 

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 pub use client::{Client, text};
-pub use watch::{Watch, strike_all};
+pub use watch::Watch;
 
 pub const ADMIN: &str = "default";
 pub const PASSWORD: &str = "zenml-Passw0rd";

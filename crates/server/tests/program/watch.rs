@@ -1,9 +1,13 @@
-//! A credential that others use all the time while it is revoked and let in again, on any server.
+//! A credential that others use all the time on both servers, while it is revoked and let in again.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
 
 use super::{Client, Server};
+
+/// For how long a server may have nobody who uses a credential; a measure of what is broken, not of what is slow.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a request with the credential has to come to, if nothing changes until it is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,34 +24,64 @@ struct State {
     known: Known,
     /// How often this was changed.
     moves: u64,
+    /// Which of the servers it was used on since.
+    used: [bool; 2],
 }
 
 /// A credential, and what is known of it.
-pub struct Watch(Mutex<State>);
+pub struct Watch {
+    state: Mutex<State>,
+    changed: Condvar,
+}
 
 impl Watch {
     pub fn new() -> Self {
-        Self(Mutex::new(State {
-            token: String::new(),
-            known: Known::Unknown,
-            moves: 0,
-        }))
+        Self {
+            state: Mutex::new(State {
+                token: String::new(),
+                known: Known::Unknown,
+                moves: 0,
+                used: [false; 2],
+            }),
+            changed: Condvar::new(),
+        }
     }
 
     fn state(&self) -> State {
-        self.0.lock().unwrap().clone()
+        self.state.lock().unwrap().clone()
     }
 
     fn now(&self, token: &str, known: Known) {
-        let mut state = self.0.lock().unwrap();
-        state.token = token.to_owned();
-        state.known = known;
-        state.moves += 1;
+        let mut state = self.state.lock().unwrap();
+        *state = State {
+            token: token.to_owned(),
+            known,
+            moves: state.moves + 1,
+            used: [false; 2],
+        };
+        self.changed.notify_all();
     }
 
-    /// Revokes a live credential. Once that is acknowledged, nobody may be let in with it.
+    /// Waits until it was used on both servers since something changed, and so is in the memory of both.
+    fn until_used(&self) {
+        let state = self.state.lock().unwrap();
+        let unused = |state: &mut State| state.used != [true; 2];
+        let (state, waited) = self.changed.wait_timeout_while(state, PATIENCE, unused).unwrap();
+        drop(state);
+        assert!(!waited.timed_out(), "nobody uses a credential");
+    }
+
+    /// Waits until something changed, though not for long, as that may have happened before.
+    fn until_changed(&self) {
+        let state = self.state.lock().unwrap();
+        drop(self.changed.wait_timeout(state, Duration::from_millis(1)).unwrap());
+    }
+
+    /// Revokes a live credential that both servers know, while it is used on both. Once that is acknowledged, nobody
+    /// may be let in with it.
     pub fn revoking<T>(&self, token: &str, revoke: impl FnOnce() -> T) -> T {
         self.now(token, Known::Live);
+        self.until_used();
         self.now(token, Known::Unknown);
         let done = revoke();
         self.now(token, Known::Revoked);
@@ -67,8 +101,8 @@ impl Watch {
         self.now("", Known::Unknown);
     }
 
-    /// Sends a request with it, and checks what came of it.
-    fn strike(&self, client: &Client) -> Option<u16> {
+    /// Sends a request with it to one of the servers, and checks what came of it.
+    fn strike(&self, client: &Client, server: usize) -> Option<u16> {
         let before = self.state();
         if before.token.is_empty() {
             return None;
@@ -79,32 +113,26 @@ impl Watch {
             Known::Revoked => status != 401,
             Known::Unknown => ![200, 401].contains(&status),
         };
-        assert!(
-            !wrong || self.state() != before,
-            "a credential was {:?} and got {status}",
-            before.known
-        );
+        let mut state = self.state.lock().unwrap();
+        if state.moves == before.moves {
+            assert!(!wrong, "a credential was {:?} and got {status}", before.known);
+            state.used[server] = true;
+            self.changed.notify_all();
+        }
         Some(status)
     }
-}
 
-/// Uses all of them on a server until told to stop. Tells how often they were let in, and how often refused.
-pub fn strike_all(watches: &[Watch], server: &Server, done: &AtomicBool) -> (u64, u64) {
-    let client = server.client();
-    let (mut let_in, mut refused) = (0, 0);
-    while !done.load(Ordering::SeqCst) {
-        let mut struck = false;
-        for watch in watches {
-            match watch.strike(&client) {
+    /// Uses it on one of the servers until told to stop. Tells how often it was let in, and how often refused.
+    pub fn strike_on(&self, servers: [&Server; 2], server: usize, done: &AtomicBool) -> (u64, u64) {
+        let client = servers[server].client();
+        let (mut let_in, mut refused) = (0, 0);
+        while !done.load(Ordering::SeqCst) {
+            match self.strike(&client, server) {
                 Some(200) => let_in += 1,
                 Some(_) => refused += 1,
-                None => continue,
+                None => self.until_changed(),
             }
-            struck = true;
         }
-        if !struck {
-            std::thread::yield_now();
-        }
+        (let_in, refused)
     }
-    (let_in, refused)
 }

@@ -230,23 +230,25 @@ pub(super) fn failure(error: &dyn DatabaseError) -> Failure {
     match number {
         1062 | 1586 => violated(error.message()).map_or(Failure::Other, Failure::Taken),
         1216 | 1452 => Failure::ParentMissing,
-        // Deadlock; a row that changed under a snapshot.
-        1213 | 1020 => Failure::Conflict,
+        // Deadlock; a row that changed under a snapshot; taken back by a plugin, such as group replication.
+        1213 | 1020 | 3101 => Failure::Conflict,
         // --read-only, a read-only transaction, a read-only mode.
         1290 | 1792 | 1836 => Failure::ReadOnly,
         // Disk, table, temporary files.
         1021 | 1114 | 1135 => Failure::Full,
         // Indexes and tables that do not add up.
         1034 | 1194 | 1195 => Failure::Corrupt,
-        // Out of memory or connections, shutting down, not let in, no such database, network trouble, lock wait timeout,
-        // interrupted, took too long, killed.
+        // Out of memory or connections, shutting down, not let in, a cluster's node that is not ready, no such database,
+        // network trouble, lock wait timeout, more than this user may, interrupted, took too long, killed.
         1037..=1045
+        | 1047
         | 1049
         | 1053
         | 1130
         | 1152..=1161
         | 1203
         | 1205
+        | 1226
         | 1317
         | 1698
         | 1927

@@ -135,6 +135,7 @@ properties![
     upkeep::users_of_a_key_are_told_apart,
     upkeep::the_latest_users_of_a_key_are_kept,
     upkeep::purging_takes_what_has_ended,
+    upkeep::the_last_end_is_that_of_all_devices_and_sessions,
     upkeep::purging_keeps_to_its_limit,
     concurrency::one_of_many_updates_wins,
     concurrency::one_of_many_exchanges_wins,
@@ -212,6 +213,7 @@ macro_rules! store_contract {
             users_of_a_key_are_told_apart
             the_latest_users_of_a_key_are_kept
             purging_takes_what_has_ended
+            the_last_end_is_that_of_all_devices_and_sessions
             purging_keeps_to_its_limit
             one_of_many_updates_wins
             one_of_many_exchanges_wins

@@ -354,6 +354,29 @@ pub(super) async fn purging_takes_what_has_ended(store: Arc<dyn Store>) {
     assert_eq!(store.purge(before, 100).await.unwrap(), 0);
 }
 
+pub(super) async fn the_last_end_is_that_of_all_devices_and_sessions(store: Arc<dyn Store>) {
+    let build = Builders::new();
+    assert_eq!(store.last_end().await.unwrap(), None);
+    let user = build.user("alice");
+    make(&*store, Change::InsertUser(user.clone())).await;
+    for seconds in [10, 30, 20] {
+        let device = Device {
+            expires: after(seconds),
+            ..build.device(&user)
+        };
+        make(&*store, Change::InsertDevice(device)).await;
+    }
+    assert_eq!(store.last_end().await.unwrap(), Some(after(30)));
+    for seconds in [5, 40] {
+        let session = Session {
+            expires: after(seconds),
+            ..build.session(&user)
+        };
+        make(&*store, Change::InsertSession(session)).await;
+    }
+    assert_eq!(store.last_end().await.unwrap(), Some(after(40)));
+}
+
 pub(super) async fn purging_keeps_to_its_limit(store: Arc<dyn Store>) {
     let build = Builders::new();
     let user = build.user("alice");

@@ -1,12 +1,16 @@
 //! Fills a SQLite database that a server has set up, for benchmarks.
 //!
 //! `fill FILE live NUMBER` adds that many devices and API keys: a hundred for each of many users and service accounts,
-//! and a hundred devices for the first user. Nobody can get in with any of them.
+//! and a hundred devices for the first user. Nobody can get in with any of them until
+//! `fill FILE credentials NUMBER FOLDER` writes the tokens of that many devices and the values of that many API keys,
+//! taken from all over the database, to the files `tokens` and `keys` of a folder, one a line.
 //!
 //! `fill FILE ended NUMBER` adds that many requests of machines and sign-ins that have ended long ago, and
 //! `fill FILE left` prints how many of them are left.
 
 #![allow(clippy::print_stdout, reason = "it is what one of its commands is for")]
+
+mod credentials;
 
 use std::env::args;
 use std::path::PathBuf;
@@ -19,14 +23,14 @@ const EACH: u32 = 100;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const USAGE: &str = "usage: fill FILE live|ended NUMBER, or fill FILE left";
+    const USAGE: &str = "usage: fill FILE live|ended NUMBER, fill FILE credentials NUMBER FOLDER, or fill FILE left";
     let file: PathBuf = args().nth(1).ok_or(USAGE)?.into();
     let number = || -> Result<u32, Box<dyn std::error::Error>> { Ok(args().nth(3).ok_or(USAGE)?.parse()?) };
     let wanted = args().nth(2);
     let statements = match wanted.as_deref() {
         Some("live") => live(number()?),
         Some("ended") => ended(number()?),
-        Some("left") => Vec::new(),
+        Some("left" | "credentials") => Vec::new(),
         _ => return Err(USAGE.into()),
     };
 
@@ -37,8 +41,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for statement in statements {
         store.connection().execute_unprepared(&statement).await?;
     }
-    if wanted.as_deref() == Some("left") {
-        println!("{}", left(&store).await?);
+    match wanted.as_deref() {
+        Some("left") => println!("{}", left(&store).await?),
+        Some("credentials") => {
+            let folder: PathBuf = args().nth(4).ok_or(USAGE)?.into();
+            credentials::write(&store, number()?, &folder).await?;
+        }
+        _ => {}
     }
     store.close().await?;
     Ok(())
