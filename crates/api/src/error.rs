@@ -241,10 +241,11 @@ fn readable_validation(text: &str) -> Option<String> {
     (!found.is_empty()).then(|| found.join("; "))
 }
 
-/// `name: Field required`; what is about the request as a whole names no field.
+/// `name: Field required`; what is about the request as a whole, or names the field itself, is left as it is.
 fn about(field: &str, problem: &str) -> String {
     match field {
         "" | "__root__" => problem.to_owned(),
+        field if problem.contains(&format!("`{field}`")) => problem.to_owned(),
         field => format!("{field}: {problem}"),
     }
 }

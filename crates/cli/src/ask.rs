@@ -29,12 +29,12 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-/// Asks for a yes. Anything else is a no.
+/// Asks for a yes. Anything else is a no, and an error, so that a script does not go on as if it had been done.
 ///
-/// Without a terminal nobody can be asked, and nothing is done.
-pub(crate) async fn confirm(question: &str, assume_yes: bool) -> Result<bool, CliError> {
+/// Without a terminal nobody can be asked, and nothing is done either.
+pub(crate) async fn confirm(question: &str, assume_yes: bool) -> Result<(), CliError> {
     if assume_yes {
-        return Ok(true);
+        return Ok(());
     }
     if !ui::can_ask() {
         return Err(CliError::usage(format!(
@@ -49,7 +49,13 @@ pub(crate) async fn confirm(question: &str, assume_yes: bool) -> Result<bool, Cl
         std::io::stdin().lock().read_line(&mut line).map(|_| line)
     })
     .await?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(CliError::new(
+            Exit::Failed,
+            "nothing was changed, as the answer was no",
+        )),
+    }
 }
 
 /// Asks for a secret without showing it; reads it from standard input when that is no terminal.

@@ -72,9 +72,10 @@ pub(crate) fn open(env: &Env, link: &str) -> Result<(), NoBrowser> {
                 .split(if cfg!(windows) { ';' } else { ':' })
                 .next()
                 .unwrap_or(names);
-            let mut command = Command::new(name);
+            let mut words = command_line(name, link).into_iter();
+            let mut command = Command::new(words.next().unwrap_or_default());
             command
-                .arg(link)
+                .args(words)
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null());
@@ -85,9 +86,38 @@ pub(crate) fn open(env: &Env, link: &str) -> Result<(), NoBrowser> {
     outcome.map_err(|_| NoBrowser::Failed)
 }
 
+/// The words of a command that opens a link, which stands for `%s`, or else at the end.
+fn command_line(command: &str, link: &str) -> Vec<String> {
+    // What can't be read as several words is one.
+    let words = shlex::split(command).filter(|words| !words.is_empty());
+    let mut words = words.unwrap_or_else(|| vec![command.to_owned()]);
+    if words.iter().any(|word| word.contains("%s")) {
+        words.iter_mut().for_each(|word| *word = word.replace("%s", link));
+    } else {
+        words.push(link.to_owned());
+    }
+    words
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_browser_may_have_arguments() {
+        assert_eq!(command_line("firefox", "http://x"), ["firefox", "http://x"]);
+        assert_eq!(
+            command_line("firefox --private-window '%s' -P 'my profile'", "http://x/?a=b&c"),
+            [
+                "firefox",
+                "--private-window",
+                "http://x/?a=b&c",
+                "-P",
+                "my profile"
+            ]
+        );
+        assert_eq!(command_line("it's", "http://x"), ["it's", "http://x"]);
+    }
 
     fn judged(env: &[(&str, &str)], watched: bool, in_container: bool) -> Result<(), NoBrowser> {
         judge(&Env::of(env), watched, in_container)

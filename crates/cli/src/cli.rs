@@ -56,6 +56,7 @@ Exit codes:
   9    rotate --wait: the old key ended while it was still used
   10   rotate --wait: this server does not tell who uses which key
   130  Interrupted with Ctrl-C
+  143  Ended with SIGTERM
 
 Examples:
   zenml connect --url https://zenml.example.com
@@ -103,6 +104,33 @@ pub(crate) enum Color {
     Always,
     /// In no case
     Never,
+}
+
+impl Color {
+    /// What the arguments say, before they are looked at as a whole, which may itself have something to say.
+    pub(crate) fn of_arguments(arguments: impl IntoIterator<Item = std::ffi::OsString>) -> Self {
+        let mut found = Self::Auto;
+        let mut arguments = arguments.into_iter().take_while(|argument| argument != "--");
+        while let Some(argument) = arguments.next() {
+            let value = match argument.to_str() {
+                Some("--color") => arguments.next().and_then(|value| value.into_string().ok()),
+                Some(text) => text.strip_prefix("--color=").map(str::to_owned),
+                None => None,
+            };
+            found = value
+                .and_then(|text| <Self as ValueEnum>::from_str(&text, true).ok())
+                .unwrap_or(found);
+        }
+        found
+    }
+
+    pub(crate) const fn for_clap(self) -> clap::ColorChoice {
+        match self {
+            Self::Auto => clap::ColorChoice::Auto,
+            Self::Always => clap::ColorChoice::Always,
+            Self::Never => clap::ColorChoice::Never,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -62,9 +62,45 @@ pub(crate) fn relative(moment: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// The same where there is little room: `in 29 d`, `3 h ago`.
+pub(crate) fn briefly(moment: Timestamp, now: Timestamp) -> String {
+    let (span, ahead) = if moment >= now {
+        (moment.since(now).as_secs(), true)
+    } else {
+        (now.since(moment).as_secs(), false)
+    };
+    let (number, unit) = match span {
+        0..60 => (span, "s"),
+        60..3_600 => (span / 60, "min"),
+        3_600..86_400 => (span / 3_600, "h"),
+        _ => (span / 86_400, "d"),
+    };
+    if ahead {
+        format!("in {number} {unit}")
+    } else {
+        format!("{number} {unit} ago")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments_are_told_briefly() {
+        let now = Timestamp::from_secs(1_800_000_000);
+        let after = |seconds| briefly(now + Duration::from_secs(seconds), now);
+        let before = |seconds| briefly(now - Duration::from_secs(seconds), now);
+        assert_eq!(
+            (after(0), before(59)),
+            ("in 0 s".to_owned(), "59 s ago".to_owned())
+        );
+        assert_eq!(
+            (after(3_599), before(3_600)),
+            ("in 59 min".to_owned(), "1 h ago".to_owned())
+        );
+        assert_eq!(after(30 * 86_400), "in 30 d");
+    }
 
     #[test]
     fn moments_are_readable() {

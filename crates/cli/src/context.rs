@@ -13,6 +13,7 @@ use crate::env::{self, Env};
 use crate::error::{CliError, Exit, reason_of};
 use crate::store::{self, Store, StoredCredentials, StoredToken, VerifySsl};
 use crate::ui;
+use crate::waiting;
 
 /// What every command needs.
 #[derive(Debug)]
@@ -43,8 +44,14 @@ impl Context {
             os: system_name().to_owned(),
         };
         let builder = Client::at(address).user_agent(agent).trust(verify_ssl.trust());
-        if self.verbose {
-            builder.observer(Arc::new(|event: WireEvent| show(&event)))
+        let verbose = self.verbose;
+        if verbose || ui::can_animate() {
+            builder.observer(Arc::new(move |event: WireEvent| {
+                waiting::note(&event);
+                if verbose {
+                    show(&event);
+                }
+            }))
         } else {
             builder
         }
@@ -123,6 +130,11 @@ impl<'a> Session<'a> {
                 connection.address.as_str(),
                 ended.as_deref(),
             ));
+        }
+        if connection.verify_ssl == VerifySsl::Check(false) && connection.address.is_https() {
+            ui::warn(
+                "the server's certificate is not checked, as this connection was made with --no-verify-ssl or by a variable",
+            );
         }
         let credentials = sign_in.credentials_at(context.now);
         let client = match client {

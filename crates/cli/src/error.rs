@@ -34,6 +34,8 @@ pub(crate) enum Exit {
     NotTold = 10,
     /// Ctrl-C.
     Interrupted = 130,
+    /// SIGTERM.
+    Terminated = 143,
 }
 
 /// Why a command failed.

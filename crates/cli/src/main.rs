@@ -17,22 +17,28 @@ mod output;
 mod qr;
 mod span;
 mod spinner;
+mod standing;
 mod store;
 mod terminal;
 mod token;
 mod ui;
+mod waiting;
 mod yaml;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::cli::{Cli, Color};
 use crate::error::{CliError, Exit};
 
 fn main() -> ExitCode {
     commands::completions::answer();
-    let cli = Cli::parse();
+    let command = Cli::command().color(Color::of_arguments(std::env::args_os()).for_clap());
+    let cli = match Cli::from_arg_matches(&command.get_matches()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
     match cli.color {
         Color::Auto => {}
         Color::Always => anstream::ColorChoice::Always.write_global(),
@@ -42,7 +48,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            if error.exit == Exit::Interrupted {
+            if matches!(error.exit, Exit::Interrupted | Exit::Terminated) {
                 ui::talk("");
             } else {
                 ui::complain(&error.what, error.next.as_deref());
@@ -63,7 +69,8 @@ fn run(cli: Cli) -> Result<(), CliError> {
             // What was done in time was not interrupted.
             biased;
             outcome = cli.run() => outcome,
-            () = interrupt::interrupted() => Err(CliError::new(Exit::Interrupted, "interrupted")),
+            exit = interrupt::interrupted() => Err(CliError::new(exit, "interrupted")),
+            never = waiting::show() => match never {},
         }
     });
     // A thread may still wait for something to be typed.

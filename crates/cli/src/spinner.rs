@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::ui;
@@ -11,6 +12,21 @@ const FRAMES: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "�
 const PLAIN_FRAMES: [&str; 4] = ["|", "/", "-", "\\"];
 const PACE: Duration = Duration::from_millis(100);
 const CLEAR_LINE: &str = "\r\u{1b}[2K";
+
+/// How many there are.
+static SHOWN: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether any is shown.
+pub(crate) fn is_shown() -> bool {
+    SHOWN.load(Ordering::Relaxed) > 0
+}
+
+/// Takes away what a spinner has drawn.
+pub(crate) fn clear_line() {
+    let mut err = std::io::stderr().lock();
+    let _ = write!(err, "{CLEAR_LINE}");
+    let _ = err.flush();
+}
 
 /// A line that moves. It is gone when the spinner is dropped, however that comes about.
 pub(crate) struct Spinner {
@@ -25,6 +41,16 @@ impl Spinner {
         if !watched {
             ui::talk(what);
         }
+        Self::watched(watched)
+    }
+
+    /// Starts where somebody watches, and says nothing elsewhere.
+    pub(crate) fn silent() -> Self {
+        Self::watched(ui::can_animate())
+    }
+
+    fn watched(watched: bool) -> Self {
+        SHOWN.fetch_add(1, Ordering::Relaxed);
         Self {
             watched,
             frame: Cell::new(0),
@@ -42,7 +68,11 @@ impl Spinner {
         }
     }
 
-    fn draw(&self, text: &str) {
+    /// Moves once.
+    pub(crate) fn draw(&self, text: &str) {
+        if !self.watched {
+            return;
+        }
         let number = self.frame.get();
         self.frame.set(number.wrapping_add(1));
         let frames: &[&str] = if cfg!(windows) { &PLAIN_FRAMES } else { &FRAMES };
@@ -70,15 +100,14 @@ impl Spinner {
     /// Takes the line away until it moves again.
     pub(crate) fn clear(&self) {
         if self.watched {
-            let mut err = std::io::stderr().lock();
-            let _ = write!(err, "{CLEAR_LINE}");
-            let _ = err.flush();
+            clear_line();
         }
     }
 }
 
 impl Drop for Spinner {
     fn drop(&mut self) {
+        SHOWN.fetch_sub(1, Ordering::Relaxed);
         self.clear();
     }
 }

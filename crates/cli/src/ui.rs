@@ -77,6 +77,25 @@ pub(crate) fn data(text: &str) -> io::Result<()> {
     out.flush()
 }
 
+/// Whether data is thrown away: a program that is started without a standard output gets the null device for it.
+#[cfg(unix)]
+pub(crate) fn data_goes_nowhere() -> bool {
+    use std::os::fd::AsFd as _;
+    use std::os::unix::fs::MetadataExt as _;
+    let device = || {
+        let output = std::fs::File::from(io::stdout().as_fd().try_clone_to_owned()?);
+        let (output, null) = (output.metadata()?, std::fs::metadata("/dev/null")?);
+        Ok::<_, io::Error>(output.rdev() == null.rdev() && null.rdev() != 0)
+    };
+    device().unwrap_or(true)
+}
+
+/// Whether data is thrown away, which can't be told here.
+#[cfg(not(unix))]
+pub(crate) const fn data_goes_nowhere() -> bool {
+    false
+}
+
 /// Whether a person can be asked something.
 pub(crate) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()

@@ -159,7 +159,8 @@ async fn devices_are_locked_unlocked_and_deleted() {
         .on(&format!("PUT {route}"), recorded("lock device"))
         .on(&format!("PUT {route}"), recorded("unlock device"));
     world.on(&format!("DELETE {route}"), recorded("delete device"));
-    assert_run!("device-lock", world.run("device lock 2efa").await);
+    assert_run!("device-lock-unasked", world.run("device lock 2efa").await);
+    assert_run!("device-lock", world.run("device lock 2efa -y").await);
     assert_run!("device-unlock", world.run("device unlock 2efa").await);
     assert_run!("device-delete-unasked", world.run("device delete 2efa").await);
     world.asked();

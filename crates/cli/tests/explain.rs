@@ -423,3 +423,73 @@ async fn a_server_that_cannot_be_reached() {
     );
     assert!(!format!("{}{}", said.steps, said.error).contains("hunter2"));
 }
+
+#[tokio::test]
+async fn status_tells_how_a_workloads_key_stands() {
+    let server = server().await;
+    let admin = server.admin().await;
+    let old = server.api_key(&admin, "ci", "default").await;
+    let url = server.url();
+    let status = async |key: &str| {
+        let variables = [("ZENML_STORE_URL", url.as_str()), ("ZENML_STORE_API_KEY", key)];
+        let machine = Machine::new();
+        let said = machine.run(&["status", "-o", "json"], &variables).await;
+        let read: serde_json::Value = serde_json::from_str(&said.steps).unwrap();
+        assert_eq!((said.code, &read["api_key"]), (0, &json!("default")), "{read}");
+        assert!(read["api_key_id"].is_string());
+        (read, said.error)
+    };
+    let (read, error) = status(&old).await;
+    assert_eq!(
+        (&read["api_key_value"], &read["expires"], error.as_str()),
+        (&json!("current"), &json!(null), "")
+    );
+
+    let path = format!("{KEY}/rotate");
+    put(&server, &admin, &path, json!({"retain_period_minutes": 60})).await;
+    let (read, error) = status(&old).await;
+    assert_eq!(read["api_key_value"], "previous");
+    assert!(read["expires"].is_string(), "{read}");
+    assert!(
+        error.contains("was rotated, and this value of it ends in"),
+        "{error}"
+    );
+    of_key(&server, &old)
+        .await
+        .because(0, &["But the API key was rotated", "All is well"]);
+}
+
+#[tokio::test]
+async fn every_form_of_output() {
+    let url = "http://127.0.0.1:1";
+    for (format, expected) in [
+        (
+            "yaml",
+            &[
+                "- step: good\n  text: The server is http://127.0.0.1:1, from ZENML_STORE_URL.\n",
+                "- outcome: fails\n  exit_code: 7\n",
+            ][..],
+        ),
+        (
+            "csv",
+            &[
+                "step,text,outcome,exit_code,next\n",
+                "\ngood,\"The server is",
+                "fails,7",
+            ],
+        ),
+        (
+            "tsv",
+            &["step\ttext\toutcome\texit_code\tnext\n", "\ngood\tThe server is"],
+        ),
+    ] {
+        let variables = [("ZENML_STORE_URL", url)];
+        let said = Machine::new()
+            .run(&["auth", "explain", "-o", format], &variables)
+            .await;
+        assert_eq!(said.code, 7);
+        for part in expected {
+            assert!(said.steps.contains(part), "{}", said.steps);
+        }
+    }
+}

@@ -24,7 +24,7 @@ async fn of_devices() {
         [
             "device list -o json",
             "device describe 2efa -o json",
-            "device lock 2efa -o json",
+            "device lock 2efa -y -o json",
             "device unlock 2efa -o json",
         ]
     );

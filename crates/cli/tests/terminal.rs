@@ -203,23 +203,25 @@ async fn ctrl_c_at_a_password_leaves_the_terminal_as_it_was() {
 #[tokio::test]
 async fn a_signal_at_a_password_leaves_the_terminal_as_it_was() {
     let world = World::new().await;
-    let mut terminal = Terminal::run(&world, "connect --url [url] --username ann");
-    terminal.until("Password of ann: ").await.until_hidden().await;
-    let pid = terminal.child.id().unwrap().to_string();
-    assert!(
-        tokio::process::Command::new("kill")
-            .args(["-INT", &pid])
-            .status()
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let mut terminal = Terminal::run(&world, "connect --url [url] --username ann");
+        terminal.until("Password of ann: ").await.until_hidden().await;
+        let pid = terminal.child.id().unwrap().to_string();
+        assert!(
+            tokio::process::Command::new("kill")
+                .args([signal, &pid])
+                .status()
+                .await
+                .unwrap()
+                .success()
+        );
+        let status = tokio::time::timeout(Duration::from_secs(20), terminal.child.wait())
             .await
             .unwrap()
-            .success()
-    );
-    let status = tokio::time::timeout(Duration::from_secs(20), terminal.child.wait())
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(status.code(), Some(130));
-    assert!(terminal.echoes(), "the terminal no longer shows what is typed");
+            .unwrap();
+        assert_eq!(status.code(), Some(code));
+        assert!(terminal.echoes(), "the terminal no longer shows what is typed");
+    }
 }
 
 #[tokio::test]
@@ -267,15 +269,55 @@ async fn deleting_asks_first() {
             .type_in(answer)
             .await;
         let (code, shown) = terminal.end().await;
-        assert_eq!(code, 0, "{shown}");
+        assert_eq!(code, i32::from(!deleted), "{shown}");
         let asked = world.asked();
         assert_eq!(
             asked.iter().any(|asked| asked.starts_with("DELETE")),
             deleted,
             "{answer:?}: {asked:?}"
         );
-        assert_eq!(shown.contains("Nothing was deleted."), !deleted, "{shown}");
+        assert_eq!(
+            shown.contains("nothing was changed, as the answer was no"),
+            !deleted,
+            "{shown}"
+        );
     }
+}
+
+#[tokio::test]
+async fn locking_the_machine_one_is_on_asks_first() {
+    let world = World::with_devices().await;
+    world.on(&format!("PUT /api/v1/devices/{DEVICE}"), recorded("lock device"));
+    for (answer, locked) in [("n\n", false), ("y\n", true)] {
+        let mut terminal = Terminal::run(&world, "device lock 2efa");
+        terminal
+            .until("It is the machine you are on. [y/N] ")
+            .await
+            .type_in(answer)
+            .await;
+        let (code, shown) = terminal.end().await;
+        assert_eq!(code, i32::from(!locked), "{shown}");
+        let asked = world.asked();
+        assert_eq!(
+            asked.iter().any(|asked| asked.starts_with("PUT")),
+            locked,
+            "{asked:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_takes_its_time_is_told_of() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let world = World::new().await;
+    let line = format!("connect --url http://{}", listener.local_addr().unwrap());
+    let mut terminal = Terminal::run(&world, &line);
+    terminal
+        .until("Waiting for the server… 2 s, Ctrl-C to give up")
+        .await;
+    terminal.type_in(CTRL_C).await;
+    let (code, shown) = terminal.end().await;
+    assert_eq!(code, 130, "{shown}");
 }
 
 #[tokio::test]

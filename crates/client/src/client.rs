@@ -184,7 +184,11 @@ impl ClientBuilder {
     /// # Errors
     /// [`ClientError::Trust`] when the certificates to trust can't be used, [`ClientError::Setup`] when the user agent can't be sent.
     pub fn build(self) -> Result<Client, ClientError> {
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder();
+        if proxy::are_off() {
+            http = http.no_proxy();
+        }
+        let http = http
             .tls_backend_preconfigured(tls::config(&self.trust, self.address.is_https())?)
             .user_agent(self.user_agent)
             .timeout(self.timeout)

@@ -86,7 +86,9 @@ fn from_file(path: &Path, provider: &Arc<CryptoProvider>) -> Result<Listed, Trus
 
 fn from_pem(pem: &[u8], origin: &str, provider: &Arc<CryptoProvider>) -> Result<Listed, TrustError> {
     // A bundle may hold things that are no certificate, or ones too old to be read; one good one is enough.
-    let certificates = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok).collect();
+    let certificates = CertificateDer::pem_slice_iter(pem)
+        .filter_map(Result::ok)
+        .collect();
     Listed::new(certificates, provider)?.ok_or_else(|| TrustError::NoCertificate {
         origin: origin.to_owned(),
     })

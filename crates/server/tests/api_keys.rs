@@ -488,7 +488,9 @@ async fn a_workload_sees_the_key_that_it_came_with_and_no_other() {
     for refused in [
         server.get(&own).bearer(&other).send().await,
         server
-            .get(&format!("/api/v1/service_accounts/{elsewhere}/api_keys/{foreign}"))
+            .get(&format!(
+                "/api/v1/service_accounts/{elsewhere}/api_keys/{foreign}"
+            ))
             .bearer(&old)
             .send()
             .await,
@@ -508,7 +510,12 @@ async fn a_workload_sees_the_key_that_it_came_with_and_no_other() {
             .json(&json!({"description": "mine"}))
             .send()
             .await,
-        server.put(&format!("{own}/rotate")).bearer(&old).json(&json!({})).send().await,
+        server
+            .put(&format!("{own}/rotate"))
+            .bearer(&old)
+            .json(&json!({}))
+            .send()
+            .await,
         server.delete(&own).bearer(&old).send().await,
     ] {
         refused.expect(StatusCode::FORBIDDEN);

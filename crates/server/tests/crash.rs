@@ -213,15 +213,27 @@ fn check_trail(admin: &Client, settings: &[&str], seen: &mut HashSet<String>) {
     let mut keys_present = HashSet::new();
     for account in present.difference(seen) {
         let keys = admin.ok("GET", &format!("/api/v1/service_accounts/{account}/api_keys"), "");
-        keys_present.extend(keys["items"].as_array().unwrap().iter().map(|key| text(key, "/id")));
+        keys_present.extend(
+            keys["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|key| text(key, "/id")),
+        );
     }
     assert!(keys_present.is_subset(&keys_made), "a key without its entry");
     assert!(keys_present.is_disjoint(&keys_deleted), "a key that was deleted");
     // A key that was made is there, or it was deleted, by itself or with its account.
-    for entry in entries.iter().filter(|entry| entry["action"] == "api_key.created") {
+    for entry in entries
+        .iter()
+        .filter(|entry| entry["action"] == "api_key.created")
+    {
         let (key, name) = (text(entry, "/target_id"), text(entry, "/target_name"));
         let gone = keys_deleted.contains(&key) || accounts_deleted.contains(name.split('/').next().unwrap());
-        assert!(gone || keys_present.contains(&key), "an entry without its key: {entry}");
+        assert!(
+            gone || keys_present.contains(&key),
+            "an entry without its key: {entry}"
+        );
     }
     seen.extend(made.iter().cloned());
     let expected: HashSet<String> = seen.difference(&deleted).cloned().collect();

@@ -13,6 +13,7 @@ use std::time::Duration;
 use http::StatusCode;
 use serde_json::json;
 use zenml_auth_core::memory::MemoryStore;
+use zenml_auth_model::Timestamp;
 use zenml_auth_testkit::server::{PASSWORD, TestOptions, TestServer, device_id, text};
 
 const LAPTOP: &str = "77ec22a2-335b-4130-ba6c-1e1c371236a7";
@@ -358,6 +359,11 @@ async fn signing_out_ends_the_token() {
     assert!(!server.good(&device).await);
     let listed = server.get("/api/v1/devices").bearer(&admin).send().await.json();
     assert_eq!(listed["items"][0]["id"], json!(id), "the device itself stays");
+    let ended: Timestamp = text(&listed["items"][0]["body"]["expires"]).parse().unwrap();
+    assert!(
+        ended <= server.engine.now(),
+        "and shows that its connection has ended"
+    );
     server
         .get("/api/v1/logout")
         .bearer(&admin)

@@ -343,7 +343,10 @@ async fn a_lock_ends_every_connection_that_races_with_it() {
                 } else {
                     // Locked before, or somebody else had the token.
                     let error = text(&answer.expect(StatusCode::BAD_REQUEST).json()["error"]);
-                    assert!(["access_denied", "expired_token"].contains(&error.as_str()), "{error}");
+                    assert!(
+                        ["access_denied", "expired_token"].contains(&error.as_str()),
+                        "{error}"
+                    );
                 }
             }
             assert!(tokens.len() <= 1, "one poll gets the token");

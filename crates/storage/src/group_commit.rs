@@ -180,7 +180,10 @@ impl Committer {
 
     async fn make_alone(&self, waiting: &Waiting) -> Outcome {
         let made = self.make_together(std::slice::from_ref(waiting)).await?;
-        made.into_iter().flatten().next().unwrap_or_else(|| Err(closed().into()))
+        made.into_iter()
+            .flatten()
+            .next()
+            .unwrap_or_else(|| Err(closed().into()))
     }
 
     /// Writes new rows with few statements. When that fails, none is made, and it takes a look at each set to tell

@@ -333,7 +333,10 @@ impl Store for SqlStore {
         let session = self
             .read(|| sessions.clone().into_tuple::<Option<i64>>().one(&self.reader))
             .await?;
-        Ok(device.flatten().max(session.flatten()).map(Timestamp::from_micros))
+        Ok(device
+            .flatten()
+            .max(session.flatten())
+            .map(Timestamp::from_micros))
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {

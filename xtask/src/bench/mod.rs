@@ -139,7 +139,13 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
             number: MANY,
             credentials: TOO_MANY,
         };
-        Some(Serving::on_sqlite(name, &binary, &folder.join("large"), &fill, content)?)
+        Some(Serving::on_sqlite(
+            name,
+            &binary,
+            &folder.join("large"),
+            &fill,
+            content,
+        )?)
     };
     let postgres = Throwaway::start(binaries, "postgres")?;
     let on_postgres = match &postgres {
@@ -170,7 +176,10 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
             ..floor_case(&floor)
         });
         let with_many = small.cases_with_many(IN_USE, [None; 3]);
-        cases.extend(with_many.map(|case| Case { beside: first, ..case }));
+        cases.extend(with_many.map(|case| Case {
+            beside: first,
+            ..case
+        }));
         if let Some(large) = &large {
             cases.extend(beside(first + 1, large.cases_with_many(IN_USE, [Some(0.9); 3])));
             cases.extend(beside(first + 1, large.cases_with_many(TOO_MANY, [None; 3])));
@@ -202,10 +211,7 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
 }
 
 /// Each beside the same kind of load before, from the `first` case on.
-fn beside<'a>(
-    first: usize,
-    cases: impl IntoIterator<Item = Case<'a>>,
-) -> impl Iterator<Item = Case<'a>> {
+fn beside<'a>(first: usize, cases: impl IntoIterator<Item = Case<'a>>) -> impl Iterator<Item = Case<'a>> {
     cases.into_iter().enumerate().map(move |(index, case)| Case {
         beside: first + index,
         ..case
@@ -447,16 +453,22 @@ impl Serving {
         let all = [
             (format!("one of {first} device tokens"), Sent::AsBearer, "tokens"),
             (format!("one of {first} API keys"), Sent::AsBearer, "keys"),
-            (format!("sign-in, one of {first} API keys"), Sent::ToSignIn, "keys"),
+            (
+                format!("sign-in, one of {first} API keys"),
+                Sent::ToSignIn,
+                "keys",
+            ),
         ];
-        all.into_iter().zip(goals).map(move |((what, sent, lines), goal)| {
-            let many = Many {
-                sent,
-                lines: self.folder.join(lines),
-                first,
-            };
-            self.case(&what, goal, self.server.with_many(many))
-        })
+        all.into_iter()
+            .zip(goals)
+            .map(move |((what, sent, lines), goal)| {
+                let many = Many {
+                    sent,
+                    lines: self.folder.join(lines),
+                    first,
+                };
+                self.case(&what, goal, self.server.with_many(many))
+            })
     }
 
     /// One kind of load, beside the floor.

@@ -85,7 +85,7 @@ pub(crate) struct CreateArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Filters are compared as a whole, unless an operator comes before them, as in contains:ci. Operators: equals,
+Filters are compared as a whole, unless an operator comes before them, as in contains:ci. Operators: equals, \
 notequals, contains, notcontains, startswith, endswith, oneof, notoneof, gt, gte, lt, lte, in, isnull, isnotnull.
 
 Examples:
@@ -166,9 +166,9 @@ pub(crate) struct UpdateArgs {
 #[command(after_help = "\
 The new key goes to standard output, everything else to standard error.
 
-With --wait, the key is shown or written first. Then it is shown who still uses the key until now: when, from which
-address, with which program. It ends with 0 when nobody has for as long as --quiet-for says, with 9 when the old key
-has ended before that, and with 10 on a server that does not tell who uses a key, as ZenML's own. Ctrl-C ends nothing
+With --wait, the key is shown or written first. Then it is shown who still uses the key until now: when, from which \
+address, with which program. It ends with 0 when nobody has for as long as --quiet-for says, with 9 when the old key \
+has ended before that, and with 10 on a server that does not tell who uses a key, as ZenML's own. Ctrl-C ends nothing \
 but the waiting. With --output json, each thing that happens is one line of JSON.
 
 Examples:
@@ -477,10 +477,7 @@ impl Keys<'_> {
         let key = self
             .find(one_name(args.position.as_deref(), args.name.as_deref())?)
             .await?;
-        if !ask::confirm(&format!("Delete {}?", self.called(&key.name)), args.yes).await? {
-            ui::talk("Nothing was deleted.");
-            return Ok(());
-        }
+        ask::confirm(&format!("Delete {}?", self.called(&key.name)), args.yes).await?;
         self.session
             .finish(self.session.client.delete_api_key(self.account.id, key.id).await)
             .await?;

@@ -303,7 +303,14 @@ impl Attempt<'_> {
     async fn with_api_key(&self, given: &str) -> Result<SignedIn, CliError> {
         let key = match given {
             "-" => ask::secret("API key").await?,
-            given => Secret::new(given),
+            given => {
+                if ui::can_ask() {
+                    ui::note(
+                        "The key is in this shell's history now. To be asked for it next time, leave it out after --api-key.",
+                    );
+                }
+                Secret::new(given)
+            }
         };
         let key = Secret::new(key.expose().trim());
         KeyText::parse(key.expose()).map_err(|error| {

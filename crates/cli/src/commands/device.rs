@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use uuid::Uuid;
-use zenml_auth_api::device::{DeviceResponse, DeviceUpdate};
+use zenml_auth_api::device::{DeviceResponse, DeviceStatus, DeviceUpdate};
 use zenml_auth_api::info::InfoResponse;
 
 use crate::ask;
@@ -25,7 +25,7 @@ pub(crate) enum DeviceCommand {
     /// Show a device
     Describe(DescribeArgs),
     /// Switch a device off: its token is refused until it is unlocked
-    Lock(IdArgs),
+    Lock(LockArgs),
     /// Switch a device on again
     Unlock(IdArgs),
     /// Remove a device: it has to be connected again
@@ -34,7 +34,7 @@ pub(crate) enum DeviceCommand {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Filters are compared as a whole, unless an operator comes before them, as in contains:ci. Operators: equals,
+Filters are compared as a whole, unless an operator comes before them, as in contains:ci. Operators: equals, \
 notequals, contains, notcontains, startswith, endswith, oneof, notoneof, gt, gte, lt, lte, in, isnull, isnotnull.
 
 Examples:
@@ -102,6 +102,23 @@ pub(crate) struct DescribeArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+Asks before it locks the machine you are on, which can't be unlocked from here with its own connection.
+
+Examples:
+  A laptop was stolen:
+    zenml device lock 2efa
+  It was found again:
+    zenml device unlock 2efa")]
+pub(crate) struct LockArgs {
+    #[command(flatten)]
+    which: IdArgs,
+    /// Don't ask
+    #[arg(short, long)]
+    yes: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
 Examples:
   A laptop was stolen:
     zenml device lock 2efa
@@ -130,6 +147,14 @@ pub(crate) struct DeleteArgs {
     #[arg(short, long)]
     yes: bool,
 }
+
+/// The statuses of devices; the first two are of requests, which are listed by ZenML's own server only.
+const STATUSES: [&str; 4] = [
+    DeviceStatus::Pending.as_str(),
+    DeviceStatus::Verified.as_str(),
+    DeviceStatus::Active.as_str(),
+    DeviceStatus::Locked.as_str(),
+];
 
 /// A device, and whether it is the one this machine is signed in as.
 struct Shown<'a> {
@@ -239,13 +264,47 @@ pub(crate) async fn run(context: &Context, command: DeviceCommand) -> Result<(),
                 args.output.output,
             )
         }
-        DeviceCommand::Lock(args) => set_locked(&session, &args, true).await,
-        DeviceCommand::Unlock(args) => set_locked(&session, &args, false).await,
+        DeviceCommand::Lock(args) => {
+            let device = find(&session, &args.which.id).await?;
+            if own_device(&session) == Some(device.id) {
+                let question = format!("Lock {}? It is the machine you are on.", called(&device));
+                ask::confirm(&question, args.yes).await?;
+            }
+            set_locked(&session, &device, &args.which.output, true).await
+        }
+        DeviceCommand::Unlock(args) => {
+            let device = find(&session, &args.id).await?;
+            set_locked(&session, &device, &args.output, false).await
+        }
         DeviceCommand::Delete(args) => delete(&session, &args).await,
     }
 }
 
+/// Finding nothing would be the answer to what was never meant.
+fn check_statuses(filters: &[String]) -> Result<(), CliError> {
+    for filter in filters {
+        let (operator, value) = filter.split_once(':').unwrap_or(("equals", filter));
+        let values: Vec<&str> = match operator {
+            "equals" | "notequals" => vec![value],
+            "oneof" | "notoneof" => value.split(',').collect(),
+            _ => Vec::new(),
+        };
+        // A list may also come as JSON.
+        let typed = |text: &str| text.trim_matches(['[', ']', '"', ' ']).to_owned();
+        if let Some(unknown) = values
+            .into_iter()
+            .map(typed)
+            .find(|value| !STATUSES.contains(&value.as_str()))
+        {
+            return Err(CliError::usage(format!("there is no status {unknown:?}"))
+                .next(format!("Use one of {}.", STATUSES.join(", "))));
+        }
+    }
+    Ok(())
+}
+
 async fn list(session: &Session<'_>, args: &DeviceListArgs) -> Result<(), CliError> {
+    check_statuses(&args.status)?;
     let request = args
         .list
         .request(
@@ -306,8 +365,12 @@ fn called(device: &DeviceResponse) -> String {
     }
 }
 
-async fn set_locked(session: &Session<'_>, args: &IdArgs, locked: bool) -> Result<(), CliError> {
-    let device = find(session, &args.id).await?;
+async fn set_locked(
+    session: &Session<'_>,
+    device: &DeviceResponse,
+    shown_as: &OutputArgs,
+    locked: bool,
+) -> Result<(), CliError> {
     let update = DeviceUpdate { locked: Some(locked) };
     let device = session
         .finish(session.client.update_device(device.id, update).await)
@@ -322,7 +385,7 @@ async fn set_locked(session: &Session<'_>, args: &IdArgs, locked: bool) -> Resul
         note_own_device();
     }
     let shown = Shown { device: &device, own };
-    output::changed(&shown.record(), args.output.output)
+    output::changed(&shown.record(), shown_as.output)
 }
 
 async fn delete(session: &Session<'_>, args: &DeleteArgs) -> Result<(), CliError> {
@@ -333,10 +396,7 @@ async fn delete(session: &Session<'_>, args: &DeleteArgs) -> Result<(), CliError
     } else {
         format!("Delete {}?", called(&device))
     };
-    if !ask::confirm(&question, args.yes).await? {
-        ui::talk("Nothing was deleted.");
-        return Ok(());
-    }
+    ask::confirm(&question, args.yes).await?;
     session
         .finish(session.client.delete_device(device.id).await)
         .await?;
@@ -347,6 +407,23 @@ async fn delete(session: &Session<'_>, args: &DeleteArgs) -> Result<(), CliError
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn statuses_that_are_none_are_refused() {
+        let check = |filter: &str| check_statuses(&[filter.to_owned()]).is_ok();
+        for good in [
+            "active",
+            "notequals:locked",
+            "oneof:active,locked",
+            r#"oneof:["active"]"#,
+            "contains:act",
+        ] {
+            assert!(check(good), "{good}");
+        }
+        for bad in ["activ", "equals:Active!", "oneof:active,lokced", ""] {
+            assert!(!check(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn every_column_has_its_value() {

@@ -39,7 +39,14 @@ impl IssuedKeyArgs {
             return can_be_used_from_now_on(session);
         }
         let Some(path) = self.file() else {
-            return Ok(());
+            return if ui::data_goes_nowhere() {
+                Err(
+                    CliError::usage("standard output is closed or /dev/null: the key would be lost")
+                        .next("Let it lead somewhere, or add --output-file or --set-key."),
+                )
+            } else {
+                Ok(())
+            };
         };
         let checked = Place::of(path).and_then(|place| place.check());
         checked.map_err(|error| {
@@ -128,9 +135,9 @@ pub(crate) fn hand_over(
     };
     let value = value.as_secret();
     if args.set_key {
-        use_from_now_on(session, value)?;
+        use_from_now_on(session, key, value)?;
     } else if let Some(path) = args.file() {
-        write_file(path, value)?;
+        write_file(path, key, value)?;
         ui::talk(&format!("Wrote the key to {}.", path.display()));
     }
     let shown = !args.set_key && args.file().is_none();
@@ -188,35 +195,35 @@ fn can_be_used_from_now_on(session: &Session<'_>) -> Result<(), CliError> {
     }
 }
 
-fn use_from_now_on(session: &Session<'_>, value: &Secret) -> Result<(), CliError> {
+fn use_from_now_on(session: &Session<'_>, key: &ApiKeyResponse, value: &Secret) -> Result<(), CliError> {
     let credentials = StoredCredentials {
         api_key: Some(value.clone()),
         ..StoredCredentials::default()
     };
     session
         .keep_credentials(&credentials)
-        .map_err(|error| shown_instead(error, value))?;
+        .map_err(|error| shown_instead(error, key, value))?;
     ui::talk("This machine uses the new key from now on.");
     Ok(())
 }
 
 /// Writes the key to a file that only its owner can read; one that is there already is replaced.
-fn write_file(path: &Path, value: &Secret) -> Result<(), CliError> {
+fn write_file(path: &Path, key: &ApiKeyResponse, value: &Secret) -> Result<(), CliError> {
     let written = Place::of(path).and_then(|place| place.write(value.expose().as_bytes()));
     written.map_err(|error| {
         let failed = format!("{} can't be written: {error}", path.display());
-        shown_instead(CliError::new(Exit::Failed, failed), value)
+        shown_instead(CliError::new(Exit::Failed, failed), key, value)
     })
 }
 
 /// Shows a key that could not be kept: it must not be lost, as the one before it may no longer be good.
-fn shown_instead(failed: CliError, value: &Secret) -> CliError {
+fn shown_instead(failed: CliError, key: &ApiKeyResponse, value: &Secret) -> CliError {
     match output::secret(value.expose()) {
         Ok(()) => CliError {
             what: format!("{}; the key was shown instead", failed.what),
             ..failed
         },
-        Err(_) => failed,
+        Err(_) => lost(&failed, key),
     }
 }
 

@@ -71,7 +71,7 @@ pub(crate) struct CreateArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Filters are compared as a whole, unless an operator comes before them, as in contains:ci. Operators: equals,
+Filters are compared as a whole, unless an operator comes before them, as in contains:ci. Operators: equals, \
 notequals, contains, notcontains, startswith, endswith, oneof, notoneof, gt, gte, lt, lte, in, isnull, isnotnull.
 
 Examples:
@@ -339,15 +339,11 @@ fn warn_of_full_name(wanted: Option<&String>, account: &ServiceAccountResponse) 
 async fn delete(session: &Session<'_>, args: &DeleteArgs) -> Result<(), CliError> {
     let account = find(session, one_name(args.position.as_deref(), args.name.as_deref())?).await?;
     let called = ui::clean(&account.name);
-    if !ask::confirm(
+    ask::confirm(
         &format!("Delete service account {called} and all of its API keys?"),
         args.yes,
     )
-    .await?
-    {
-        ui::talk("Nothing was deleted.");
-        return Ok(());
-    }
+    .await?;
     session
         .finish(session.client.delete_service_account(account.id).await)
         .await?;

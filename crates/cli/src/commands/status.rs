@@ -1,19 +1,14 @@
 //! `zenml status`: who, where, by what, until when, and what to do.
 
 use clap::Args;
-use uuid::Uuid;
-use zenml_auth_api::api_key::KeyValue;
 use zenml_auth_api::info::InfoResponse;
-use zenml_auth_api::key::KeyText;
-use zenml_auth_api::login::LoginRequest;
-use zenml_auth_client::{Client, Credentials};
-use zenml_auth_model::Timestamp;
 
 use crate::clock;
 use crate::connection::{Connection, Kind, Origin, SignIn};
 use crate::context::{Context, Session};
 use crate::error::{CliError, Exit};
 use crate::output::{self, Cell, Format, OutputArgs, Record};
+use crate::standing::{Named, Told};
 use crate::store::VerifySsl;
 use crate::token::Claims;
 use crate::ui;
@@ -58,15 +53,14 @@ const COLUMNS: &[&str] = &[
 struct Known {
     record: Record,
     failure: Option<CliError>,
-    /// When the value of the key ends that one signs in with, if a rotation has replaced it.
-    old_value_until: Option<Timestamp>,
+    warning: Option<String>,
 }
 
 pub(crate) async fn run(context: &Context, args: StatusArgs) -> Result<(), CliError> {
     let Known {
         record,
         failure,
-        old_value_until,
+        warning,
     } = match Connection::find(&context.env, &context.store)? {
         Some(connection) => ask(context, connection).await,
         None => not_connected(context),
@@ -78,11 +72,8 @@ pub(crate) async fn run(context: &Context, args: StatusArgs) -> Result<(), CliEr
         record
     };
     output::one(&record, args.output.output)?;
-    if let Some(until) = old_value_until {
-        ui::warn(&format!(
-            "the API key was rotated, and this value of it ends {}: get the new one from whoever rotated it",
-            clock::relative(until, context.now)
-        ));
+    if let Some(warning) = warning {
+        ui::warn(&warning);
     }
     failure.map_or(Ok(()), Err)
 }
@@ -97,7 +88,7 @@ fn not_connected(context: &Context) -> Known {
             .with("next", failure.next.clone())
             .with("config_dir", context.store.dir().display().to_string()),
         failure: Some(failure),
-        old_value_until: None,
+        warning: None,
     }
 }
 
@@ -179,7 +170,7 @@ async fn ask(context: &Context, connection: Connection) -> Known {
         .with("device_id", named.device)
         .with("trusted", told.trusted)
         .with("api_key_id", named.api_key)
-        .with("api_key", told.key_name)
+        .with("api_key", told.key_name.clone())
         .with("api_key_value", told.value)
         .with("expires", ends)
         .with(
@@ -192,75 +183,7 @@ async fn ask(context: &Context, connection: Connection) -> Known {
     Known {
         record,
         failure,
-        old_value_until: told.value_ends,
-    }
-}
-
-/// What can be read from a credential itself.
-#[derive(Default)]
-struct Named {
-    device: Option<Uuid>,
-    api_key: Option<Uuid>,
-    /// When the token ends, where it is what one signs in with.
-    token_ends: Option<Timestamp>,
-}
-
-impl Named {
-    fn by(sign_in: &SignIn) -> Self {
-        let claims = sign_in.token.as_ref().map(Claims::of).unwrap_or_default();
-        let key = match &sign_in.credentials {
-            Credentials::Exchanged {
-                login: LoginRequest::ApiKey { key },
-                ..
-            } => KeyText::parse(key.expose()).ok().map(|key| key.id.as_uuid()),
-            _ => None,
-        };
-        Self {
-            device: claims.device_id,
-            api_key: key.or(claims.api_key_id),
-            token_ends: sign_in.ends.filter(|_| sign_in.kind == Kind::Token),
-        }
-    }
-}
-
-/// What the server tells of it. Nothing is amiss where it does not.
-#[derive(Default)]
-struct Told {
-    trusted: Option<bool>,
-    key_name: Option<String>,
-    /// When the device's connection or the key ends.
-    ends: Option<Timestamp>,
-    /// Which value of the key it is.
-    value: Option<&'static str>,
-    /// When that value ends, if a rotation has replaced it.
-    value_ends: Option<Timestamp>,
-}
-
-impl Told {
-    async fn by(client: &Client, named: &Named, account: Uuid) -> Self {
-        let mut told = Self::default();
-        if let Some(id) = named.device
-            && let Ok(device) = client.device(id).await
-        {
-            told.trusted = Some(device.body.trusted_device);
-            told.ends = device.body.expires.map(|ends| ends.0);
-        }
-        if let Some(id) = named.api_key
-            && let Ok(key) = client.api_key(account, id).await
-        {
-            let metadata = key.metadata.as_ref();
-            told.ends = metadata.and_then(|it| it.expires).map(|ends| ends.0);
-            match metadata.and_then(|it| it.own_value) {
-                Some(KeyValue::Current) => told.value = Some("current"),
-                Some(KeyValue::Previous) => {
-                    told.value = Some("previous");
-                    told.value_ends = metadata.and_then(|it| it.retained_until).map(|ends| ends.0);
-                }
-                Some(KeyValue::Unknown) | None => {}
-            }
-            told.key_name = Some(key.name);
-        }
-        told
+        warning: told.warning(now),
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) enum UserCommand {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Filters are compared as a whole, unless an operator comes before them, as in contains:ci. Operators: equals,
+Filters are compared as a whole, unless an operator comes before them, as in contains:ci. Operators: equals, \
 notequals, contains, notcontains, startswith, endswith, oneof, notoneof, gt, gte, lt, lte, in, isnull, isnotnull.
 
 Examples:
@@ -85,7 +85,7 @@ pub(crate) struct UserListArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The password is asked for, or read from standard input when that is no terminal. With an empty one the user is invited: the activation token
+The password is asked for, or read from standard input when that is no terminal. With an empty one the user is invited: the activation token \
 goes to standard output, and is not shown again.
 
 Examples:
@@ -338,12 +338,12 @@ fn hand_over_activation(session: &Session<'_>, user: &UserResponse, format: Form
     if format != Format::Table {
         let text = output::one_text(&user.record().with("activation_token", token), format);
         return match token {
-            Some(_) => output::secret(&text),
+            Some(_) => output::secret(&text).map_err(|error| lost_token(&error, user)),
             None => output::write(&text),
         };
     }
     let Some(token) = token else { return Ok(()) };
-    output::secret(token)?;
+    output::secret(token).map_err(|error| lost_token(&error, user))?;
     let query = zenml_auth_api::ListRequest::new()
         .filter("user", user.id.to_string())
         .filter("username", user.name.as_str())
@@ -357,6 +357,16 @@ fn hand_over_activation(session: &Session<'_>, user: &UserResponse, format: Form
         query.to_query_string()
     ));
     Ok(())
+}
+
+/// Nobody has the token with which the user gets in.
+fn lost_token(error: &CliError, user: &UserResponse) -> CliError {
+    let name = ui::clean(&user.name);
+    CliError::new(
+        Exit::Failed,
+        format!("the activation token of {name} is lost: {error}"),
+    )
+    .next(format!("Make another: zenml user deactivate {name}"))
 }
 
 async fn describe(session: &Session<'_>, args: &DescribeArgs) -> Result<(), CliError> {
@@ -394,10 +404,7 @@ async fn update(session: &Session<'_>, args: &UpdateArgs) -> Result<(), CliError
     let user = find(session, &args.target).await?;
     if user.body.is_admin && args.user {
         let question = format!("Make {} an ordinary user?", ui::clean(&user.name));
-        if !ask::confirm(&question, args.yes).await? {
-            ui::talk("Nothing was changed.");
-            return Ok(());
-        }
+        ask::confirm(&question, args.yes).await?;
     }
     let outcome = session.client.update_user(user.id, &update).await;
     let broke = matches!(outcome, Err(ClientError::Api { status: 500, .. }));
@@ -483,10 +490,7 @@ async fn deactivate(session: &Session<'_>, args: &DeactivateArgs) -> Result<(), 
 
 async fn delete(session: &Session<'_>, args: &DeleteArgs) -> Result<(), CliError> {
     let user = find(session, one_name(args.position.as_deref(), args.name.as_deref())?).await?;
-    if !ask::confirm(&format!("Delete {}?", called(&user)), args.yes).await? {
-        ui::talk("Nothing was deleted.");
-        return Ok(());
-    }
+    ask::confirm(&format!("Delete {}?", called(&user)), args.yes).await?;
     session.finish(session.client.delete_user(user.id).await).await?;
     ui::talk(&format!("Deleted {}.", called(&user)));
     Ok(())

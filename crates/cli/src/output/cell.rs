@@ -47,6 +47,14 @@ impl Cell {
         }
     }
 
+    /// For people, where there is little room.
+    pub(crate) fn in_few_words(&self, now: Timestamp) -> String {
+        match self {
+            Self::Time(moment) => clock::briefly(*moment, now),
+            other => other.for_people(),
+        }
+    }
+
     /// For programs that read text.
     pub(crate) fn for_programs(&self) -> String {
         match self {

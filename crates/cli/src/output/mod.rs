@@ -5,12 +5,16 @@ mod delimited;
 mod structured;
 mod table;
 
+use std::ffi::OsStr;
+
+use clap::builder::{EnumValueParser, PossibleValue, TypedValueParser};
 use clap::{Args, ValueEnum};
 use zenml_auth_api::PageResponse;
 
 pub(crate) use cell::{Cell, Record};
 pub(crate) use structured::Pagination;
 
+use crate::clock;
 use crate::error::{CliError, Exit};
 use crate::ui;
 
@@ -29,6 +33,33 @@ pub(crate) enum Format {
     Tsv,
 }
 
+/// Takes the name of a form; a variable that is set to nothing is as good as none.
+#[derive(Debug, Clone, Copy)]
+struct FormatParser;
+
+impl TypedValueParser for FormatParser {
+    type Value = Format;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Format, clap::Error> {
+        if value.is_empty() {
+            return Ok(Format::Table);
+        }
+        EnumValueParser::<Format>::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let values = Format::value_variants()
+            .iter()
+            .filter_map(ValueEnum::to_possible_value);
+        Some(Box::new(values))
+    }
+}
+
 /// How to show something.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct OutputArgs {
@@ -36,7 +67,7 @@ pub(crate) struct OutputArgs {
     #[arg(
         short,
         long,
-        value_enum,
+        value_parser = FormatParser,
         env = "ZENML_DEFAULT_OUTPUT",
         hide_env = true,
         default_value = "table",
@@ -84,7 +115,7 @@ pub(crate) fn list<T: Listed>(page: &PageResponse<T>, args: &ListOutputArgs) -> 
             ui::note(&format!("No {} found.", T::PLURAL));
             return Ok(());
         }
-        write(&table::rows(&columns, &records, ui::width()))?;
+        write(&table::rows(&columns, &records, screen()))?;
         if page.total_pages > 1 {
             let more = if page.has_more() {
                 format!("; more with --page {}", page.index + 1)
@@ -102,7 +133,7 @@ pub(crate) fn list<T: Listed>(page: &PageResponse<T>, args: &ListOutputArgs) -> 
         return Ok(());
     }
     let text = match format {
-        Format::Table => table::rows(&columns, &records, ui::width()),
+        Format::Table => table::rows(&columns, &records, screen()),
         Format::Json => structured::json_list(&records, Pagination::of(page)),
         Format::Yaml => structured::yaml_list(&records, Pagination::of(page)),
         Format::Csv => delimited::rows(&columns, &records, ','),
@@ -137,6 +168,18 @@ pub(crate) fn changed(record: &Record, format: Format) -> Result<(), CliError> {
     }
 }
 
+/// Shows several things that are no page of anything.
+pub(crate) fn several(columns: &[&'static str], records: &[Record], format: Format) -> Result<(), CliError> {
+    let filled = || -> Vec<Record> { records.iter().map(|record| record.only(columns)).collect() };
+    write(&match format {
+        Format::Table => table::rows(columns, &filled(), screen()),
+        Format::Json => structured::json_records(records),
+        Format::Yaml => structured::yaml_records(records),
+        Format::Csv => delimited::rows(columns, &filled(), ','),
+        Format::Tsv => delimited::rows(columns, &filled(), '\t'),
+    })
+}
+
 /// Shows one thing as JSON on one line, for programs that read along.
 pub(crate) fn line(record: &Record) -> Result<(), CliError> {
     write(&line_text(record))
@@ -166,6 +209,14 @@ pub(crate) fn write(text: &str) -> Result<(), CliError> {
         )),
         _ => Ok(()),
     }
+}
+
+/// The terminal that data goes to, if it goes to one.
+fn screen() -> Option<table::Screen> {
+    ui::width().map(|width| table::Screen {
+        width,
+        now: clock::now(),
+    })
 }
 
 fn chosen_columns<T: Listed>(args: &ListOutputArgs) -> Result<Vec<&'static str>, CliError> {

@@ -39,6 +39,10 @@ pub(super) fn json_list(items: &[Record], pagination: Pagination) -> String {
     json(&List { items, pagination })
 }
 
+pub(super) fn json_records(items: &[Record]) -> String {
+    json(&items)
+}
+
 pub(super) fn json_one(record: &Record) -> String {
     json(record)
 }
@@ -61,6 +65,19 @@ pub(super) fn yaml_list(items: &[Record], pagination: Pagination) -> String {
     list.insert("items", sequence(items));
     list.insert("pagination", page);
     yaml::write(&list)
+}
+
+pub(super) fn yaml_records(items: &[Record]) -> String {
+    items
+        .iter()
+        .map(|item| {
+            let lines = yaml_one(item);
+            let mut lines = lines.lines();
+            let first = lines.next().unwrap_or("{}");
+            let rest = lines.map(|line| format!("  {line}\n")).collect::<String>();
+            format!("- {first}\n{rest}")
+        })
+        .collect()
 }
 
 pub(super) fn yaml_one(record: &Record) -> String {

@@ -3,7 +3,9 @@
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-use super::Record;
+use zenml_auth_model::Timestamp;
+
+use super::{Cell, Record};
 
 const HEADING: Style = Style::new().bold();
 const NOTHING: Style = Style::new().dimmed();
@@ -13,33 +15,40 @@ const BAD: Style = AnsiColor::Red.on_default();
 
 /// What stands between columns.
 const GAP: &str = "  ";
-/// The narrowest a column is made.
+/// The narrowest a column is made by cutting what is in it.
 const NARROWEST: usize = 8;
+/// The narrowest a heading is made.
+const NARROWEST_HEADING: usize = 5;
 
-/// One line per record under a line of headings. `width` is the terminal's, if data goes to one: longer texts are cut
-/// then, but never ids and names, which people copy.
-pub(super) fn rows(columns: &[&'static str], records: &[Record], width: Option<usize>) -> String {
+/// A terminal that data goes to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Screen {
+    /// How wide it is.
+    pub(super) width: usize,
+    /// The time, by which times are told in few words where there is no room for more.
+    pub(super) now: Timestamp,
+}
+
+/// One line per record under a line of headings. On a screen, longer texts are cut, but never ids and names, which people
+/// copy.
+pub(super) fn rows(columns: &[&'static str], records: &[Record], screen: Option<Screen>) -> String {
     let headings: Vec<String> = columns
         .iter()
         .map(|column| column.replace('_', " ").to_uppercase())
         .collect();
-    let cells: Vec<Vec<String>> = records
-        .iter()
-        .map(|record| {
-            columns
-                .iter()
-                .map(|column| record.get(column).for_people())
-                .collect()
-        })
-        .collect();
-    let mut widths: Vec<usize> = headings.iter().map(|heading| heading.width()).collect();
-    for row in &cells {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.width());
+    let shown = |show: &dyn Fn(&Cell) -> String| -> Vec<Vec<String>> {
+        let row = |record: &Record| columns.iter().map(|column| show(record.get(column))).collect();
+        records.iter().map(row).collect()
+    };
+    let mut cells = shown(&Cell::for_people);
+    let mut widths = widths_of(&headings, &cells);
+    if let Some(Screen { width, now }) = screen {
+        if total(&widths) > width {
+            cells = shown(&|cell| cell.in_few_words(now));
+            widths = widths_of(&headings, &cells);
         }
-    }
-    if let Some(width) = width {
-        fit(&mut widths, columns, width);
+        let contents = widths_of(&vec![String::new(); columns.len()], &cells);
+        fit(&mut widths, &contents, columns, width);
     }
 
     let mut text = String::new();
@@ -97,23 +106,55 @@ fn style_of(column: &str, cell: &str) -> Style {
     }
 }
 
+fn widths_of(headings: &[String], cells: &[Vec<String>]) -> Vec<usize> {
+    let mut widths: Vec<usize> = headings.iter().map(|heading| heading.width()).collect();
+    for row in cells {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.width());
+        }
+    }
+    widths
+}
+
+/// How wide a line is.
+fn total(widths: &[usize]) -> usize {
+    widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1)
+}
+
 /// Whether people copy what is in the column.
 fn is_copied(column: &str) -> bool {
     column == "id" || column == "name" || column.ends_with("_id") || column.ends_with("_name")
 }
 
-/// Makes columns narrower, the widest first, until they fit or nothing more can be given.
-fn fit(widths: &mut [usize], columns: &[&str], available: usize) {
-    let gaps = GAP.len() * columns.len().saturating_sub(1);
-    loop {
-        let total: usize = widths.iter().sum::<usize>() + gaps;
-        if total <= available {
-            return;
-        }
+/// Makes columns narrower, the widest first, until they fit or nothing more can be given: first those where only the
+/// heading is cut, then those where the content is.
+fn fit(widths: &mut [usize], contents: &[usize], columns: &[&str], available: usize) {
+    let by_heading: Vec<usize> = contents
+        .iter()
+        .map(|content| (*content).max(NARROWEST_HEADING))
+        .collect();
+    shrink(widths, &by_heading, available);
+    let by_content: Vec<usize> = widths
+        .iter()
+        .zip(columns)
+        .map(|(width, column)| {
+            if is_copied(column) {
+                *width
+            } else {
+                NARROWEST.min(*width)
+            }
+        })
+        .collect();
+    shrink(widths, &by_content, available);
+}
+
+/// Makes columns narrower, the widest first, but none narrower than the least it may be.
+fn shrink(widths: &mut [usize], least: &[usize], available: usize) {
+    while total(widths) > available {
         let shrinkable = widths
             .iter_mut()
-            .zip(columns)
-            .filter(|(width, column)| **width > NARROWEST && !is_copied(column));
+            .zip(least)
+            .filter(|(width, least)| **width > **least);
         match shrinkable.max_by_key(|(width, _)| **width) {
             Some((width, _)) => *width -= 1,
             None => return,
@@ -142,7 +183,29 @@ fn cut(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::Cell;
+
+    const fn screen(width: usize) -> Option<Screen> {
+        Some(Screen {
+            width,
+            now: Timestamp::from_secs(1_800_000_000),
+        })
+    }
+
+    #[test]
+    fn times_are_told_in_few_words_before_anything_is_cut() {
+        let record = Record::new()
+            .with("name", "laptop")
+            .with("expires", Timestamp::from_secs(1_800_000_000 + 29 * 86_400));
+        let at = |width| {
+            plain(&rows(
+                &["name", "expires"],
+                std::slice::from_ref(&record),
+                screen(width),
+            ))
+        };
+        assert_eq!(at(31), "NAME    EXPIRES\nlaptop  2027-02-13 08:00:00 UTC\n");
+        assert_eq!(at(30), "NAME    EXPIRES\nlaptop  in 29 d\n");
+    }
 
     fn plain(text: &str) -> String {
         anstream::adapter::strip_str(text).to_string()
@@ -173,7 +236,7 @@ mod tests {
         let record = Record::new()
             .with("id", id)
             .with("description", "a rather long description");
-        let text = plain(&rows(&["id", "description"], &[record], Some(50)));
+        let text = plain(&rows(&["id", "description"], &[record], screen(50)));
         assert!(text.contains(id) && text.contains("a rather lo…"), "{text}");
         assert!(text.lines().all(|line| line.width() <= 50), "{text}");
     }

@@ -76,7 +76,13 @@ impl Snapshot {
 
     /// Keeps a row whose reading began when the epoch was `read_at` already. If it has moved since, the row may be
     /// one that was dropped in the meantime, and is not kept.
-    pub(super) fn keep<K: Eq + Hash, V: Weighed>(&self, rows: &Rows<K, V>, id: K, row: Arc<V>, read_at: Epoch) {
+    pub(super) fn keep<K: Eq + Hash, V: Weighed>(
+        &self,
+        rows: &Rows<K, V>,
+        id: K,
+        row: Arc<V>,
+        read_at: Epoch,
+    ) {
         let _shared = self.gate.read();
         if read_at == self.epoch() && read_at != Epoch::UNKNOWN {
             rows.insert(id, row);

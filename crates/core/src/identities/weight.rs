@@ -57,9 +57,7 @@ impl Weighed for Device {
 
 impl Weighed for ServiceAccount {
     fn texts(&self) -> usize {
-        length(Some(&self.full_name))
-            + length(Some(&self.description))
-            + length(self.avatar_url.as_ref())
+        length(Some(&self.full_name)) + length(Some(&self.description)) + length(self.avatar_url.as_ref())
     }
 }
 

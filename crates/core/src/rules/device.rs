@@ -139,6 +139,8 @@ pub fn unlock(device: Device, now: Timestamp) -> Result<Device, TransitionError>
 pub fn sign_out(device: Device, now: Timestamp) -> Device {
     Device {
         token_gen: device.token_gen.wrapping_add(1),
+        // So that whoever looks at the list sees that it has ended.
+        expires: device.expires.min(now),
         updated: now,
         ..device
     }
@@ -151,8 +153,8 @@ pub fn sign_out(device: Device, now: Timestamp) -> Device {
 pub fn admit(device: &Device, token_gen: u32, now: Timestamp) -> Result<(), Refusal> {
     match device.state {
         DeviceState::Locked => Err(Refusal::Locked),
-        DeviceState::Active if now >= device.expires => Err(Refusal::Expired),
         DeviceState::Active if device.token_gen != token_gen => Err(Refusal::Superseded),
+        DeviceState::Active if now >= device.expires => Err(Refusal::Expired),
         DeviceState::Active => Ok(()),
     }
 }

@@ -57,7 +57,11 @@ impl Maintenance<'_> {
             );
             let longest = now + engine.settings.lifetimes.longest_token();
             // Under other settings, tokens may have been made that last longer.
-            let last = engine.store().last_end().await?.map_or(longest, |end| end.max(longest));
+            let last = engine
+                .store()
+                .last_end()
+                .await?
+                .map_or(longest, |end| end.max(longest));
             let retired_until = Some(last + HANDOVER);
             let changes = signing
                 .map(|key| {

@@ -23,7 +23,8 @@ const EACH: u32 = 100;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    const USAGE: &str = "usage: fill FILE live|ended NUMBER, fill FILE credentials NUMBER FOLDER, or fill FILE left";
+    const USAGE: &str =
+        "usage: fill FILE live|ended NUMBER, fill FILE credentials NUMBER FOLDER, or fill FILE left";
     let file: PathBuf = args().nth(1).ok_or(USAGE)?.into();
     let number = || -> Result<u32, Box<dyn std::error::Error>> { Ok(args().nth(3).ok_or(USAGE)?.parse()?) };
     let wanted = args().nth(2);

@@ -74,7 +74,11 @@ impl Watch {
     /// Waits until something changed, though not for long, as that may have happened before.
     fn until_changed(&self) {
         let state = self.state.lock().unwrap();
-        drop(self.changed.wait_timeout(state, Duration::from_millis(1)).unwrap());
+        drop(
+            self.changed
+                .wait_timeout(state, Duration::from_millis(1))
+                .unwrap(),
+        );
     }
 
     /// Revokes a live credential that both servers know, while it is used on both. Once that is acknowledged, nobody

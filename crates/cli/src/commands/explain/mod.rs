@@ -2,6 +2,7 @@
 
 mod environment;
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use clap::Args;
@@ -18,6 +19,7 @@ use crate::context::Context;
 use crate::env::{STORE_API_KEY, STORE_API_TOKEN, STORE_URL};
 use crate::error::{CliError, Exit, reason_of};
 use crate::output::{self, Format, OutputArgs, Record};
+use crate::standing::{Named, Told};
 use crate::token::Claims;
 use crate::ui;
 
@@ -26,11 +28,11 @@ const TOLERANCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Looks at what a command would use, in this order: the environment variables, the stored connection, the way to the
-server, the clocks, the credential. The steps go to standard output. The one that fails goes to standard error, with
+Looks at what a command would use, in this order: the environment variables, the stored connection, the way to the \
+server, the clocks, the credential. The steps go to standard output. The one that fails goes to standard error, with \
 what to do about it; the exit code is the one that other commands end with for it.
 
-With --output json, each step is one line of JSON, the last of them with the outcome.
+With --output json, each step is one line of JSON, the last of them with the outcome; yaml, csv and tsv come at the end.
 
 Examples:
   A job in CI can't sign in:
@@ -42,33 +44,46 @@ pub(crate) struct ExplainArgs {
     output: OutputArgs,
 }
 
+/// What programs are told of each step, and of the outcome.
+const COLUMNS: &[&str] = &["step", "text", "outcome", "exit_code", "next"];
+
 /// Tells of each step, to people or to programs.
-#[derive(Clone, Copy)]
-struct Teller(Format);
+struct Teller {
+    format: Format,
+    /// What is told at the end, where it is told as a whole.
+    kept: RefCell<Vec<Record>>,
+}
 
 impl Teller {
     /// Of one that went well. The one that did not is told as the error it is.
-    fn good(self, text: &str) -> Result<(), CliError> {
+    fn good(&self, text: &str) -> Result<(), CliError> {
         self.step("good", "✓", text)
     }
 
     /// Of something that is neither good nor bad.
-    fn note(self, text: &str) -> Result<(), CliError> {
+    fn note(&self, text: &str) -> Result<(), CliError> {
         self.step("note", "·", text)
     }
 
-    fn step(self, outcome: &str, sign: &str, text: &str) -> Result<(), CliError> {
-        if self.0 == Format::Json {
-            let plain = anstream::adapter::strip_str(text).to_string();
-            output::line(&Record::new().with("step", outcome).with("text", plain))
-        } else {
-            output::write(&format!("{sign} {text}"))
+    fn step(&self, outcome: &str, sign: &str, text: &str) -> Result<(), CliError> {
+        if self.format == Format::Table {
+            return output::write(&format!("{sign} {text}"));
         }
+        let plain = anstream::adapter::strip_str(text).to_string();
+        self.tell(Record::new().with("step", outcome).with("text", plain))
+    }
+
+    fn tell(&self, record: Record) -> Result<(), CliError> {
+        if self.format == Format::Json {
+            return output::line(&record);
+        }
+        self.kept.borrow_mut().push(record);
+        Ok(())
     }
 
     /// Of how it ended, to programs.
-    fn end(self, ended: &Result<(), CliError>) -> Result<(), CliError> {
-        if self.0 != Format::Json {
+    fn end(&self, ended: &Result<(), CliError>) -> Result<(), CliError> {
+        if self.format == Format::Table {
             return Ok(());
         }
         let record = match ended {
@@ -79,18 +94,25 @@ impl Teller {
                 .with("text", error.what.as_str())
                 .with("next", error.next.clone()),
         };
-        output::line(&record)
+        self.tell(record)?;
+        match self.format {
+            Format::Table | Format::Json => Ok(()),
+            format => output::several(COLUMNS, &self.kept.borrow(), format),
+        }
     }
 }
 
 pub(crate) async fn run(context: &Context, args: ExplainArgs) -> Result<(), CliError> {
-    let teller = Teller(args.output.output);
-    let ended = explain(context, teller).await;
+    let teller = Teller {
+        format: args.output.output,
+        kept: RefCell::default(),
+    };
+    let ended = explain(context, &teller).await;
     teller.end(&ended)?;
     ended
 }
 
-async fn explain(context: &Context, teller: Teller) -> Result<(), CliError> {
+async fn explain(context: &Context, teller: &Teller) -> Result<(), CliError> {
     let stored = context.store.server()?;
     let stored = stored.as_ref().map(|stored| stored.address.as_str());
     for remark in environment::remarks(&context.env, stored) {
@@ -124,17 +146,22 @@ async fn explain(context: &Context, teller: Teller) -> Result<(), CliError> {
         },
     };
     let credentials = token.map_or(Credentials::None, Credentials::Token);
-    let user = client.with_credentials(credentials).current_user().await;
+    let client = client.with_credentials(credentials);
+    let user = client.current_user().await;
     let user = user.map_err(|error| facts.why_not(&error, url))?;
     teller.good(&format!(
         "The token is good: you are {}.",
         super::connect::described(&user)
     ))?;
+    let told = Told::by(&client, &Named::by(sign_in), user.id).await;
+    if let Some(warning) = told.warning(context.now) {
+        teller.note(&format!("But {warning}."))?;
+    }
     teller.good("All is well: commands work with this.")
 }
 
 /// Which server it is about.
-fn find_connection(context: &Context, teller: Teller) -> Result<Connection, CliError> {
+fn find_connection(context: &Context, teller: &Teller) -> Result<Connection, CliError> {
     let Some(connection) = Connection::find(&context.env, &context.store)? else {
         let key = [STORE_API_KEY, STORE_API_TOKEN]
             .into_iter()
@@ -161,7 +188,7 @@ fn find_connection(context: &Context, teller: Teller) -> Result<Connection, CliE
 async fn reach(
     context: &Context,
     connection: &Connection,
-    teller: Teller,
+    teller: &Teller,
 ) -> Result<(Client, InfoResponse), CliError> {
     let url = connection.address.as_str();
     let client = context
@@ -186,7 +213,7 @@ async fn reach(
 }
 
 /// Compares the clocks; gives the server's time, if it told.
-fn look_at_clock(context: &Context, client: &Client, teller: Teller) -> Result<Option<Timestamp>, CliError> {
+fn look_at_clock(context: &Context, client: &Client, teller: &Teller) -> Result<Option<Timestamp>, CliError> {
     let server_time = client.server_time();
     if let Some(theirs) = server_time {
         let (apart, how) = if theirs > context.now {
@@ -230,7 +257,7 @@ fn nothing_to_sign_in_with(connection: &Connection, stored: Option<&str>) -> Cli
 /// What is known when the credential is looked at.
 struct Facts<'a> {
     context: &'a Context,
-    teller: Teller,
+    teller: &'a Teller,
     sign_in: &'a SignIn,
     info: &'a InfoResponse,
     server_time: Option<Timestamp>,
