@@ -92,11 +92,14 @@ fn not_connected(context: &Context) -> Known {
     }
 }
 
-/// People need not read what is not there, nor twice what is wrong: it is an error, too.
+/// What people are told in other words, as an error or as a warning.
+const FOR_PROGRAMS: [&str; 3] = ["reason", "next", "api_key_value"];
+
+/// People need not read what is not there.
 fn for_people(record: &Record) -> Record {
     let columns: Vec<_> = record
         .iter()
-        .filter(|(column, cell)| **cell != Cell::Nothing && !["reason", "next"].contains(column))
+        .filter(|(column, cell)| **cell != Cell::Nothing && !FOR_PROGRAMS.contains(column))
         .map(|(column, _)| column)
         .collect();
     record.only(&columns)
