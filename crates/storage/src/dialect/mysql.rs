@@ -171,8 +171,11 @@ async fn prepare(settings: &Settings, connection: &mut MySqlConnection) -> Resul
         format!("max_execution_time = {}", statement.as_millis())
     };
     let session = format!(
-        // Errors are told apart by their text, which has to be in one language.
+        // Errors are told apart by their text, which has to be in one language. What else is set here may have been changed
+        // for the whole server.
         "SET SESSION lc_messages = 'en_US', \
+         autocommit = 1, completion_type = 'NO_CHAIN', foreign_key_checks = 1, unique_checks = 1, \
+         sql_safe_updates = 0, \
          sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,PIPES_AS_CONCAT', \
          innodb_lock_wait_timeout = {}, wait_timeout = {}, {limits}",
         seconds(statement),
