@@ -11,13 +11,14 @@ mod model;
 
 use stateright::{Checker, HasDiscoveries, Model};
 
-use crate::model::{Epochs, Mistake, NEVER_TOO_LATE, StoreKind};
+use crate::model::{Epochs, Mistake, NEVER_IN_VAIN, NEVER_TOO_LATE, StoreKind};
 
 const SHARED: Epochs = Epochs {
     store: StoreKind::Shared,
     replicas: 1,
     requests: 3,
     rows: 1,
+    changes: 1,
     remembered: 2,
     impatient: true,
     mistake: None,
@@ -57,6 +58,19 @@ fn two_rows_of_which_one_is_remembered() {
 }
 
 #[test]
+fn a_row_that_is_given_back() {
+    for base in [SHARED, OWNED] {
+        for remembered in [1, 2] {
+            check(Epochs {
+                changes: 2,
+                remembered,
+                ..base
+            });
+        }
+    }
+}
+
+#[test]
 fn two_replicas_of_two_requests() {
     check(Epochs {
         replicas: 2,
@@ -80,14 +94,26 @@ fn every_mistake_lets_somebody_in() {
         AcknowledgedBeforeMovingOn,
         MovedOnBeforeCommit,
     ] {
-        find(mistake, SHARED);
-        find(mistake, OWNED);
+        find(mistake, SHARED, NEVER_TOO_LATE);
+        find(mistake, OWNED, NEVER_TOO_LATE);
     }
-    find(MovedOnBeforeForgetting, OWNED);
+    find(MovedOnBeforeForgetting, OWNED, NEVER_TOO_LATE);
 }
 
-/// Expects that the checker finds out how a mistake lets somebody in.
-fn find(mistake: Mistake, base: Epochs) {
+#[test]
+fn what_is_given_back_in_silence_stays_refused() {
+    for base in [SHARED, OWNED] {
+        let changes = 2;
+        find(
+            Mistake::GivenBackInSilence,
+            Epochs { changes, ..base },
+            NEVER_IN_VAIN,
+        );
+    }
+}
+
+/// Expects that the checker finds out how a mistake breaks what has to hold.
+fn find(mistake: Mistake, base: Epochs, property: &'static str) {
     let model = Epochs {
         mistake: Some(mistake),
         ..base
@@ -97,7 +123,7 @@ fn find(mistake: Mistake, base: Epochs) {
         .finish_when(HasDiscoveries::AnyFailures)
         .spawn_bfs()
         .join();
-    let Some(found) = checker.discovery(NEVER_TOO_LATE) else {
+    let Some(found) = checker.discovery(property) else {
         panic!("nothing is wrong with {model:?}");
     };
     println!("{mistake:?}, {:?}: {:?}", base.store, found.into_actions());

@@ -14,12 +14,12 @@
 //! | [`At::Looking`], [`At::ReadingEpoch`], [`At::LoadingRow`] | `Current::find` |
 //! | [`At::Keeping`] | `Snapshot::keep` |
 //!
-//! Left out is what can't let anybody in: reads that fail, rows that make room for others, rows that are new. Left out,
-//! too, is a database that comes back from a backup: here, an epoch never goes back.
+//! A row may be given back after it was revoked, which is a commit of the same kind. Left out is what can't let anybody
+//! in: reads that fail, rows that make room for others, rows that are new. Left out, too, is a database that comes back from a backup: here, an epoch never goes back.
 
 use stateright::{Model, Property};
 
-/// The rows that let somebody in. Each can be revoked once.
+/// The rows that let somebody in. Each can be revoked, and given back after that.
 pub(crate) const ROWS: usize = 2;
 
 /// `Epoch::UNKNOWN`
@@ -37,7 +37,9 @@ pub(crate) struct Epochs {
     pub(crate) requests: usize,
     /// How many rows there are to ask for, and to revoke.
     pub(crate) rows: usize,
-    /// How many revocations are remembered; `REMEMBERED`.
+    /// How often each changes: with the first it is revoked, with the second it is given back.
+    pub(crate) changes: usize,
+    /// How many changes are remembered; `REMEMBERED`.
     pub(crate) remembered: usize,
     /// Whether those who sent a request may go away before it is answered.
     pub(crate) impatient: bool,
@@ -72,9 +74,11 @@ pub(crate) enum Mistake {
     AcknowledgedBeforeMovingOn,
     /// The epoch moves on before the revocation is committed.
     MovedOnBeforeCommit,
+    /// What is given back does not move the epoch on.
+    GivenBackInSilence,
 }
 
-/// What a commit that revokes does, in its order.
+/// What a commit that revokes or gives back does, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Writing {
     /// The row changes, for everybody who reads it from now on.
@@ -96,7 +100,7 @@ pub(crate) struct World {
     pub(crate) epoch: u8,
     /// What was revoked at which epoch, the latest ones.
     pub(crate) log: Vec<(u8, usize)>,
-    /// How far the revocation of each row is, in steps.
+    /// How far the changes of each row are, in steps.
     pub(crate) written: [usize; ROWS],
     /// In no order: one is as good as another.
     pub(crate) replicas: Vec<Replica>,
@@ -127,16 +131,18 @@ pub(crate) enum Request {
     /// It is being answered.
     Here {
         row: usize,
-        /// Whether it came after the revocation of its row was acknowledged.
-        late: bool,
+        /// How many changes of its row were acknowledged when it came.
+        known: usize,
         at: At,
     },
     /// It was answered.
     Answered {
         row: usize,
-        late: bool,
+        known: usize,
         let_in: bool,
         from_memory: bool,
+        /// Whether that was the case at no time between the last change before it came and the answer.
+        wrong: bool,
     },
     /// Whoever sent it did not wait.
     Gone,
@@ -199,7 +205,7 @@ pub(crate) struct Revocations {
 /// Something that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// The next step of the revocation of a row.
+    /// The next step of the changes of a row.
     Write { row: usize },
     /// A request for a row arrives.
     Arrive {
@@ -224,17 +230,30 @@ impl Epochs {
         }
     }
 
-    fn is_acknowledged(&self, world: &World, row: usize) -> bool {
-        self.writing()[..world.written[row]].contains(&Writing::Acknowledge)
+    /// How many changes of a row were acknowledged.
+    fn acknowledged(&self, world: &World, row: usize) -> usize {
+        let steps = self.writing().iter().cycle().take(world.written[row]);
+        steps.filter(|step| **step == Writing::Acknowledge).count()
+    }
+
+    /// How many changes of a row have begun.
+    fn begun(&self, world: &World, row: usize) -> usize {
+        world.written[row].div_ceil(self.writing().len())
     }
 
     fn write(&self, world: &mut World, row: usize) -> Option<()> {
-        let step = self.writing().get(world.written[row])?;
+        let written = world.written[row];
+        let change = written / self.writing().len();
+        if change >= self.changes {
+            return None;
+        }
+        let step = self.writing()[written % self.writing().len()];
         world.written[row] += 1;
         if matches!(step, Writing::Commit | Writing::CommitAndMoveOn) {
-            world.revoked[row] = true;
+            world.revoked[row] = is_revoked_after(change + 1);
         }
-        if matches!(step, Writing::MoveOn | Writing::CommitAndMoveOn) {
+        let in_silence = self.mistake == Some(Mistake::GivenBackInSilence) && !is_revoked_after(change + 1);
+        if matches!(step, Writing::MoveOn | Writing::CommitAndMoveOn) && !in_silence {
             world.epoch += 1;
             world.log.push((world.epoch, row));
             if world.log.len() > self.remembered {
@@ -246,7 +265,7 @@ impl Epochs {
 
     /// The next step of a request, or nothing while it has to wait.
     fn proceed(&self, world: &mut World, replica: usize, request: usize) -> Option<()> {
-        let Request::Here { row, late, at } = world.replicas[replica].requests[request] else {
+        let Request::Here { row, known, at } = world.replicas[replica].requests[request] else {
             return None;
         };
         let wrong = |mistake| self.mistake == Some(mistake);
@@ -278,7 +297,7 @@ impl Epochs {
             }
             At::Leading(lead) => self.lead(world, replica, lead),
             At::Looking => match world.replicas[replica].kept[row] {
-                Some(revoked) => return answer(world, replica, request, revoked, true),
+                Some(revoked) => return self.answer(world, replica, request, revoked, true),
                 // The row and its epoch are read in the wrong order.
                 None if wrong(Mistake::EpochReadAfterRow) => At::LoadingRow { read_at: UNKNOWN },
                 None => At::ReadingEpoch,
@@ -305,10 +324,33 @@ impl Epochs {
                 if read_at != UNKNOWN && (read_at == here.epoch || wrong(Mistake::KeptAnyhow)) {
                     here.kept[row] = Some(revoked);
                 }
-                return answer(world, replica, request, revoked, false);
+                return self.answer(world, replica, request, revoked, false);
             }
         };
-        world.replicas[replica].requests[request] = Request::Here { row, late, at: next };
+        world.replicas[replica].requests[request] = Request::Here { row, known, at: next };
+        Some(())
+    }
+
+    fn answer(
+        &self,
+        world: &mut World,
+        replica: usize,
+        request: usize,
+        revoked: bool,
+        from_memory: bool,
+    ) -> Option<()> {
+        let Request::Here { row, known, .. } = world.replicas[replica].requests[request] else {
+            return None;
+        };
+        let mut meanwhile = known..=self.begun(world, row);
+        let wrong = !meanwhile.any(|changes| is_revoked_after(changes) == revoked);
+        world.replicas[replica].requests[request] = Request::Answered {
+            row,
+            known,
+            let_in: !revoked,
+            from_memory,
+            wrong,
+        };
         Some(())
     }
 
@@ -368,17 +410,19 @@ impl Epochs {
     }
 }
 
-fn answer(world: &mut World, replica: usize, request: usize, revoked: bool, from_memory: bool) -> Option<()> {
-    let request = &mut world.replicas[replica].requests[request];
-    if let Request::Here { row, late, .. } = *request {
-        *request = Request::Answered {
-            row,
-            late,
-            let_in: !revoked,
-            from_memory,
-        };
-    }
-    Some(())
+/// Whether a row is revoked after so many changes.
+const fn is_revoked_after(changes: usize) -> bool {
+    changes % 2 == 1
+}
+
+/// An answer, as the properties look at it.
+struct Answer {
+    row: usize,
+    /// How many changes were acknowledged before.
+    known: usize,
+    let_in: bool,
+    from_memory: bool,
+    wrong: bool,
 }
 
 impl World {
@@ -402,14 +446,21 @@ impl World {
         self.replicas.iter().flat_map(|replica| &replica.requests)
     }
 
-    fn any_answer(&self, is: impl Fn(usize, bool, bool, bool) -> bool) -> bool {
+    fn any_answer(&self, is: impl Fn(&Answer) -> bool) -> bool {
         self.requests().any(|request| match *request {
             Request::Answered {
                 row,
-                late,
+                known,
                 let_in,
                 from_memory,
-            } => is(row, late, let_in, from_memory),
+                wrong,
+            } => is(&Answer {
+                row,
+                known,
+                let_in,
+                from_memory,
+                wrong,
+            }),
             Request::NotYet | Request::Here { .. } | Request::Gone => false,
         })
     }
@@ -432,6 +483,9 @@ impl Replica {
 
 /// What must never happen.
 pub(crate) const NEVER_TOO_LATE: &str = "who came after a revocation was acknowledged is not let in";
+/// Nor this.
+pub(crate) const NEVER_IN_VAIN: &str =
+    "who came while it was not revoked, or after it was given back, is let in";
 
 impl Model for Epochs {
     type State = World;
@@ -487,9 +541,9 @@ impl Model for Epochs {
                 request,
                 row,
             } => {
-                let late = self.is_acknowledged(&world, row);
+                let known = self.acknowledged(&world, row);
                 let at = At::Arrived;
-                world.replicas[replica].requests[request] = Request::Here { row, late, at };
+                world.replicas[replica].requests[request] = Request::Here { row, known, at };
             }
             Step::Proceed { replica, request } => self.proceed(&mut world, replica, request)?,
             Step::GoAway { replica, request } => Self::go_away(&mut world, replica, request)?,
@@ -504,11 +558,11 @@ impl Model for Epochs {
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
             Property::always(NEVER_TOO_LATE, |_, world: &World| {
-                !world.any_answer(|_, late, let_in, _| late && let_in)
+                !world.any_answer(|answer| answer.wrong && answer.let_in)
             }),
             // So that refusing everybody is no way to be right.
-            Property::always("who was not revoked is let in", |_, world: &World| {
-                !world.any_answer(|row, _, let_in, _| !let_in && !world.revoked[row])
+            Property::always(NEVER_IN_VAIN, |_, world: &World| {
+                !world.any_answer(|answer| answer.wrong && !answer.let_in)
             }),
             Property::always(
                 "everybody is answered in the end",
@@ -520,18 +574,18 @@ impl Model for Epochs {
             ),
             // So that what has to hold is not true because it never comes to it.
             Property::sometimes("somebody is let in from memory", |_, world: &World| {
-                world.any_answer(|_, _, let_in, from_memory| let_in && from_memory)
+                world.any_answer(|answer| answer.let_in && answer.from_memory)
             }),
             Property::sometimes(
                 "somebody who came late is refused from memory",
                 |_, world: &World| {
-                    world.any_answer(|_, late, let_in, from_memory| late && !let_in && from_memory)
+                    world.any_answer(|answer| answer.known == 1 && !answer.let_in && answer.from_memory)
                 },
             ),
             Property::sometimes(
                 "somebody is let in while the revocation is under way",
                 |_, world: &World| {
-                    world.any_answer(|row, late, let_in, _| let_in && !late && world.revoked[row])
+                    world.any_answer(|answer| answer.let_in && answer.known == 0 && world.revoked[answer.row])
                 },
             ),
             Property::sometimes("two share a read", |_, world: &World| {
