@@ -107,7 +107,15 @@ pub(crate) fn install_databases() -> Result<(), TaskError> {
             .any(|folder| Path::new(folder).join(program).exists())
             || exists(program, "--version")
     };
-    let has_postgres = found("postgres") || Path::new("/usr/lib/postgresql").exists();
+    // Its client alone makes folders there, too.
+    let in_debians_folders = || {
+        let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+        versions
+            .flatten()
+            .any(|version| version.path().join("bin/postgres").exists())
+            .then_some(())
+    };
+    let has_postgres = found("postgres") || in_debians_folders().is_some();
     let has_mariadb = found("mariadbd") || found("mysqld");
     let missing: Vec<&str> = [("postgresql", has_postgres), ("mariadb-server", has_mariadb)]
         .into_iter()

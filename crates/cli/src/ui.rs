@@ -111,6 +111,14 @@ pub(crate) fn can_animate() -> bool {
     is_watched() && std::env::var_os("TERM").is_none_or(|terminal| terminal != "dumb")
 }
 
+/// How wide the terminal is on which a person sees what is said; `None` when nobody does.
+pub(crate) fn room() -> Option<usize> {
+    if !is_watched() {
+        return None;
+    }
+    terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
+}
+
 /// How wide the terminal is that data goes to; `None` when it goes elsewhere.
 pub(crate) fn width() -> Option<usize> {
     if !io::stdout().is_terminal() {

@@ -167,24 +167,6 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
     if let Some(large) = &large {
         cases.extend(beside(1, large.cases([Some(0.9); 4])));
     }
-    if load.has_many() {
-        let first = cases.len();
-        cases.push(Case {
-            name: "floor, asked by wrk".to_owned(),
-            beside: first,
-            target: floor.with_many(folder)?,
-            ..floor_case(&floor)
-        });
-        let with_many = small.cases_with_many(IN_USE, [None; 3]);
-        cases.extend(with_many.map(|case| Case {
-            beside: first,
-            ..case
-        }));
-        if let Some(large) = &large {
-            cases.extend(beside(first + 1, large.cases_with_many(IN_USE, [Some(0.9); 3])));
-            cases.extend(beside(first + 1, large.cases_with_many(TOO_MANY, [None; 3])));
-        }
-    }
     if let Some(serving) = &on_postgres {
         // The other kinds of load have no goal of their own there.
         let requests = serving.cases([Some(0.7), Some(0.7), None, None]);
@@ -194,6 +176,14 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
         cases.extend(serving.cases([None; 4]));
     }
     table::print(&rounds(options, load, &cases)?);
+    if load.has_many() {
+        // By themselves, as what is written behind of so many uses would weigh on whatever comes next.
+        table::print(&rounds(
+            options,
+            load,
+            &with_many(&floor, &small, large.as_ref(), folder)?,
+        )?);
+    }
     for serving in std::iter::once(&small)
         .chain(&large)
         .chain(&on_postgres)
@@ -208,6 +198,25 @@ fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Re
     // Alone, as it keeps the processors and the disk busy.
     drop((large, on_postgres, zenml));
     tidying_up(options, load, &binary, &fill, &floor, folder)
+}
+
+/// Load that comes with another credential each time.
+fn with_many<'a>(
+    floor: &'a Floor,
+    small: &'a Serving,
+    large: Option<&'a Serving>,
+    folder: &Path,
+) -> Result<Vec<Case<'a>>, TaskError> {
+    let mut cases = vec![Case {
+        target: floor.with_many(folder)?,
+        ..floor_case(floor)
+    }];
+    cases.extend(small.cases_with_many(IN_USE, [None; 3]));
+    if let Some(large) = large {
+        cases.extend(beside(1, large.cases_with_many(IN_USE, [Some(0.9); 3])));
+        cases.extend(beside(1, large.cases_with_many(TOO_MANY, [None; 3])));
+    }
+    Ok(cases)
 }
 
 /// Each beside the same kind of load before, from the `first` case on.

@@ -41,7 +41,7 @@ Examples:
     zenml connect --url https://zenml.example.com --api-key < key.txt
   On a machine without a browser, with a QR code for the telephone:
     zenml connect --url https://zenml.example.com --no-browser --qr
-  To a server whose certificate your organisation signed:
+  To a server whose certificate your organisation signed, or the server itself:
     zenml connect --url https://zenml.example.com --ca-file ca.pem")]
 pub(crate) struct ConnectArgs {
     /// The server's address; the one you are connected to, if left out
@@ -65,7 +65,7 @@ pub(crate) struct ConnectArgs {
     /// Show the link as a QR code
     #[arg(long)]
     qr: bool,
-    /// Trust the certificate authorities in this file only
+    /// Trust only the certificates in this file, and those that its authorities have signed
     #[arg(
         long,
         alias = "ssl-ca-cert",
@@ -435,7 +435,14 @@ fn show_link(env: &crate::env::Env, flow: &DeviceFlow, args: &ConnectArgs) {
     if args.qr
         && let Some(picture) = qr::picture(flow.link())
     {
-        ui::talk(&picture);
+        let needed = qr::width(&picture);
+        if ui::room().is_some_and(|room| room < needed) {
+            ui::note(&format!(
+                "For the QR code, make this terminal {needed} columns wide.\n"
+            ));
+        } else {
+            ui::talk(&picture);
+        }
     }
     let code = ui::clean(flow.user_code());
     ui::talk(&format!("and check that it shows the code {}.", ui::bold(&code)));
