@@ -15,7 +15,8 @@ use tokio::task::JoinSet;
 use zenml_auth_core::ports::{
     Change, ChangeSet, CommitError, IdentityRef, Revoked, Store as _, StoreError, Unique,
 };
-use zenml_auth_model::Text;
+use zenml_auth_model::{DeviceGrant, Text};
+use zenml_auth_storage::sea_orm::ConnectionTrait as _;
 use zenml_auth_storage::{ConnectOptions, SqlStore};
 use zenml_auth_testkit::builders::Builders;
 
@@ -59,6 +60,49 @@ async fn what_is_refused_takes_nobody_along() {
         assert_eq!(store.grant(grant.id).await.unwrap().is_some(), made[number]);
         if number % 10 == 9 {
             assert!(made[number - 1] != made[number], "one of two equal codes wins");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_breaks_takes_nobody_along() {
+    let (store, _folder) = store().await;
+    for (table, bad) in [
+        ("users", "name LIKE 'bad%'"),
+        ("device_grants", "failed_attempts = 7"),
+    ] {
+        let trigger = format!(
+            "CREATE TRIGGER breaks_{table} BEFORE INSERT ON {table} WHEN NEW.{bad} \
+             BEGIN SELECT RAISE(ABORT, 'broken'); END"
+        );
+        store.connection().execute_unprepared(&trigger).await.unwrap();
+    }
+    let builders = Builders::new();
+    let user = |number: usize, is_bad: bool| {
+        let name = if is_bad { "bad" } else { "good" };
+        Change::InsertUser(builders.user(&format!("{name}-{number}")))
+    };
+    // Those are written together.
+    let grant = |_: usize, is_bad: bool| {
+        Change::InsertGrant(DeviceGrant {
+            failed_attempts: if is_bad { 7 } else { 0 },
+            ..builders.grant()
+        })
+    };
+    let kinds: [&dyn Fn(usize, bool) -> Change; 2] = [&user, &grant];
+    for kind in kinds {
+        let mut racing = JoinSet::new();
+        for number in 0..100 {
+            let is_bad = number % 10 == 9;
+            let (store, changes) = (Arc::clone(&store), one(kind(number, is_bad)));
+            racing.spawn(async move { (is_bad, store.commit(changes).await) });
+        }
+        for (is_bad, outcome) in racing.join_all().await {
+            match outcome {
+                Ok(()) => assert!(!is_bad),
+                Err(CommitError::Store(_)) => assert!(is_bad, "it was somebody else's fault"),
+                Err(error) => panic!("{error}"),
+            }
         }
     }
 }

@@ -306,7 +306,7 @@ impl Attempt<'_> {
             given => {
                 if ui::can_ask() {
                     ui::note(
-                        "The key is in this shell's history now. To be asked for it next time, leave it out after --api-key.",
+                        "What is typed stays in the shell's history. To be asked for the key instead, leave it out after --api-key.",
                     );
                 }
                 Secret::new(given)
