@@ -460,6 +460,29 @@ async fn status_tells_how_a_workloads_key_stands() {
 }
 
 #[tokio::test]
+async fn status_tells_whether_a_device_is_trusted() {
+    let server = server().await;
+    let admin = server.admin().await;
+    let url = server.url();
+    for trusted in [true, false] {
+        let client = format!("77ec22a2-335b-4130-ba6c-{:012}", u8::from(trusted));
+        let (token, id) = server.connect_device(&admin, &client, trusted).await;
+        let variables = [
+            ("ZENML_STORE_URL", url.as_str()),
+            ("ZENML_STORE_API_TOKEN", token.as_str()),
+        ];
+        let said = Machine::new().run(&["status", "-o", "json"], &variables).await;
+        let read: serde_json::Value = serde_json::from_str(&said.steps).unwrap();
+        assert_eq!(
+            (&read["trusted"], &read["device_id"]),
+            (&json!(trusted), &json!(id)),
+            "{read}"
+        );
+        assert!(read["expires"].is_string());
+    }
+}
+
+#[tokio::test]
 async fn every_form_of_output() {
     let url = "http://127.0.0.1:1";
     for (format, expected) in [

@@ -190,6 +190,9 @@ impl ClientError {
             Self::Unreachable { .. } => {
                 Some("Check the address, that the server runs, and HTTPS_PROXY if there is a proxy.")
             }
+            Self::Interrupted { server, .. } if server.starts_with("http://") => Some(
+                "Try again; if it stays so, check the server: if it speaks TLS, its address begins with https://.",
+            ),
             Self::Timeout { .. } | Self::Interrupted { .. } => {
                 Some("Try again; if it stays so, check the network and the server.")
             }

@@ -17,8 +17,8 @@ use super::{Connections, Dialect, Failure, unique};
 use crate::epoch::Authority;
 use crate::options::{ConnectOptions, OptionsError, TlsMode};
 
-const OLDEST_MYSQL: (u32, u32) = (8, 0);
-const OLDEST_MARIADB: (u32, u32) = (10, 6);
+const OLDEST_MYSQL: [u32; 3] = [8, 0, 17];
+const OLDEST_MARIADB: [u32; 3] = [10, 6, 0];
 
 /// How many bytes of a text MariaDB looks at when it sorts rows by it: three for each letter of the longest ones. By
 /// itself it is 1024, and what differs later comes in any order. MySQL looks at all of a text with our collation.
@@ -146,10 +146,10 @@ async fn prepare(settings: &Settings, connection: &mut MySqlConnection) -> Resul
     } else {
         ("MySQL", OLDEST_MYSQL)
     };
-    if numbers(&version) < oldest {
+    if is_older(&version, oldest) {
+        let [major, minor, patch] = oldest;
         return Err(never_this_one(format!(
-            "{product} {version} is too old; {}.{} is the oldest that is supported",
-            oldest.0, oldest.1
+            "{product} {version} is too old; {major}.{minor}.{patch} is the oldest that is supported"
         )));
     }
     if is_read_only(&read_only) {
@@ -190,15 +190,15 @@ async fn prepare(settings: &Settings, connection: &mut MySqlConnection) -> Resul
     Ok(())
 }
 
-/// The first two numbers of a version such as `10.11.6-MariaDB-log`.
-fn numbers(version: &str) -> (u32, u32) {
-    let mut numbers = version
-        .split(|c: char| !c.is_ascii_digit())
-        .map(|number| number.parse().unwrap_or_default());
-    (
-        numbers.next().unwrap_or_default(),
-        numbers.next().unwrap_or_default(),
-    )
+/// Whether a version such as `10.11.6-MariaDB-log` comes before another. What it does not say, as Amazon Aurora's
+/// `8.0.mysql_aurora.3.08.0`, is taken to be new enough.
+fn is_older(version: &str, oldest: [u32; 3]) -> bool {
+    let said = version
+        .split(['.', '-'])
+        .map_while(|part| part.parse::<u32>().ok());
+    said.zip(oldest)
+        .find(|(said, oldest)| said != oldest)
+        .is_some_and(|(said, oldest)| said < oldest)
 }
 
 /// It is a number, or a word on some.
@@ -321,9 +321,13 @@ mod tests {
 
     #[test]
     fn versions_are_read() {
-        assert_eq!(numbers("10.11.6-MariaDB-0+deb12u1"), (10, 11));
-        assert_eq!(numbers("8.0.mysql_aurora.3.08.0"), (8, 0));
-        assert_eq!(numbers("8.4.3"), (8, 4));
-        assert!(numbers("5.7.44") < OLDEST_MYSQL);
+        for old in ["5.7.44", "8.0.16", "8.0.11-log", "5.7.mysql_aurora.2.11.1"] {
+            assert!(is_older(old, OLDEST_MYSQL), "{old}");
+        }
+        for good in ["8.0.17", "8.0.36-28", "8.4.3", "9.7.4", "8.0.mysql_aurora.3.08.0"] {
+            assert!(!is_older(good, OLDEST_MYSQL), "{good}");
+        }
+        assert!(is_older("10.5.29-MariaDB", OLDEST_MARIADB));
+        assert!(!is_older("10.11.6-MariaDB-0+deb12u1", OLDEST_MARIADB));
     }
 }
