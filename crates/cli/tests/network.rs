@@ -155,6 +155,17 @@ async fn exceptions_go_straight() {
 }
 
 #[tokio::test]
+async fn no_proxy_at_all_goes_for_addresses_too() {
+    let mut world = World::connected().await;
+    let nobody = "http://127.0.0.1:1";
+    world.set("http_proxy", nobody).set("ALL_PROXY", nobody);
+    world.set("NO_PROXY", "");
+    assert_eq!(world.run("status").await.code, 7);
+    world.set("NO_PROXY", "*");
+    assert_eq!(world.run("status").await.code, 0);
+}
+
+#[tokio::test]
 async fn a_proxy_may_ask_for_credentials() {
     let (mut world, _) = over_tls().await;
     // ann:hunter2
