@@ -262,26 +262,26 @@ async fn deleting_asks_first() {
         ("y\n", true),
         ("YES\n", true),
     ] {
-        let mut terminal = Terminal::run(&world, "device delete 2efa");
-        terminal
-            .until("It is the machine you are on. [y/N] ")
-            .await
-            .type_in(answer)
-            .await;
-        let (code, shown) = terminal.end().await;
-        assert_eq!(code, i32::from(!deleted), "{shown}");
-        let asked = world.asked();
-        assert_eq!(
-            asked.iter().any(|asked| asked.starts_with("DELETE")),
-            deleted,
-            "{answer:?}: {asked:?}"
-        );
-        assert_eq!(
-            shown.contains("nothing was changed, as the answer was no"),
-            !deleted,
-            "{shown}"
-        );
+        let shown = answered(&world, "device delete 2efa", answer, "DELETE", deleted).await;
+        let refused = shown.contains("nothing was changed, as the answer was no");
+        assert_eq!(refused, !deleted, "{shown}");
     }
+}
+
+/// Answers the question about the machine one is on, and expects it to be done, or not.
+async fn answered(world: &World, line: &str, answer: &str, method: &str, done: bool) -> String {
+    let mut terminal = Terminal::run(world, line);
+    terminal
+        .until("It is the machine you are on. [y/N] ")
+        .await
+        .type_in(answer)
+        .await;
+    let (code, shown) = terminal.end().await;
+    assert_eq!(code, i32::from(!done), "{shown}");
+    let asked = world.asked();
+    let was_done = asked.iter().any(|asked| asked.starts_with(method));
+    assert_eq!(was_done, done, "{answer:?}: {asked:?}");
+    shown
 }
 
 #[tokio::test]
@@ -289,20 +289,7 @@ async fn locking_the_machine_one_is_on_asks_first() {
     let world = World::with_devices().await;
     world.on(&format!("PUT /api/v1/devices/{DEVICE}"), recorded("lock device"));
     for (answer, locked) in [("n\n", false), ("y\n", true)] {
-        let mut terminal = Terminal::run(&world, "device lock 2efa");
-        terminal
-            .until("It is the machine you are on. [y/N] ")
-            .await
-            .type_in(answer)
-            .await;
-        let (code, shown) = terminal.end().await;
-        assert_eq!(code, i32::from(!locked), "{shown}");
-        let asked = world.asked();
-        assert_eq!(
-            asked.iter().any(|asked| asked.starts_with("PUT")),
-            locked,
-            "{asked:?}"
-        );
+        answered(&world, "device lock 2efa", answer, "PUT", locked).await;
     }
 }
 

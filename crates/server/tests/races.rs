@@ -22,34 +22,65 @@ const CLIENT: &str = "77ec22a2-335b-4130-ba6c-1e1c371236a7";
 /// How often each thing is raced for.
 const ROUNDS: usize = 100;
 
-/// A server on each kind of store; database servers only where they are installed.
-struct Servers {
-    all: Vec<Arc<TestServer>>,
-    _databases: Vec<TestDatabase>,
+/// Runs each test on every store; on database servers only where they are installed.
+macro_rules! on_stores {
+    ($($test:ident)+) => {
+        on_stores! { @on memory (Store::Kept(Keeping::Memory)) $($test)+ }
+        on_stores! { @on sqlite (Store::Kept(Keeping::Sqlite)) $($test)+ }
+        on_stores! { @on postgres (Store::On(Kind::Postgres)) $($test)+ }
+        on_stores! { @on mysql (Store::On(Kind::MySql)) $($test)+ }
+    };
+    (@on $module:ident $store:tt $($test:ident)+) => {
+        mod $module {
+            use super::*;
+
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $test() {
+                    if let Some((server, _database)) = $store.serve().await {
+                        Box::pin(super::$test(server)).await;
+                    }
+                }
+            )+
+        }
+    };
 }
 
-impl Servers {
-    async fn start() -> Self {
-        let mut all = Vec::new();
-        let mut databases = Vec::new();
-        for keeping in [Keeping::Memory, Keeping::Sqlite] {
-            let options = TestOptions {
-                keeping,
-                ..TestOptions::default()
-            };
-            all.push(Arc::new(TestServer::start_with(options).await));
-        }
-        for kind in Kind::ALL {
-            if let Some(database) = fresh(kind).await {
+on_stores! {
+    one_poll_gets_the_token
+    pending_polls_at_once_neither_fail_nor_win
+    every_rotation_replaces_the_one_before_and_one_value_is_left
+    rotations_with_retention_leave_two_values
+    one_approval_counts
+    approvals_and_denials_agree_on_one
+    guesses_at_once_count_as_many
+    a_lock_ends_every_connection_that_races_with_it
+    two_administrators_cannot_demote_each_other
+}
+
+/// Where a server keeps everything.
+enum Store {
+    Kept(Keeping),
+    On(Kind),
+}
+
+impl Store {
+    /// A server, and the database that it needs; `None` where there is none on this machine.
+    async fn serve(self) -> Option<(Arc<TestServer>, Option<TestDatabase>)> {
+        match self {
+            Self::Kept(keeping) => {
+                let options = TestOptions {
+                    keeping,
+                    ..TestOptions::default()
+                };
+                Some((Arc::new(TestServer::start_with(options).await), None))
+            }
+            Self::On(kind) => {
+                let database = fresh(kind).await?;
                 let store = Arc::new(database.store().await);
                 let server = TestServer::start_on(store, TestOptions::default()).await;
-                all.push(Arc::new(server));
-                databases.push(database);
+                Some((Arc::new(server), Some(database)))
             }
-        }
-        Self {
-            all,
-            _databases: databases,
         }
     }
 }
@@ -72,193 +103,175 @@ fn count(answers: &[TestResponse], status: StatusCode) -> usize {
     answers.iter().filter(|answer| answer.status == status).count()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_poll_gets_the_token() {
-    for server in &Servers::start().await.all {
-        let admin = server.admin().await;
-        for _ in 0..ROUNDS {
-            let asked = server.request_device(CLIENT).await;
-            server.approve(&admin, &asked).await.expect(StatusCode::OK);
-            let code = text(&asked["device_code"]);
-            let answers = race(RACERS, |_| {
-                let (server, code) = (server.clone(), code.clone());
-                async move { server.poll(CLIENT, &code).await }
-            })
-            .await;
-            assert_eq!(count(&answers, StatusCode::OK), 1);
-            for lost in answers.iter().filter(|answer| answer.status != StatusCode::OK) {
-                assert_eq!(
-                    lost.expect(StatusCode::BAD_REQUEST).json()["error"],
-                    "expired_token"
-                );
-            }
-        }
-        let devices = server.get("/api/v1/devices").bearer(&admin).send().await.json();
-        assert_eq!(devices["total"], 1, "one client of one person is one device");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn pending_polls_at_once_neither_fail_nor_win() {
-    for server in &Servers::start().await.all {
+async fn one_poll_gets_the_token(server: Arc<TestServer>) {
+    let admin = server.admin().await;
+    for _ in 0..ROUNDS {
         let asked = server.request_device(CLIENT).await;
+        server.approve(&admin, &asked).await.expect(StatusCode::OK);
         let code = text(&asked["device_code"]);
         let answers = race(RACERS, |_| {
             let (server, code) = (server.clone(), code.clone());
             async move { server.poll(CLIENT, &code).await }
         })
         .await;
-        let errors: Vec<_> = answers
-            .iter()
-            .map(|answer| text(&answer.expect(StatusCode::BAD_REQUEST).json()["error"]))
-            .collect();
-        assert_eq!(
-            errors
-                .iter()
-                .filter(|error| *error == "authorization_pending")
-                .count(),
-            1
-        );
-        assert_eq!(
-            errors.iter().filter(|error| *error == "slow_down").count(),
-            RACERS - 1
-        );
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_rotation_replaces_the_one_before_and_one_value_is_left() {
-    for server in &Servers::start().await.all {
-        let admin = server.admin().await;
-        let mut current = server.api_key(&admin, "ci", "default").await;
-        for _ in 0..ROUNDS {
-            let answers = race(RACERS, |_| {
-                let (server, admin) = (server.clone(), admin.clone());
-                async move {
-                    let path = "/api/v1/service_accounts/ci/api_keys/default/rotate";
-                    server.put(path).bearer(&admin).json(&json!({})).send().await
-                }
-            })
-            .await;
-            assert_eq!(count(&answers, StatusCode::OK), RACERS);
+        assert_eq!(count(&answers, StatusCode::OK), 1);
+        for lost in answers.iter().filter(|answer| answer.status != StatusCode::OK) {
             assert_eq!(
-                server.current_user(&current).await.status,
-                StatusCode::UNAUTHORIZED
+                lost.expect(StatusCode::BAD_REQUEST).json()["error"],
+                "expired_token"
             );
-            let mut alive = Vec::new();
-            for answer in &answers {
-                let key = text(&answer.json()["body"]["key"]);
-                if server.good(&key).await {
-                    alive.push(key);
-                }
-            }
-            assert_eq!(alive.len(), 1, "one winner");
-            current = alive.remove(0);
         }
     }
+    let devices = server.get("/api/v1/devices").bearer(&admin).send().await.json();
+    assert_eq!(devices["total"], 1, "one client of one person is one device");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn rotations_with_retention_leave_two_values() {
-    for server in &Servers::start().await.all {
-        let admin = server.admin().await;
-        let mut keys = vec![server.api_key(&admin, "ci", "default").await];
+async fn pending_polls_at_once_neither_fail_nor_win(server: Arc<TestServer>) {
+    let asked = server.request_device(CLIENT).await;
+    let code = text(&asked["device_code"]);
+    let answers = race(RACERS, |_| {
+        let (server, code) = (server.clone(), code.clone());
+        async move { server.poll(CLIENT, &code).await }
+    })
+    .await;
+    let errors: Vec<_> = answers
+        .iter()
+        .map(|answer| text(&answer.expect(StatusCode::BAD_REQUEST).json()["error"]))
+        .collect();
+    assert_eq!(
+        errors
+            .iter()
+            .filter(|error| *error == "authorization_pending")
+            .count(),
+        1
+    );
+    assert_eq!(
+        errors.iter().filter(|error| *error == "slow_down").count(),
+        RACERS - 1
+    );
+}
+
+async fn every_rotation_replaces_the_one_before_and_one_value_is_left(server: Arc<TestServer>) {
+    let admin = server.admin().await;
+    let mut current = server.api_key(&admin, "ci", "default").await;
+    for _ in 0..ROUNDS {
         let answers = race(RACERS, |_| {
             let (server, admin) = (server.clone(), admin.clone());
             async move {
                 let path = "/api/v1/service_accounts/ci/api_keys/default/rotate";
-                server
-                    .put(path)
-                    .bearer(&admin)
-                    .json(&json!({"retain_period_minutes": 60}))
-                    .send()
-                    .await
+                server.put(path).bearer(&admin).json(&json!({})).send().await
             }
         })
         .await;
-        keys.extend(
-            answers
-                .iter()
-                .map(|answer| text(&answer.expect(StatusCode::OK).json()["body"]["key"])),
+        assert_eq!(count(&answers, StatusCode::OK), RACERS);
+        assert_eq!(
+            server.current_user(&current).await.status,
+            StatusCode::UNAUTHORIZED
         );
-        let mut alive = 0;
-        for key in &keys {
-            alive += usize::from(server.good(key).await);
+        let mut alive = Vec::new();
+        for answer in &answers {
+            let key = text(&answer.json()["body"]["key"]);
+            if server.good(&key).await {
+                alive.push(key);
+            }
         }
-        assert_eq!(alive, 2);
+        assert_eq!(alive.len(), 1, "one winner");
+        current = alive.remove(0);
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn one_approval_counts() {
-    for server in &Servers::start().await.all {
-        let mut people = Vec::new();
-        for number in 0..8 {
-            people.push(server.user(&format!("person-{number}")).await);
+async fn rotations_with_retention_leave_two_values(server: Arc<TestServer>) {
+    let admin = server.admin().await;
+    let mut keys = vec![server.api_key(&admin, "ci", "default").await];
+    let answers = race(RACERS, |_| {
+        let (server, admin) = (server.clone(), admin.clone());
+        async move {
+            let path = "/api/v1/service_accounts/ci/api_keys/default/rotate";
+            server
+                .put(path)
+                .bearer(&admin)
+                .json(&json!({"retain_period_minutes": 60}))
+                .send()
+                .await
         }
-        let asked = server.request_device(CLIENT).await;
-        let answers = race(RACERS, |number| {
-            let (server, asked) = (server.clone(), asked.clone());
-            let person = people[number % people.len()].clone();
-            let body = json!({"user_code": asked["user_code"], "trusted_device": number % 2 == 0});
-            async move { server.verify(&person, &asked, &body).await }
-        })
-        .await;
-        assert_eq!(count(&answers, StatusCode::OK), 1);
-        assert_eq!(count(&answers, StatusCode::BAD_REQUEST), RACERS - 1);
-        let winner = answers
+    })
+    .await;
+    keys.extend(
+        answers
             .iter()
-            .find(|answer| answer.status == StatusCode::OK)
-            .unwrap()
-            .json();
-        let token = server
-            .poll(CLIENT, asked["device_code"].as_str().unwrap())
-            .await
-            .expect(StatusCode::OK)
-            .json();
-        let me = server
-            .current_user(token["access_token"].as_str().unwrap())
-            .await
-            .json();
-        assert_eq!(me["id"], winner["body"]["user_id"], "the token is the winner's");
+            .map(|answer| text(&answer.expect(StatusCode::OK).json()["body"]["key"])),
+    );
+    let mut alive = 0;
+    for key in &keys {
+        alive += usize::from(server.good(key).await);
     }
+    assert_eq!(alive, 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn approvals_and_denials_agree_on_one() {
-    for server in &Servers::start().await.all {
-        let admin = server.admin().await;
-        for _ in 0..ROUNDS {
-            let asked = server.request_device(CLIENT).await;
-            let racing: Vec<_> = (0..RACERS)
-                .map(|number| {
-                    let (server, admin, asked) = (server.clone(), admin.clone(), asked.clone());
-                    tokio::spawn(async move {
-                        if number % 2 == 0 {
-                            match server.approve(&admin, &asked).await.status {
-                                StatusCode::OK => true,
-                                StatusCode::BAD_REQUEST => false,
-                                other => panic!("{other}"),
-                            }
-                        } else {
-                            deny(&server, &admin, &asked).await
+async fn one_approval_counts(server: Arc<TestServer>) {
+    let mut people = Vec::new();
+    for number in 0..8 {
+        people.push(server.user(&format!("person-{number}")).await);
+    }
+    let asked = server.request_device(CLIENT).await;
+    let answers = race(RACERS, |number| {
+        let (server, asked) = (server.clone(), asked.clone());
+        let person = people[number % people.len()].clone();
+        let body = json!({"user_code": asked["user_code"], "trusted_device": number % 2 == 0});
+        async move { server.verify(&person, &asked, &body).await }
+    })
+    .await;
+    assert_eq!(count(&answers, StatusCode::OK), 1);
+    assert_eq!(count(&answers, StatusCode::BAD_REQUEST), RACERS - 1);
+    let winner = answers
+        .iter()
+        .find(|answer| answer.status == StatusCode::OK)
+        .unwrap()
+        .json();
+    let token = server
+        .poll(CLIENT, asked["device_code"].as_str().unwrap())
+        .await
+        .expect(StatusCode::OK)
+        .json();
+    let me = server
+        .current_user(token["access_token"].as_str().unwrap())
+        .await
+        .json();
+    assert_eq!(me["id"], winner["body"]["user_id"], "the token is the winner's");
+}
+
+async fn approvals_and_denials_agree_on_one(server: Arc<TestServer>) {
+    let admin = server.admin().await;
+    for _ in 0..ROUNDS {
+        let asked = server.request_device(CLIENT).await;
+        let racing: Vec<_> = (0..RACERS)
+            .map(|number| {
+                let (server, admin, asked) = (server.clone(), admin.clone(), asked.clone());
+                tokio::spawn(async move {
+                    if number % 2 == 0 {
+                        match server.approve(&admin, &asked).await.status {
+                            StatusCode::OK => true,
+                            StatusCode::BAD_REQUEST => false,
+                            other => panic!("{other}"),
                         }
-                    })
+                    } else {
+                        deny(&server, &admin, &asked).await
+                    }
                 })
-                .collect();
-            let mut winners = Vec::new();
-            for (number, racer) in racing.into_iter().enumerate() {
-                if racer.await.unwrap() {
-                    winners.push(number);
-                }
+            })
+            .collect();
+        let mut winners = Vec::new();
+        for (number, racer) in racing.into_iter().enumerate() {
+            if racer.await.unwrap() {
+                winners.push(number);
             }
-            assert_eq!(winners.len(), 1, "one decision counts");
-            let polled = server.poll(CLIENT, asked["device_code"].as_str().unwrap()).await;
-            if winners[0] % 2 == 0 {
-                polled.expect(StatusCode::OK);
-            } else {
-                assert_eq!(polled.json()["error"], "access_denied");
-            }
+        }
+        assert_eq!(winners.len(), 1, "one decision counts");
+        let polled = server.poll(CLIENT, asked["device_code"].as_str().unwrap()).await;
+        if winners[0] % 2 == 0 {
+            polled.expect(StatusCode::OK);
+        } else {
+            assert_eq!(polled.json()["error"], "access_denied");
         }
     }
 }
@@ -285,137 +298,131 @@ async fn deny(server: &TestServer, token: &str, asked: &serde_json::Value) -> bo
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn guesses_at_once_count_as_many() {
-    for server in &Servers::start().await.all {
-        let admin = server.admin().await;
-        let asked = server.request_device(CLIENT).await;
-        let wrong = json!({"user_code": "BBBB-BBBB"});
-        let answers = race(RACERS, |_| {
-            let (server, asked, admin) = (server.clone(), asked.clone(), admin.clone());
-            let wrong = wrong.clone();
-            async move { server.verify(&admin, &asked, &wrong).await }
-        })
-        .await;
-        assert_eq!(count(&answers, StatusCode::BAD_REQUEST), RACERS);
-        let counted = answers
-            .iter()
-            .filter(|answer| !answer.text().contains("not pending"))
-            .count();
-        assert_eq!(counted, 3, "three tries, however many come at once");
-        let code = text(&asked["device_code"]);
-        assert_eq!(server.poll(CLIENT, &code).await.json()["error"], "access_denied");
-    }
+async fn guesses_at_once_count_as_many(server: Arc<TestServer>) {
+    let admin = server.admin().await;
+    let asked = server.request_device(CLIENT).await;
+    let wrong = json!({"user_code": "BBBB-BBBB"});
+    let answers = race(RACERS, |_| {
+        let (server, asked, admin) = (server.clone(), asked.clone(), admin.clone());
+        let wrong = wrong.clone();
+        async move { server.verify(&admin, &asked, &wrong).await }
+    })
+    .await;
+    assert_eq!(count(&answers, StatusCode::BAD_REQUEST), RACERS);
+    let counted = answers
+        .iter()
+        .filter(|answer| !answer.text().contains("not pending"))
+        .count();
+    assert_eq!(counted, 3, "three tries, however many come at once");
+    let code = text(&asked["device_code"]);
+    assert_eq!(server.poll(CLIENT, &code).await.json()["error"], "access_denied");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lock_ends_every_connection_that_races_with_it() {
+async fn a_lock_ends_every_connection_that_races_with_it(server: Arc<TestServer>) {
     let mut polls_won = 0;
-    for server in &Servers::start().await.all {
-        let admin = server.admin().await;
-        for _ in 0..ROUNDS {
-            let (_, id) = server.connect_device(&admin, CLIENT, true).await;
-            let asked = server.request_device(CLIENT).await;
-            server.approve(&admin, &asked).await.expect(StatusCode::OK);
-            let (code, path) = (text(&asked["device_code"]), format!("/api/v1/devices/{id}"));
-            let answers = race(RACERS, |number| {
-                let (server, admin, code, path) = (server.clone(), admin.clone(), code.clone(), path.clone());
-                async move {
-                    if number % 2 == 0 {
-                        server
-                            .put(&path)
-                            .bearer(&admin)
-                            .json(&json!({"locked": true}))
-                            .send()
-                            .await
-                    } else {
-                        server.poll(CLIENT, &code).await
-                    }
-                }
-            })
-            .await;
-            let mut tokens = Vec::new();
-            for (number, answer) in answers.iter().enumerate() {
-                if number % 2 == 0 {
-                    answer.expect(StatusCode::OK);
-                } else if answer.status == StatusCode::OK {
-                    tokens.push(text(&answer.json()["access_token"]));
+    let admin = server.admin().await;
+    for round in 0..ROUNDS {
+        let (_, id) = server.connect_device(&admin, CLIENT, true).await;
+        let asked = server.request_device(CLIENT).await;
+        server.approve(&admin, &asked).await.expect(StatusCode::OK);
+        let (code, path) = (text(&asked["device_code"]), format!("/api/v1/devices/{id}"));
+        // Each goes first in every other round.
+        let locks = |number: usize| (number + round).is_multiple_of(2);
+        let answers = race(RACERS, |number| {
+            let (server, admin, code, path) = (server.clone(), admin.clone(), code.clone(), path.clone());
+            let locks = locks(number);
+            async move {
+                if locks {
+                    server
+                        .put(&path)
+                        .bearer(&admin)
+                        .json(&json!({"locked": true}))
+                        .send()
+                        .await
                 } else {
-                    // Locked before, or somebody else had the token.
-                    let error = text(&answer.expect(StatusCode::BAD_REQUEST).json()["error"]);
-                    assert!(
-                        ["access_denied", "expired_token"].contains(&error.as_str()),
-                        "{error}"
-                    );
+                    server.poll(CLIENT, &code).await
                 }
             }
-            assert!(tokens.len() <= 1, "one poll gets the token");
-            polls_won += tokens.len();
-            for token in tokens {
-                assert_eq!(server.current_user(&token).await.status, StatusCode::UNAUTHORIZED);
+        })
+        .await;
+        let mut tokens = Vec::new();
+        for (number, answer) in answers.iter().enumerate() {
+            if locks(number) {
+                answer.expect(StatusCode::OK);
+            } else if answer.status == StatusCode::OK {
+                tokens.push(text(&answer.json()["access_token"]));
+            } else {
+                // Locked before, or somebody else had the token.
+                let error = text(&answer.expect(StatusCode::BAD_REQUEST).json()["error"]);
+                assert!(
+                    ["access_denied", "expired_token"].contains(&error.as_str()),
+                    "{error}"
+                );
             }
-            server
-                .put(&path)
-                .bearer(&admin)
-                .json(&json!({"locked": false}))
-                .send()
-                .await
-                .expect(StatusCode::OK);
         }
+        assert!(tokens.len() <= 1, "one poll gets the token");
+        polls_won += tokens.len();
+        for token in tokens {
+            assert_eq!(server.current_user(&token).await.status, StatusCode::UNAUTHORIZED);
+        }
+        server
+            .put(&path)
+            .bearer(&admin)
+            .json(&json!({"locked": false}))
+            .send()
+            .await
+            .expect(StatusCode::OK);
     }
     assert!(polls_won > 0, "locks always came first, so nothing was raced for");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_administrators_cannot_demote_each_other() {
-    for server in &Servers::start().await.all {
-        for round in 0..10 {
-            let first = server.admin().await;
-            let name = format!("second-{round}");
-            let second = server.user(&name).await;
-            let path = format!("/api/v1/users/{name}");
+async fn two_administrators_cannot_demote_each_other(server: Arc<TestServer>) {
+    for round in 0..10 {
+        let first = server.admin().await;
+        let name = format!("second-{round}");
+        let second = server.user(&name).await;
+        let path = format!("/api/v1/users/{name}");
+        server
+            .put(&path)
+            .bearer(&first)
+            .json(&json!({"is_admin": true}))
+            .send()
+            .await
+            .expect(StatusCode::OK);
+        let answers = race(2, |number| {
+            let server = server.clone();
+            let (token, path) = if number == 0 {
+                (first.clone(), path.clone())
+            } else {
+                (second.clone(), "/api/v1/users/default".to_owned())
+            };
+            async move {
+                server
+                    .put(&path)
+                    .bearer(&token)
+                    .json(&json!({"is_admin": false}))
+                    .send()
+                    .await
+            }
+        })
+        .await;
+        assert_eq!(count(&answers, StatusCode::OK), 1, "{answers:?}");
+        // Whoever is left makes the default one an administrator again, for the next round.
+        if answers[1].status == StatusCode::OK {
             server
-                .put(&path)
-                .bearer(&first)
+                .put("/api/v1/users/default")
+                .bearer(&second)
                 .json(&json!({"is_admin": true}))
                 .send()
                 .await
                 .expect(StatusCode::OK);
-            let answers = race(2, |number| {
-                let server = server.clone();
-                let (token, path) = if number == 0 {
-                    (first.clone(), path.clone())
-                } else {
-                    (second.clone(), "/api/v1/users/default".to_owned())
-                };
-                async move {
-                    server
-                        .put(&path)
-                        .bearer(&token)
-                        .json(&json!({"is_admin": false}))
-                        .send()
-                        .await
-                }
-            })
-            .await;
-            assert_eq!(count(&answers, StatusCode::OK), 1, "{answers:?}");
-            // Whoever is left makes the default one an administrator again, for the next round.
-            if answers[1].status == StatusCode::OK {
-                server
-                    .put("/api/v1/users/default")
-                    .bearer(&second)
-                    .json(&json!({"is_admin": true}))
-                    .send()
-                    .await
-                    .expect(StatusCode::OK);
-                let first = server.admin().await;
-                server
-                    .delete(&path)
-                    .bearer(&first)
-                    .send()
-                    .await
-                    .expect(StatusCode::OK);
-            }
+            let first = server.admin().await;
+            server
+                .delete(&path)
+                .bearer(&first)
+                .send()
+                .await
+                .expect(StatusCode::OK);
         }
     }
 }

@@ -9,29 +9,31 @@
     reason = "measuring time is what this is for; it decides nothing"
 )]
 
+mod case;
 mod commands;
 mod disk;
+mod fill;
 mod load;
 mod many;
 mod program;
 mod servers;
+mod serving;
 mod table;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread::sleep;
-use std::time::Duration;
 
 use clap::Args;
 
-use self::load::{Ask, Load, Target};
-use self::many::{Many, Sent};
+use self::case::{Case, beside, floor_case, rounds};
+use self::fill::{Content, Fill};
+use self::load::Load;
 use self::program::Program;
-use self::servers::{Credentials, Floor, Server};
-use self::table::{Measured, Row};
+use self::servers::{Floor, Server};
+use self::serving::Serving;
 use crate::TaskError;
 use crate::conformance;
-use crate::run::{cargo, output, succeed, target_dir};
+use crate::run::{cargo, succeed, target_dir};
 
 /// How many devices and how many API keys the large database holds, and how many requests and sign-ins the one that
 /// has to be tidied up.
@@ -42,8 +44,6 @@ const FEW: u32 = 20_000;
 const IN_USE: u32 = 10_000;
 /// With how many it comes when hardly any of them is in memory.
 const TOO_MANY: u32 = 100_000;
-/// How long a server is left alone before its memory counts as that of an idle one.
-const SETTLE: Duration = Duration::from_secs(3);
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -105,16 +105,6 @@ impl Throwaway {
             url,
         }))
     }
-}
-
-/// One program under one kind of load.
-struct Case<'a> {
-    name: String,
-    /// Beside which of the cases it is seen.
-    beside: usize,
-    goal: Option<f64>,
-    program: &'a Program,
-    target: Target,
 }
 
 fn measure(options: &Options, binaries: &Path, load: &Load, folder: &Path) -> Result<(), TaskError> {
@@ -219,52 +209,8 @@ fn with_many<'a>(
     Ok(cases)
 }
 
-/// Each beside the same kind of load before, from the `first` case on.
-fn beside<'a>(first: usize, cases: impl IntoIterator<Item = Case<'a>>) -> impl Iterator<Item = Case<'a>> {
-    cases.into_iter().enumerate().map(move |(index, case)| Case {
-        beside: first + index,
-        ..case
-    })
-}
-
-fn floor_case(floor: &Floor) -> Case<'_> {
-    Case {
-        name: "floor".to_owned(),
-        beside: 0,
-        goal: None,
-        program: &floor.program,
-        target: floor.target.clone(),
-    }
-}
-
 /// What each kind of load on SQLite has to reach of the floor.
 const GOALS: [f64; 4] = [0.9, 0.9, 0.35, 0.15];
-
-/// Lets the programs take turns.
-fn rounds(options: &Options, load: &Load, cases: &[Case<'_>]) -> Result<Vec<Row>, TaskError> {
-    let mut rows: Vec<Row> = cases
-        .iter()
-        .map(|case| Row {
-            name: case.name.clone(),
-            beside: case.beside,
-            goal: case.goal,
-            rounds: Vec::new(),
-        })
-        .collect();
-    // What comes again and again is in memory by then.
-    for case in cases {
-        if let Ask::Many(Many { first: IN_USE, .. }) = case.target.ask {
-            one_round(load, case, options.seconds)?;
-        }
-    }
-    for round in 1..=options.rounds {
-        println!("Round {round} of {} …", options.rounds);
-        for (case, row) in cases.iter().zip(&mut rows) {
-            row.rounds.push(one_round(load, case, options.seconds)?);
-        }
-    }
-    Ok(rows)
-}
 
 /// The same load while the server tidies up a million requests and a million sign-ins that have ended.
 fn tidying_up(
@@ -304,218 +250,4 @@ fn print_commands(
         commands.push((format!("`zenml version` of ZenML {version}"), command));
     }
     commands::print(commands)
-}
-
-fn one_round(load: &Load, case: &Case<'_>, seconds: u32) -> Result<Measured, TaskError> {
-    let before = case.program.cpu()?;
-    let burst = load.burst(&case.target, seconds)?;
-    Ok(Measured {
-        burst,
-        cpu: (case.program.cpu()? - before) / burst.requests,
-        memory: case.program.memory()?,
-    })
-}
-
-/// A server on one database.
-struct Serving {
-    database: &'static str,
-    server: Server,
-    credentials: Credentials,
-    idle_memory: f64,
-    listings: &'static [(&'static str, &'static str)],
-    /// Where the credentials are that were made beforehand.
-    folder: PathBuf,
-}
-
-/// What a database holds before it is measured.
-#[derive(Clone, Copy)]
-enum Content {
-    /// So many devices and API keys each, and so many of each that get in.
-    Live { number: u32, credentials: u32 },
-    /// What has ended.
-    Ended,
-}
-
-/// Fills databases: `crates/server/examples/fill`.
-struct Fill(PathBuf);
-
-impl Fill {
-    fn add(&self, folder: &Path, content: Content) -> Result<(), TaskError> {
-        let fill = |kind: &str, number: u32| {
-            let mut command = Command::new(&self.0);
-            command
-                .arg(folder.join(DATABASE))
-                .args([kind, &number.to_string()]);
-            command
-        };
-        match content {
-            Content::Live { number, credentials } => {
-                succeed(&mut fill("live", number))?;
-                succeed(fill("credentials", credentials).arg(folder))
-            }
-            Content::Ended => succeed(&mut fill("ended", MANY)),
-        }
-    }
-
-    /// How many of what had ended are still there.
-    fn left(&self, folder: &Path) -> Result<u64, TaskError> {
-        let left = output(Command::new(&self.0).arg(folder.join(DATABASE)).arg("left"))?;
-        Ok(left.trim().parse()?)
-    }
-}
-
-/// The database in a data folder.
-const DATABASE: &str = "zenml-auth.db";
-
-/// Filtered, sorted pages of the large database.
-const LISTINGS: &[(&str, &str)] = &[
-    (
-        "service accounts whose name starts so, latest first",
-        "/api/v1/service_accounts?name=startswith:workload-77&sort_by=desc:created&size=20",
-    ),
-    (
-        "active keys of an account, by name",
-        "/api/v1/service_accounts/workload-7/api_keys?active=true&sort_by=asc:name&size=20",
-    ),
-    (
-        "an administrator's locked devices, latest first",
-        "/api/v1/devices?status=locked&sort_by=desc:created&size=20",
-    ),
-];
-
-impl Serving {
-    /// Makes a database, fills it if told to, and starts the server on it for the second time, as that is the start
-    /// that operators wait for.
-    fn on_sqlite(
-        database: &'static str,
-        binary: &Path,
-        folder: &Path,
-        fill: &Fill,
-        content: Content,
-    ) -> Result<Self, TaskError> {
-        let folder_text = folder.to_str().ok_or("the target folder's name is no UTF-8")?;
-        let settings = ["--data-dir", folder_text, "--log-filter", "warn"];
-        Server::start(binary, &settings)?.program.terminate()?;
-        println!("Filling a database ({database}) …");
-        fill.add(folder, content)?;
-        let serving = Self::on_started(database, Server::start(binary, &settings)?)?;
-        let listings = match content {
-            Content::Live { number: MANY, .. } => LISTINGS,
-            Content::Live { .. } | Content::Ended => &[],
-        };
-        Ok(Self {
-            listings,
-            folder: folder.to_owned(),
-            ..serving
-        })
-    }
-
-    /// The same on an empty database of PostgreSQL.
-    fn on_postgres(binary: &Path, url: &str) -> Result<Self, TaskError> {
-        let settings = ["--database-url", url, "--log-filter", "warn"];
-        Server::start(binary, &settings)?.program.terminate()?;
-        Self::on_started("PostgreSQL", Server::start(binary, &settings)?)
-    }
-
-    fn on_started(database: &'static str, server: Server) -> Result<Self, TaskError> {
-        sleep(SETTLE);
-        let idle_memory = server.program.memory()?;
-        Ok(Self {
-            database,
-            credentials: server.credentials()?,
-            server,
-            idle_memory,
-            listings: &[],
-            folder: PathBuf::new(),
-        })
-    }
-
-    /// All kinds of load, with what each has to reach of the floor's requests per second.
-    fn cases(&self, goals: [Option<f64>; 4]) -> Vec<Case<'_>> {
-        let (server, credentials) = (&self.server, &self.credentials);
-        let [token, key, sign_in, device] = goals;
-        let all = [
-            (
-                "request with a device token",
-                token,
-                server.with_device_token(credentials),
-            ),
-            (
-                "request with the API key itself",
-                key,
-                server.with_api_key(credentials),
-            ),
-            ("API key sign-in", sign_in, server.signing_in(credentials)),
-            (
-                "device authorization, durable",
-                device,
-                server.authorizing_a_device(),
-            ),
-        ];
-        all.into_iter()
-            .map(|(what, goal, target)| self.case(what, goal, target))
-            .collect()
-    }
-
-    /// The first three kinds, with so many credentials that take turns.
-    fn cases_with_many(&self, first: u32, goals: [Option<f64>; 3]) -> impl Iterator<Item = Case<'_>> {
-        let all = [
-            (format!("one of {first} device tokens"), Sent::AsBearer, "tokens"),
-            (format!("one of {first} API keys"), Sent::AsBearer, "keys"),
-            (
-                format!("sign-in, one of {first} API keys"),
-                Sent::ToSignIn,
-                "keys",
-            ),
-        ];
-        all.into_iter()
-            .zip(goals)
-            .map(move |((what, sent, lines), goal)| {
-                let many = Many {
-                    sent,
-                    lines: self.folder.join(lines),
-                    first,
-                };
-                self.case(&what, goal, self.server.with_many(many))
-            })
-    }
-
-    /// One kind of load, beside the floor.
-    fn case(&self, what: &str, goal: Option<f64>, target: Target) -> Case<'_> {
-        Case {
-            name: format!("{what} ({})", self.database),
-            beside: 0,
-            goal,
-            program: &self.server.program,
-            target,
-        }
-    }
-
-    /// Commands of ours, against this server.
-    fn commands(&self, binaries: &Path, folder: &Path) -> Vec<(String, Command)> {
-        let zenml = binaries.join("zenml");
-        let all: [&[&str]; 3] = [&["--version"], &["status"], &["device", "list"]];
-        all.iter()
-            .map(|arguments| {
-                let (url, key) = (self.server.url(), self.credentials.api_key());
-                let command = commands::ours(&zenml, &folder.join("home"), &url, key, arguments);
-                (format!("`zenml {}`", arguments.join(" ")), command)
-            })
-            .collect()
-    }
-
-    fn tell_the_rest(&self) -> Result<(), TaskError> {
-        println!("\n{}:", self.database);
-        println!(
-            "  first answer {} after the start; {:.0} MiB when idle, {:.0} MiB after the load",
-            table::time(self.server.started_in),
-            self.idle_memory,
-            self.server.program.memory()?
-        );
-        for (what, path) in self.listings {
-            let took = self.server.time_to_get(path, &self.credentials)?;
-            println!("  {}  {what}", table::time(took));
-        }
-        Ok(())
-    }
 }
