@@ -124,11 +124,12 @@ impl Color {
         found
     }
 
-    pub(crate) const fn for_clap(self) -> clap::ColorChoice {
+    /// Has everything that is written do so from now on.
+    pub(crate) fn apply(self) {
         match self {
-            Self::Auto => clap::ColorChoice::Auto,
-            Self::Always => clap::ColorChoice::Always,
-            Self::Never => clap::ColorChoice::Never,
+            Self::Auto => {}
+            Self::Always => anstream::ColorChoice::Always.write_global(),
+            Self::Never => anstream::ColorChoice::Never.write_global(),
         }
     }
 }

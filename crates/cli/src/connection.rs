@@ -4,7 +4,7 @@ use zenml_auth_client::{Credentials, ServerAddress};
 use zenml_auth_model::{Secret, Timestamp};
 
 use crate::env::{self, Env};
-use crate::error::{CliError, Exit};
+use crate::error::CliError;
 use crate::store::{Store, StoredCredentials, VerifySsl};
 use crate::token::Claims;
 
@@ -82,10 +82,7 @@ impl Connection {
 
     /// The same, when a command can do nothing without.
     pub(crate) fn required(env: &Env, store: &Store) -> Result<Self, CliError> {
-        Self::find(env, store)?.ok_or_else(|| {
-            CliError::new(Exit::NotSignedIn, "not connected to a ZenML server")
-                .next("Type: zenml connect --url <the server's address>")
-        })
+        Self::find(env, store)?.ok_or_else(CliError::not_connected)
     }
 }
 
@@ -174,6 +171,7 @@ impl SignIn {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Exit;
     use crate::store::{ServerDetails, StoredServer, StoredToken};
 
     fn stored() -> (tempfile::TempDir, Store) {

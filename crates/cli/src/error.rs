@@ -63,6 +63,12 @@ impl CliError {
         Self::new(Exit::Usage, what)
     }
 
+    /// This machine is connected to nothing.
+    pub(crate) fn not_connected() -> Self {
+        Self::new(Exit::NotSignedIn, "not connected to a ZenML server")
+            .next("Type: zenml connect --url <the server's address>")
+    }
+
     /// Says what to do about it.
     pub(crate) fn next(mut self, next: impl Into<String>) -> Self {
         self.next = Some(next.into());

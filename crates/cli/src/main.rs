@@ -27,23 +27,16 @@ mod yaml;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::Parser as _;
 
 use crate::cli::{Cli, Color};
 use crate::error::{CliError, Exit};
 
 fn main() -> ExitCode {
     commands::completions::answer();
-    let command = Cli::command().color(Color::of_arguments(std::env::args_os()).for_clap());
-    let cli = match Cli::from_arg_matches(&command.get_matches()) {
-        Ok(cli) => cli,
-        Err(error) => error.exit(),
-    };
-    match cli.color {
-        Color::Auto => {}
-        Color::Always => anstream::ColorChoice::Always.write_global(),
-        Color::Never => anstream::ColorChoice::Never.write_global(),
-    }
+    Color::of_arguments(std::env::args_os()).apply();
+    let cli = Cli::parse();
+    cli.color.apply();
     let outcome = cli.run_at_once().and_then(|cli| cli.map_or(Ok(()), run));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

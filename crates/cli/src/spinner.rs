@@ -78,7 +78,7 @@ impl Spinner {
         let frames: &[&str] = if cfg!(windows) { &PLAIN_FRAMES } else { &FRAMES };
         let frame = frames.get(number % frames.len()).copied().unwrap_or_default();
         // A line that is broken by the terminal could not be cleared.
-        let room = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
+        let room = ui::room().unwrap_or(80);
         let text: String = text.chars().take(room.saturating_sub(3)).collect();
         let mut err = std::io::stderr().lock();
         let _ = write!(err, "{CLEAR_LINE}{frame} {text}");

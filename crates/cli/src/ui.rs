@@ -113,17 +113,15 @@ pub(crate) fn can_animate() -> bool {
 
 /// How wide the terminal is on which a person sees what is said; `None` when nobody does.
 pub(crate) fn room() -> Option<usize> {
-    if !is_watched() {
-        return None;
-    }
-    terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
+    is_watched().then(columns).flatten()
 }
 
 /// How wide the terminal is that data goes to; `None` when it goes elsewhere.
 pub(crate) fn width() -> Option<usize> {
-    if !io::stdout().is_terminal() {
-        return None;
-    }
+    io::stdout().is_terminal().then(columns).flatten()
+}
+
+fn columns() -> Option<usize> {
     terminal_size::terminal_size().map(|(width, _)| usize::from(width.0))
 }
 

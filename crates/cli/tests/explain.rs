@@ -95,7 +95,7 @@ async fn of_token(server: &TestServer, token: &str) -> Said {
 }
 
 async fn put(server: &TestServer, admin: &str, path: &str, body: serde_json::Value) {
-    let answer = server.put(path).bearer(admin).json(&body).send().await;
+    let answer = server.change(admin, path, &body).await;
     assert!(answer.status.is_success(), "{path}: {}", answer.text());
 }
 

@@ -28,23 +28,12 @@ async fn token(server: &TestServer, key: &str) -> Option<String> {
 
 async fn rotate(server: &TestServer, admin: &str, minutes: u32) -> String {
     let body = json!({"retain_period_minutes": minutes});
-    let answer = server
-        .put(&format!("{KEY}/rotate"))
-        .bearer(admin)
-        .json(&body)
-        .send()
-        .await;
+    let answer = server.change(admin, &format!("{KEY}/rotate"), &body).await;
     text(&answer.expect(StatusCode::OK).json()["body"]["key"])
 }
 
 async fn change(server: &TestServer, admin: &str, path: &str, body: Value) {
-    server
-        .put(path)
-        .bearer(admin)
-        .json(&body)
-        .send()
-        .await
-        .expect(StatusCode::OK);
+    server.change(admin, path, &body).await.expect(StatusCode::OK);
 }
 
 #[tokio::test]
@@ -181,10 +170,7 @@ async fn keys_expire_when_told_to() {
     assert!(!server.good(&short).await);
     let path = "/api/v1/service_accounts/ci/api_keys/short/rotate";
     server
-        .put(path)
-        .bearer(&server.admin().await)
-        .json(&json!({}))
-        .send()
+        .change(&server.admin().await, path, &json!({}))
         .await
         .expect(StatusCode::BAD_REQUEST);
     server.clock.advance(Duration::from_secs(50 * 365 * 86_400));
@@ -363,10 +349,7 @@ async fn accounts_and_keys_are_for_administrators() {
                 .await,
             server.get("/api/v1/service_accounts").bearer(caller).send().await,
             server
-                .put("/api/v1/service_accounts/ci")
-                .bearer(caller)
-                .json(&json!({"active": false}))
-                .send()
+                .change(caller, "/api/v1/service_accounts/ci", &json!({"active": false}))
                 .await,
             server
                 .delete("/api/v1/service_accounts/ci")
@@ -379,12 +362,7 @@ async fn accounts_and_keys_are_for_administrators() {
                 .send()
                 .await,
             server.get(KEY).bearer(caller).send().await,
-            server
-                .put(&format!("{KEY}/rotate"))
-                .bearer(caller)
-                .json(&json!({}))
-                .send()
-                .await,
+            server.change(caller, &format!("{KEY}/rotate"), &json!({})).await,
             server.delete(KEY).bearer(caller).send().await,
             // Whether there is such a thing is nobody's business either.
             server
@@ -504,18 +482,8 @@ async fn a_workload_sees_the_key_that_it_came_with_and_no_other() {
             .bearer(&old)
             .send()
             .await,
-        server
-            .put(&own)
-            .bearer(&old)
-            .json(&json!({"description": "mine"}))
-            .send()
-            .await,
-        server
-            .put(&format!("{own}/rotate"))
-            .bearer(&old)
-            .json(&json!({}))
-            .send()
-            .await,
+        server.change(&old, &own, &json!({"description": "mine"})).await,
+        server.change(&old, &format!("{own}/rotate"), &json!({})).await,
         server.delete(&own).bearer(&old).send().await,
     ] {
         refused.expect(StatusCode::FORBIDDEN);

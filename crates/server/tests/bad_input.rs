@@ -671,10 +671,7 @@ async fn codes_with_the_wrong_alphabet() {
     for code in ["AEIO-UAEI", "1234-5678"] {
         let answer = subject
             .server
-            .put(&path)
-            .bearer(&subject.admin)
-            .json(&json!({"user_code": code}))
-            .send()
+            .change(&subject.admin, &path, &json!({"user_code": code}))
             .await;
         refused(&answer, StatusCode::BAD_REQUEST, code);
     }
@@ -683,22 +680,13 @@ async fn codes_with_the_wrong_alphabet() {
         json!({"user_code": 7}),
         json!({"user_code": asked["user_code"], "trusted_device": "so so"}),
     ] {
-        let answer = subject
-            .server
-            .put(&path)
-            .bearer(&subject.admin)
-            .json(&body)
-            .send()
-            .await;
+        let answer = subject.server.change(&subject.admin, &path, &body).await;
         refused(&answer, StatusCode::UNPROCESSABLE_ENTITY, &body.to_string());
     }
     let right = json!({"user_code": text(&asked["user_code"]).to_lowercase().replace('-', " ")});
     subject
         .server
-        .put(&path)
-        .bearer(&subject.admin)
-        .json(&right)
-        .send()
+        .change(&subject.admin, &path, &right)
         .await
         .expect(StatusCode::OK);
 }

@@ -16,16 +16,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use program::{Client, DEADLINE, Server, command, text};
+use program::{Client, DEADLINE, Server, command, polling, text};
 use serde_json::{Value, json};
 use zenml_auth_testkit::databases::{Kind, own_server};
+use zenml_auth_testkit::server::device_id;
 
 /// How often the server is killed.
 const CRASHES: u32 = 50;
 /// How many workers put it under load.
 const WORKERS: u32 = 4;
-
-const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// What a worker was told about an account of its own, and about the one key in it.
 struct Known {
@@ -134,16 +133,6 @@ fn new_client() -> String {
     static CLIENTS: AtomicU32 = AtomicU32::new(0);
     let number = CLIENTS.fetch_add(1, Ordering::SeqCst);
     format!("11111111-2222-4333-8444-{number:012}")
-}
-
-fn polling(client: &str, code: &str) -> String {
-    format!("grant_type={DEVICE_GRANT}&client_id={client}&device_code={code}")
-}
-
-fn device_id(asked: &Value) -> String {
-    let link = text(asked, "/verification_uri_complete");
-    let (_, rest) = link.split_once("device_id=").unwrap();
-    rest.split('&').next().unwrap().to_owned()
 }
 
 /// What was acknowledged is as it was.

@@ -148,24 +148,14 @@ async fn lock_unlock_and_delete_take_effect_on_the_next_request() {
     let (token, id) = server.connect_device(&admin, LAPTOP, true).await;
     let path = format!("/api/v1/devices/{id}");
     for _ in 0..3 {
-        let locked = server
-            .put(&path)
-            .bearer(&admin)
-            .json(&json!({"locked": true}))
-            .send()
-            .await;
+        let locked = server.change(&admin, &path, &json!({"locked": true})).await;
         assert_eq!(locked.expect(StatusCode::OK).json()["body"]["status"], "locked");
         let refused = server.current_user(&token).await;
         assert_eq!(
             refused.expect(StatusCode::UNAUTHORIZED).class(),
             "CredentialsNotValid"
         );
-        let active = server
-            .put(&path)
-            .bearer(&admin)
-            .json(&json!({"locked": false}))
-            .send()
-            .await;
+        let active = server.change(&admin, &path, &json!({"locked": false})).await;
         assert_eq!(active.expect(StatusCode::OK).json()["body"]["status"], "active");
         assert!(server.good(&token).await);
     }
@@ -213,21 +203,13 @@ async fn two_people_share_a_machine() {
     // What is somebody else's looks like nothing at all.
     for answer in [
         server.get(&hers).bearer(&admin).send().await,
-        server
-            .put(&hers)
-            .bearer(&admin)
-            .json(&json!({"locked": true}))
-            .send()
-            .await,
+        server.change(&admin, &hers, &json!({"locked": true})).await,
         server.delete(&hers).bearer(&admin).send().await,
     ] {
         assert_eq!(answer.expect(StatusCode::NOT_FOUND).class(), "KeyError");
     }
     server
-        .put(&hers)
-        .bearer(&ann)
-        .json(&json!({"locked": true}))
-        .send()
+        .change(&ann, &hers, &json!({"locked": true}))
         .await
         .expect(StatusCode::OK);
     assert!(server.good(&admins).await && !server.good(&anns).await);
@@ -245,10 +227,7 @@ async fn a_lock_stays_until_it_is_lifted() {
     let (token, id) = server.connect_device(&admin, LAPTOP, true).await;
     let path = format!("/api/v1/devices/{id}");
     server
-        .put(&path)
-        .bearer(&admin)
-        .json(&json!({"locked": true}))
-        .send()
+        .change(&admin, &path, &json!({"locked": true}))
         .await
         .expect(StatusCode::OK);
     let asked = server.request_device(LAPTOP).await;
@@ -259,20 +238,14 @@ async fn a_lock_stays_until_it_is_lifted() {
     );
     assert!(!server.good(&token).await);
     server
-        .put(&path)
-        .bearer(&admin)
-        .json(&json!({"locked": false}))
-        .send()
+        .change(&admin, &path, &json!({"locked": false}))
         .await
         .expect(StatusCode::OK);
     assert_eq!(server.verify(&admin, &asked, &body).await.status, StatusCode::OK);
 
     // Locked between the approval and the poll: no token, and the lock is still there.
     server
-        .put(&path)
-        .bearer(&admin)
-        .json(&json!({"locked": true}))
-        .send()
+        .change(&admin, &path, &json!({"locked": true}))
         .await
         .expect(StatusCode::OK);
     assert_eq!(
@@ -319,12 +292,7 @@ async fn an_approval_falls_with_the_person() {
         let done = match ends {
             "password" => {
                 let body = json!({"password": "Second-Passw0rd", "old_password": PASSWORD});
-                server
-                    .put("/api/v1/current-user")
-                    .bearer(&ann)
-                    .json(&body)
-                    .send()
-                    .await
+                server.change(&ann, "/api/v1/current-user", &body).await
             }
             "deactivate" => {
                 server

@@ -352,10 +352,7 @@ async fn a_sign_in_ends_with_the_password_and_the_account() {
             "password" => {
                 let body = json!({"password": "Second-Passw0rd", "old_password": PASSWORD});
                 server
-                    .put("/api/v1/current-user")
-                    .bearer(&ann)
-                    .json(&body)
-                    .send()
+                    .change(&ann, "/api/v1/current-user", &body)
                     .await
                     .expect(StatusCode::OK);
             }

@@ -159,7 +159,7 @@ async fn every_rotation_replaces_the_one_before_and_one_value_is_left(server: Ar
             let (server, admin) = (server.clone(), admin.clone());
             async move {
                 let path = "/api/v1/service_accounts/ci/api_keys/default/rotate";
-                server.put(path).bearer(&admin).json(&json!({})).send().await
+                server.change(&admin, path, &json!({})).await
             }
         })
         .await;
@@ -188,10 +188,7 @@ async fn rotations_with_retention_leave_two_values(server: Arc<TestServer>) {
         async move {
             let path = "/api/v1/service_accounts/ci/api_keys/default/rotate";
             server
-                .put(path)
-                .bearer(&admin)
-                .json(&json!({"retain_period_minutes": 60}))
-                .send()
+                .change(&admin, path, &json!({"retain_period_minutes": 60}))
                 .await
         }
     })
@@ -333,12 +330,7 @@ async fn a_lock_ends_every_connection_that_races_with_it(server: Arc<TestServer>
             let locks = locks(number);
             async move {
                 if locks {
-                    server
-                        .put(&path)
-                        .bearer(&admin)
-                        .json(&json!({"locked": true}))
-                        .send()
-                        .await
+                    server.change(&admin, &path, &json!({"locked": true})).await
                 } else {
                     server.poll(CLIENT, &code).await
                 }
@@ -366,10 +358,7 @@ async fn a_lock_ends_every_connection_that_races_with_it(server: Arc<TestServer>
             assert_eq!(server.current_user(&token).await.status, StatusCode::UNAUTHORIZED);
         }
         server
-            .put(&path)
-            .bearer(&admin)
-            .json(&json!({"locked": false}))
-            .send()
+            .change(&admin, &path, &json!({"locked": false}))
             .await
             .expect(StatusCode::OK);
     }
@@ -383,10 +372,7 @@ async fn two_administrators_cannot_demote_each_other(server: Arc<TestServer>) {
         let second = server.user(&name).await;
         let path = format!("/api/v1/users/{name}");
         server
-            .put(&path)
-            .bearer(&first)
-            .json(&json!({"is_admin": true}))
-            .send()
+            .change(&first, &path, &json!({"is_admin": true}))
             .await
             .expect(StatusCode::OK);
         let answers = race(2, |number| {
@@ -396,24 +382,14 @@ async fn two_administrators_cannot_demote_each_other(server: Arc<TestServer>) {
             } else {
                 (second.clone(), "/api/v1/users/default".to_owned())
             };
-            async move {
-                server
-                    .put(&path)
-                    .bearer(&token)
-                    .json(&json!({"is_admin": false}))
-                    .send()
-                    .await
-            }
+            async move { server.change(&token, &path, &json!({"is_admin": false})).await }
         })
         .await;
         assert_eq!(count(&answers, StatusCode::OK), 1, "{answers:?}");
         // Whoever is left makes the default one an administrator again, for the next round.
         if answers[1].status == StatusCode::OK {
             server
-                .put("/api/v1/users/default")
-                .bearer(&second)
-                .json(&json!({"is_admin": true}))
-                .send()
+                .change(&second, "/api/v1/users/default", &json!({"is_admin": true}))
                 .await
                 .expect(StatusCode::OK);
             let first = server.admin().await;

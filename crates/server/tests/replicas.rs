@@ -17,6 +17,7 @@ use std::thread;
 use program::{Client, Server, Watch, command, text};
 use serde_json::json;
 use zenml_auth_testkit::databases::{Kind, fresh};
+use zenml_auth_testkit::server::device_id;
 
 /// How many revocations on each database; two databases make ten thousand.
 const ROUNDS: u32 = 5_000;
@@ -116,22 +117,11 @@ impl<'a> Tester<'a> {
             "/api/v1/device_authorization",
             &format!("client_id={client}"),
         );
-        let link = text(&asked, "/verification_uri_complete");
-        let id = link
-            .split("device_id=")
-            .nth(1)
-            .unwrap()
-            .split('&')
-            .next()
-            .unwrap()
-            .to_owned();
+        let id = device_id(&asked);
         let body = json!({"user_code": asked["user_code"], "trusted_device": true});
         self.person
             .ok("PUT", &format!("/api/v1/devices/{id}/verify"), &body.to_string());
-        let polling = format!(
-            "grant_type=urn:ietf:params:oauth:grant-type:device_code&client_id={client}&device_code={}",
-            text(&asked, "/device_code")
-        );
+        let polling = program::polling(&client, &text(&asked, "/device_code"));
         let granted = self.person.ok("POST", "/api/v1/login", &polling);
         self.device = text(&granted, "/device_id");
         self.device_token = text(&granted, "/access_token");

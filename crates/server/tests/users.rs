@@ -16,7 +16,7 @@ use zenml_auth_testkit::server::{ADMIN, PASSWORD, TestOptions, TestResponse, Tes
 const ME: &str = "/api/v1/current-user";
 
 async fn put(server: &TestServer, token: &str, path: &str, body: Value) -> TestResponse {
-    server.put(path).bearer(token).json(&body).send().await
+    server.change(token, path, &body).await
 }
 
 #[tokio::test]

@@ -68,9 +68,13 @@ impl GroupCommit {
         made.await.unwrap_or_else(|_| Err(closed().into()))
     }
 
-    /// Whether changes are still taken.
-    pub(crate) fn is_open(&self) -> bool {
-        !self.queue.is_closed()
+    /// Fails when changes are no longer taken.
+    pub(crate) fn check_open(&self) -> Result<(), StoreError> {
+        if self.queue.is_closed() {
+            Err(closed())
+        } else {
+            Ok(())
+        }
     }
 
     /// Waits until everything that was handed over is made, and takes nothing more.
@@ -83,7 +87,7 @@ impl GroupCommit {
     }
 }
 
-pub(crate) fn closed() -> StoreError {
+fn closed() -> StoreError {
     StoreError::Unavailable("the database was closed".to_owned())
 }
 
@@ -149,7 +153,9 @@ impl Committer {
         {
             return Ok(group.iter().map(|_| Ok(())).collect());
         }
-        if let Some(outcomes) = self.make_together(group).await? {
+        if group.len() > 1
+            && let Some(outcomes) = self.make_together(group).await?
+        {
             return Ok(outcomes);
         }
         // One of them breaks the transaction that it is in. It does not take the others with it.
@@ -160,14 +166,13 @@ impl Committer {
         Ok(outcomes)
     }
 
-    /// Makes all sets in one transaction, or none when one of several breaks it.
+    /// Makes all sets in one transaction, or none when one of them breaks it.
     async fn make_together(&self, group: &[Waiting]) -> Result<Option<Vec<Outcome>>, StoreError> {
         let transaction = self.begin().await?;
         let mut outcomes = Vec::with_capacity(group.len());
         for waiting in group {
             match self.make_one(&transaction, &waiting.changes).await {
                 Ok(outcome) => outcomes.push(outcome),
-                Err(broken) if group.len() == 1 => return Err(broken),
                 Err(_) => {
                     transaction.rollback().await.map_err(|error| self.error(&error))?;
                     return Ok(None);
@@ -178,12 +183,12 @@ impl Committer {
         Ok(Some(outcomes))
     }
 
+    /// Makes one set in a transaction of its own.
     async fn make_alone(&self, waiting: &Waiting) -> Outcome {
-        let made = self.make_together(std::slice::from_ref(waiting)).await?;
-        made.into_iter()
-            .flatten()
-            .next()
-            .unwrap_or_else(|| Err(closed().into()))
+        let transaction = self.begin().await?;
+        let outcome = self.make_one(&transaction, &waiting.changes).await?;
+        transaction.commit().await.map_err(|error| self.error(&error))?;
+        outcome
     }
 
     /// Writes new rows with few statements. When that fails, none is made, and it takes a look at each set to tell

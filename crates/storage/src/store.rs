@@ -28,7 +28,6 @@ use crate::entities::{
 };
 use crate::epoch::Epochs;
 use crate::error;
-use crate::group_commit;
 use crate::options::{ConnectOptions, Database};
 use crate::queries::{key_uses, listing, upkeep};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -223,6 +222,15 @@ impl SqlStore {
         self.one(selection).await
     }
 
+    /// The latest moment in a column.
+    async fn latest<E: EntityTrait>(&self, column: E::Column) -> Result<Option<Timestamp>, StoreError> {
+        let latest = E::find().select_only().column_as(column.max(), "latest");
+        let found = self
+            .read(|| latest.clone().into_tuple::<Option<i64>>().one(&self.reader))
+            .await?;
+        Ok(found.flatten().map(Timestamp::from_micros))
+    }
+
     async fn exists<E: WithId>(&self, selection: Select<E>) -> Result<bool, StoreError> {
         let id = selection.select_only().column(E::ID);
         let found = self
@@ -256,8 +264,7 @@ impl Store for SqlStore {
     async fn ping(&self) -> Result<(), StoreError> {
         self.read(|| self.reader.ping()).await?;
         match &self.epochs {
-            Epochs::Own { commits, .. } if !commits.is_open() => Err(group_commit::closed()),
-            Epochs::Own { .. } => Ok(()),
+            Epochs::Own { commits, .. } => commits.check_open(),
             #[cfg(any(feature = "postgres", feature = "mysql"))]
             Epochs::Shared { .. } => Ok(()),
         }
@@ -321,22 +328,9 @@ impl Store for SqlStore {
     }
 
     async fn last_end(&self) -> Result<Option<Timestamp>, StoreError> {
-        let devices = device::Entity::find()
-            .select_only()
-            .column_as(device::Column::Expires.max(), "last");
-        let sessions = session::Entity::find()
-            .select_only()
-            .column_as(session::Column::Expires.max(), "last");
-        let device = self
-            .read(|| devices.clone().into_tuple::<Option<i64>>().one(&self.reader))
-            .await?;
-        let session = self
-            .read(|| sessions.clone().into_tuple::<Option<i64>>().one(&self.reader))
-            .await?;
-        Ok(device
-            .flatten()
-            .max(session.flatten())
-            .map(Timestamp::from_micros))
+        let device = self.latest::<device::Entity>(device::Column::Expires).await?;
+        let session = self.latest::<session::Entity>(session::Column::Expires).await?;
+        Ok(device.max(session))
     }
 
     async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {

@@ -278,10 +278,15 @@ impl TestServer {
         self.post("/api/v1/login").form(&form).send().await
     }
 
+    /// Somebody changes something.
+    pub async fn change(&self, token: &str, path: &str, body: &Value) -> TestResponse {
+        self.put(path).bearer(token).json(body).send().await
+    }
+
     /// Somebody decides about a machine's request, with the given body.
     pub async fn verify(&self, token: &str, asked: &Value, body: &Value) -> TestResponse {
         let path = format!("/api/v1/devices/{}/verify", device_id(asked));
-        self.put(&path).bearer(token).json(body).send().await
+        self.change(token, &path, body).await
     }
 
     /// Somebody approves a machine's request with its own code.

@@ -79,8 +79,7 @@ pub(crate) async fn run(context: &Context, args: StatusArgs) -> Result<(), CliEr
 }
 
 fn not_connected(context: &Context) -> Known {
-    let failure = CliError::new(Exit::NotSignedIn, "not connected to a ZenML server")
-        .next("Type: zenml connect --url <the server's address>");
+    let failure = CliError::not_connected();
     Known {
         record: Record::new()
             .with("status", "not connected")

@@ -28,29 +28,29 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let file: PathBuf = args().nth(1).ok_or(USAGE)?.into();
     let number = || -> Result<u32, Box<dyn std::error::Error>> { Ok(args().nth(3).ok_or(USAGE)?.parse()?) };
     let wanted = args().nth(2);
-    let statements = match wanted.as_deref() {
-        Some("live") => live(number()?),
-        Some("ended") => ended(number()?),
-        Some("left" | "credentials") => Vec::new(),
-        _ => return Err(USAGE.into()),
-    };
 
     let mut options = ConnectOptions::sqlite_file(file);
     options.create_if_missing = false;
     let store = SqlStore::connect(&options).await?;
     store.check_schema().await?;
-    for statement in statements {
-        store.connection().execute_unprepared(&statement).await?;
-    }
     match wanted.as_deref() {
+        Some("live") => execute(&store, live(number()?)).await?,
+        Some("ended") => execute(&store, ended(number()?)).await?,
         Some("left") => println!("{}", left(&store).await?),
         Some("credentials") => {
             let folder: PathBuf = args().nth(4).ok_or(USAGE)?.into();
             credentials::write(&store, number()?, &folder).await?;
         }
-        _ => {}
+        _ => return Err(USAGE.into()),
     }
     store.close().await?;
+    Ok(())
+}
+
+async fn execute(store: &SqlStore, statements: Vec<String>) -> Result<(), Box<dyn std::error::Error>> {
+    for statement in statements {
+        store.connection().execute_unprepared(&statement).await?;
+    }
     Ok(())
 }
 

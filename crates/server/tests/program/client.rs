@@ -86,6 +86,12 @@ impl Client {
     }
 }
 
+/// The form with which a machine asks for its token (RFC 8628 §3.4).
+pub fn polling(client: &str, device_code: &str) -> String {
+    let grant = "urn:ietf:params:oauth:grant-type:device_code";
+    format!("grant_type={grant}&client_id={client}&device_code={device_code}")
+}
+
 /// A text in a JSON value, by its path such as `/body/key`.
 #[track_caller]
 pub fn text(value: &Value, pointer: &str) -> String {

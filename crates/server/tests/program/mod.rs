@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-pub use client::{Client, text};
+pub use client::{Client, polling, text};
 pub use watch::Watch;
 
 pub const ADMIN: &str = "default";

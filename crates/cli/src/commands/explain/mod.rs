@@ -172,8 +172,7 @@ fn find_connection(context: &Context, teller: &Teller) -> Result<Connection, Cli
                 format!("{name} is set, but not for which server"),
             )
             .next(format!("Set {STORE_URL} to the server's address, too.")),
-            None => CliError::new(Exit::NotSignedIn, "not connected to a ZenML server")
-                .next("Type: zenml connect --url <the server's address>"),
+            None => CliError::not_connected(),
         });
     };
     let from = match connection.origin {
