@@ -14,6 +14,7 @@ use serde_json::json;
 use zenml_auth_core::services::{ConfirmError, Presented, UserCode};
 use zenml_auth_model::{DeviceId, GrantId, Origin};
 use zenml_auth_testkit::databases::{Kind, TestDatabase, fresh};
+use zenml_auth_testkit::head_start::{HeadStart, Side, give_way};
 use zenml_auth_testkit::server::{Keeping, TestOptions, TestResponse, TestServer, device_id, text};
 
 const RACERS: usize = 40;
@@ -97,6 +98,15 @@ where
         answers.push(one.await.unwrap());
     }
     answers
+}
+
+/// On which side a racer is: on the two in turn, and with the other one first in the next round.
+const fn side(number: usize, round: usize) -> Side {
+    if (number + round).is_multiple_of(2) {
+        Side::Left
+    } else {
+        Side::Right
+    }
 }
 
 fn count(answers: &[TestResponse], status: StatusCode) -> usize {
@@ -238,38 +248,46 @@ async fn one_approval_counts(server: Arc<TestServer>) {
 }
 
 async fn approvals_and_denials_agree_on_one(server: Arc<TestServer>) {
+    let mut head_start = HeadStart::none();
     let admin = server.admin().await;
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
         let asked = server.request_device(CLIENT).await;
         let racing: Vec<_> = (0..RACERS)
             .map(|number| {
                 let (server, admin, asked) = (server.clone(), admin.clone(), asked.clone());
+                let side = side(number, round);
+                let wait = head_start.wait(side);
                 tokio::spawn(async move {
-                    if number % 2 == 0 {
-                        match server.approve(&admin, &asked).await.status {
-                            StatusCode::OK => true,
-                            StatusCode::BAD_REQUEST => false,
-                            other => panic!("{other}"),
-                        }
-                    } else {
-                        deny(&server, &admin, &asked).await
-                    }
+                    give_way(wait).await;
+                    let decided = match side {
+                        Side::Left => approve(&server, &admin, &asked).await,
+                        Side::Right => deny(&server, &admin, &asked).await,
+                    };
+                    decided.then_some(side)
                 })
             })
             .collect();
         let mut winners = Vec::new();
-        for (number, racer) in racing.into_iter().enumerate() {
-            if racer.await.unwrap() {
-                winners.push(number);
-            }
+        for racer in racing {
+            winners.extend(racer.await.unwrap());
         }
         assert_eq!(winners.len(), 1, "one decision counts");
         let polled = server.poll(CLIENT, asked["device_code"].as_str().unwrap()).await;
-        if winners[0] % 2 == 0 {
-            polled.expect(StatusCode::OK);
-        } else {
-            assert_eq!(polled.json()["error"], "access_denied");
+        match winners[0] {
+            Side::Left => drop(polled.expect(StatusCode::OK)),
+            Side::Right => assert_eq!(polled.json()["error"], "access_denied"),
         }
+        head_start.won(winners[0]);
+    }
+    head_start.expect_both_won();
+}
+
+/// What the form on the page does; whether it was this that decided.
+async fn approve(server: &TestServer, token: &str, asked: &serde_json::Value) -> bool {
+    match server.approve(token, asked).await.status {
+        StatusCode::OK => true,
+        StatusCode::BAD_REQUEST => false,
+        other => panic!("{other}"),
     }
 }
 
@@ -316,30 +334,29 @@ async fn guesses_at_once_count_as_many(server: Arc<TestServer>) {
 }
 
 async fn a_lock_ends_every_connection_that_races_with_it(server: Arc<TestServer>) {
-    let mut polls_won = 0;
+    let mut head_start = HeadStart::none();
     let admin = server.admin().await;
     for round in 0..ROUNDS {
         let (_, id) = server.connect_device(&admin, CLIENT, true).await;
         let asked = server.request_device(CLIENT).await;
         server.approve(&admin, &asked).await.expect(StatusCode::OK);
         let (code, path) = (text(&asked["device_code"]), format!("/api/v1/devices/{id}"));
-        // Each goes first in every other round.
-        let locks = |number: usize| (number + round).is_multiple_of(2);
+        let side = |number| side(number, round);
         let answers = race(RACERS, |number| {
             let (server, admin, code, path) = (server.clone(), admin.clone(), code.clone(), path.clone());
-            let locks = locks(number);
+            let (side, wait) = (side(number), head_start.wait(side(number)));
             async move {
-                if locks {
-                    server.change(&admin, &path, &json!({"locked": true})).await
-                } else {
-                    server.poll(CLIENT, &code).await
+                give_way(wait).await;
+                match side {
+                    Side::Left => server.change(&admin, &path, &json!({"locked": true})).await,
+                    Side::Right => server.poll(CLIENT, &code).await,
                 }
             }
         })
         .await;
         let mut tokens = Vec::new();
         for (number, answer) in answers.iter().enumerate() {
-            if locks(number) {
+            if side(number) == Side::Left {
                 answer.expect(StatusCode::OK);
             } else if answer.status == StatusCode::OK {
                 tokens.push(text(&answer.json()["access_token"]));
@@ -353,7 +370,11 @@ async fn a_lock_ends_every_connection_that_races_with_it(server: Arc<TestServer>
             }
         }
         assert!(tokens.len() <= 1, "one poll gets the token");
-        polls_won += tokens.len();
+        head_start.won(if tokens.is_empty() {
+            Side::Left
+        } else {
+            Side::Right
+        });
         for token in tokens {
             assert_eq!(server.current_user(&token).await.status, StatusCode::UNAUTHORIZED);
         }
@@ -362,7 +383,7 @@ async fn a_lock_ends_every_connection_that_races_with_it(server: Arc<TestServer>
             .await
             .expect(StatusCode::OK);
     }
-    assert!(polls_won > 0, "locks always came first, so nothing was raced for");
+    head_start.expect_both_won();
 }
 
 async fn two_administrators_cannot_demote_each_other(server: Arc<TestServer>) {

@@ -5,6 +5,7 @@
 //! | [`builders`] | one of each model, with ids that do not collide and times that stand still |
 //! | [`clock`] | [`ManualClock`](clock::ManualClock), which moves when told to |
 //! | [`entropy`] | [`SeededEntropy`](entropy::SeededEntropy), the same bytes for the same seed |
+//! | [`head_start`] | [`HeadStart`](head_start::HeadStart), so that neither side of a race always comes first |
 //! | `databases` (a feature) | throwaway PostgreSQL, MariaDB and MySQL servers from the installed programs |
 //! | `server` (a feature) | a running server and a small HTTP client, for end-to-end tests |
 //! | [`contract`] | what every store has to do, as one suite of named tests |
@@ -39,5 +40,6 @@ pub mod contract;
 #[cfg(all(feature = "databases", unix))]
 pub mod databases;
 pub mod entropy;
+pub mod head_start;
 #[cfg(feature = "server")]
 pub mod server;
