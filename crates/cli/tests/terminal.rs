@@ -96,7 +96,7 @@ impl Terminal {
 
     /// Waits for a password to be asked for, which is when the terminal has stopped to show what is typed.
     async fn until_hidden(&mut self) -> &mut Self {
-        for _ in 0..200 {
+        for _ in 0..2000 {
             if !self.echoes() {
                 return self;
             }
@@ -392,6 +392,23 @@ async fn colours_show_unless_they_are_unwanted() {
     world.set("NO_COLOR", "1");
     let (_, shown) = Terminal::run(&world, "device list").end().await;
     assert!(!shown.contains('\u{1b}') && shown.contains("active"), "{shown:?}");
+}
+
+#[tokio::test]
+async fn colours_of_help_and_of_complaints_follow_the_flag() {
+    let world = World::with_devices().await;
+    for line in ["device --help", "device nonsense", "device list --nonsense"] {
+        let (_, shown) = Terminal::run(&world, line).end().await;
+        assert!(shown.contains('\u{1b}'), "{shown:?}");
+        // Before the command or after it, in either form.
+        for line in [format!("--color never {line}"), format!("{line} --color=never")] {
+            let (_, shown) = Terminal::run(&world, &line).end().await;
+            assert!(!shown.contains('\u{1b}') && shown.contains("zenml"), "{shown:?}");
+        }
+        let piped = world.run(&format!("--color always {line}")).await;
+        let said = format!("{}{}", piped.stdout, piped.stderr);
+        assert!(said.contains('\u{1b}'), "{said:?}");
+    }
 }
 
 #[tokio::test]

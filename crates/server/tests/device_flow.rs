@@ -368,6 +368,19 @@ async fn a_connection_outlives_a_shorter_setting_and_a_new_signing_key() {
 }
 
 #[tokio::test]
+async fn what_has_ended_is_kept_for_an_hour_more() {
+    let server = TestServer::start().await;
+    // A session of an hour, and a request that can be answered for five minutes.
+    let _token = server.admin().await;
+    server.request_device(LAPTOP).await;
+    for (minutes, tidied_away) in [(64, 0), (2, 1), (53, 0), (2, 1), (600, 0)] {
+        server.clock.advance(SECOND * 60 * minutes);
+        let tidied = server.engine.maintenance().tidy_up(100).await.unwrap();
+        assert_eq!(tidied.rows, tidied_away, "after {minutes} more");
+    }
+}
+
+#[tokio::test]
 async fn workloads_have_no_devices() {
     let server = TestServer::start().await;
     let admin = server.admin().await;

@@ -366,18 +366,25 @@ async fn on(kind: Kind) {
     let Some(database) = fresh(kind).await else { return };
     let url = database.url();
     let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let written = log.clone();
     let revoking = tokio::task::spawn_blocking(move || {
         let settings = [
             "--database-url",
             &url,
-            "--rate-limit",
-            "off",
-            "--log-filter",
-            "warn",
+            "--rate-limit=off",
+            "--log-filter=warn",
+            // A machine that stands still for a while is not what this is about.
+            "--database-acquire-timeout=1m",
+            "--database-connect-timeout=1m",
+            "--database-statement-timeout=1m",
         ];
-        revoke_again_and_again(&settings, &folder.path().join("log"));
+        revoke_again_and_again(&settings, &written);
     });
-    revoking.await.unwrap();
+    if let Err(failed) = revoking.await {
+        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        panic!("{failed}\nthe servers said:\n{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -252,3 +252,26 @@ fn may_be_made(outcome: &Outcome) -> bool {
         Err(CommitError::Stale | CommitError::Taken(_) | CommitError::ParentMissing) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::Database;
+
+    use super::*;
+
+    /// What the server's readiness is about: reads would go on, but nothing could be changed any more.
+    #[tokio::test]
+    async fn what_takes_no_more_changes_says_so() {
+        let writer = Database::connect("sqlite::memory:").await.unwrap();
+        let commits = GroupCommit::start(Dialect::Sqlite, writer, Arc::default());
+        commits.check_open().unwrap();
+        commits.commit(ChangeSet::new()).await.unwrap();
+        commits.close().await;
+        assert!(matches!(commits.check_open(), Err(StoreError::Unavailable(_))));
+        let refused = commits.commit(ChangeSet::new()).await;
+        assert!(matches!(
+            refused,
+            Err(CommitError::Store(StoreError::Unavailable(_)))
+        ));
+    }
+}

@@ -28,6 +28,7 @@ zenml_auth_testkit::on_servers! {
     what_broke_off_during_the_commit_is_not_made_twice
     a_deadlock_is_resolved
     what_the_server_takes_back_is_tried_again_but_not_for_ever
+    what_the_server_says_is_told_by_its_meaning
     a_server_that_goes_away_is_unavailable_until_it_is_back
     a_server_that_follows_another_is_refused
     an_epoch_of_another_history_is_not_known
@@ -41,6 +42,9 @@ zenml_auth_testkit::on_servers! {
     long_texts_are_sorted_to_their_end
     names_with_blanks_at_their_end_are_others
 }
+
+/// More often than anything is tried.
+const FOR_EVER: u32 = 1_000_000;
 
 fn insert(user: &User) -> ChangeSet {
     ChangeSet::new().with(Change::InsertUser(user.clone()))
@@ -253,32 +257,39 @@ async fn a_deadlock_is_resolved(kind: Kind) {
     }
 }
 
-/// Makes the server take back insertions of users, as often as told.
-async fn take_back(database: &TestDatabase, times: u32) {
+/// What a server calls the end of a deadlock.
+const fn deadlock(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Postgres => "40P01",
+        Kind::MySql => "1213",
+    }
+}
+
+/// Makes insertions of users fail with an error of the server's, as often as told.
+async fn fail(database: &TestDatabase, code: &str, times: u32) {
     let db = database.connection().await;
     let statements: Vec<String> = match database.kind() {
         Kind::Postgres => vec![
             "CREATE SEQUENCE IF NOT EXISTS attempts".to_owned(),
             "ALTER SEQUENCE attempts RESTART".to_owned(),
             format!(
-                "CREATE OR REPLACE FUNCTION take_back() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                "CREATE OR REPLACE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
                  IF nextval('attempts') <= {times} THEN \
-                 RAISE EXCEPTION 'could not serialize access' USING ERRCODE = '40001'; END IF; RETURN NEW; END $$"
+                 RAISE EXCEPTION 'it failed' USING ERRCODE = '{code}'; END IF; RETURN NEW; END $$"
             ),
-            "DROP TRIGGER IF EXISTS take_back ON users".to_owned(),
-            "CREATE TRIGGER take_back BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION take_back()"
-                .to_owned(),
+            "DROP TRIGGER IF EXISTS fail ON users".to_owned(),
+            "CREATE TRIGGER fail BEFORE INSERT ON users FOR EACH ROW EXECUTE FUNCTION fail()".to_owned(),
         ],
         // What is counted in memory is not taken back.
         Kind::MySql => vec![
             "CREATE TABLE IF NOT EXISTS attempts (made INT) ENGINE = MEMORY".to_owned(),
             "DELETE FROM attempts".to_owned(),
-            "DROP TRIGGER IF EXISTS take_back".to_owned(),
+            "DROP TRIGGER IF EXISTS fail".to_owned(),
             format!(
-                "CREATE TRIGGER take_back BEFORE INSERT ON users FOR EACH ROW BEGIN \
+                "CREATE TRIGGER fail BEFORE INSERT ON users FOR EACH ROW BEGIN \
                  INSERT INTO attempts VALUES (1); \
                  IF (SELECT COUNT(*) FROM attempts) <= {times} THEN \
-                 SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'Deadlock found'; END IF; END"
+                 SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {code}, MESSAGE_TEXT = 'it failed'; END IF; END"
             ),
         ],
     };
@@ -291,14 +302,68 @@ async fn what_the_server_takes_back_is_tried_again_but_not_for_ever(kind: Kind) 
     let Some(database) = fresh(kind).await else { return };
     let store = database.store().await;
     let build = Builders::new();
-    take_back(&database, 3).await;
+    fail(&database, deadlock(kind), 3).await;
     let alice = build.user("alice");
     store.commit(insert(&alice)).await.unwrap();
     assert_eq!(store.user(alice.id).await.unwrap(), Some(alice));
-    take_back(&database, 1_000_000).await;
+    fail(&database, deadlock(kind), FOR_EVER).await;
     let bob = build.user("bob");
     assert_unavailable(store.commit(insert(&bob)).await);
     assert_eq!(store.user(bob.id).await.unwrap(), None);
+}
+
+/// The servers' own errors: the first of each line is what they mean here.
+fn meanings(kind: Kind) -> [(&'static str, Vec<&'static str>); 5] {
+    match kind {
+        Kind::Postgres => [
+            (
+                "Unavailable",
+                vec![
+                    "40001", "40P01", "08006", "28000", "53300", "55P03", "57014", "57P01", "58030", "3D000",
+                ],
+            ),
+            ("ReadOnly", vec!["25006"]),
+            ("Full", vec!["53100"]),
+            ("Corrupt", vec!["XX001", "XX002"]),
+            ("Other", vec!["22012", "42P01"]),
+        ],
+        Kind::MySql => [
+            (
+                "Unavailable",
+                vec![
+                    "1213", "1020", "3101", "1040", "1045", "1047", "1053", "1158", "1205", "1226", "1317",
+                    "1927", "1969", "3024", "4031",
+                ],
+            ),
+            ("ReadOnly", vec!["1290", "1792", "1836"]),
+            ("Full", vec!["1021", "1114", "1135"]),
+            ("Corrupt", vec!["1034", "1194"]),
+            ("Other", vec!["1365", "1146"]),
+        ],
+    }
+}
+
+async fn what_the_server_says_is_told_by_its_meaning(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let store = database.store().await;
+    let build = Builders::new();
+    let alice = build.user("alice");
+    for (meaning, codes) in meanings(kind) {
+        for code in codes {
+            fail(&database, code, FOR_EVER).await;
+            let told = match store.commit(insert(&alice)).await {
+                Err(CommitError::Store(StoreError::Unavailable(_))) => "Unavailable",
+                Err(CommitError::Store(StoreError::ReadOnly(_))) => "ReadOnly",
+                Err(CommitError::Store(StoreError::Full(_))) => "Full",
+                Err(CommitError::Store(StoreError::Corrupt(_))) => "Corrupt",
+                Err(CommitError::Store(StoreError::Other(_))) => "Other",
+                other => panic!("{code}: {other:?}"),
+            };
+            assert_eq!(told, meaning, "{code}");
+        }
+    }
+    fail(&database, deadlock(kind), 0).await;
+    store.commit(insert(&alice)).await.unwrap();
 }
 
 async fn a_server_that_goes_away_is_unavailable_until_it_is_back(kind: Kind) {

@@ -26,7 +26,7 @@ pub use watch::Watch;
 
 pub const ADMIN: &str = "default";
 pub const PASSWORD: &str = "zenml-Passw0rd";
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The program with these arguments.
 pub fn command(arguments: &[&str]) -> Command {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{Client, Server};
 
 /// For how long a server may have nobody who uses a credential; a measure of what is broken, not of what is slow.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a request with the credential has to come to, if nothing changes until it is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
