@@ -15,6 +15,7 @@ mod program;
 
 use std::fs::{self, Permissions};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt as _;
@@ -608,6 +609,34 @@ fn a_database_given_by_url_has_one_owner_too() {
         "{refused}"
     );
     assert!(embedded.sign_in(PASSWORD).is_some());
+}
+
+#[test]
+fn connections_leave_files_for_the_database_and_for_operators() {
+    let folder = TempDir::new().unwrap();
+    let mut limited = Command::new("sh");
+    let program = program(folder.path(), &[]);
+    limited
+        .args(["-c", "ulimit -n 96 && exec \"$0\" \"$@\""])
+        .arg(program.get_program())
+        .args(program.get_args())
+        .env("ZENML_AUTH_ADMIN_PASSWORD", PASSWORD);
+    let server = Server::start_as(limited, &folder.path().join("test.log"));
+    // More than there are files, by somebody who has nothing to say.
+    let silent: Vec<_> = (0..110)
+        .map(|_| TcpStream::connect(&server.address).unwrap())
+        .collect();
+    let reset = run_with(
+        folder.path(),
+        &["admin", "reset-password", "default", "--password-stdin"],
+        "another-Passw0rd",
+    );
+    assert!(reset.contains("default"), "{reset}");
+    drop(silent);
+    assert!(server.sign_in("another-Passw0rd").is_some());
+    let log = log(folder.path());
+    assert!(log.contains("leaves room for few connections"), "{log}");
+    assert!(!log.contains("can't accept"), "{log}");
 }
 
 #[test]

@@ -42,6 +42,9 @@ pub const CHEAP: HashingCost = HashingCost {
     queue: 1000,
 };
 
+/// How many connections are served at the same time; more than any test makes.
+const ROOM: usize = 1000;
+
 /// Where a test server keeps things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keeping {
@@ -173,7 +176,7 @@ impl TestServer {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(false);
         let router = zenml_auth_server::serve::router(app);
-        let serving = tokio::spawn(zenml_auth_server::serve::serve(listener, router, stopped));
+        let serving = tokio::spawn(zenml_auth_server::serve::serve(listener, router, ROOM, stopped));
         Self {
             address,
             clock,

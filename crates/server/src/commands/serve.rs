@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use clap::Args;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 #[cfg(unix)]
 use zenml_auth_core::services::Engine;
@@ -32,8 +31,7 @@ pub(super) struct ServeArgs {
 
 pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandError> {
     // Everything that can go wrong goes wrong before anything is changed: the port first.
-    let listener = TcpListener::bind(config.server.bind)
-        .await
+    let listener = serve::listen(config.server.bind)
         .map_err(|error| format!("can't listen on {}: {error}", config.server.bind))?;
     let address = listener.local_addr()?;
     let database = DatabaseFile::locate(&config.database, IfMissing::Create)?;
@@ -70,7 +68,8 @@ pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandE
         tracing::info!("stopping: requests that are under way may finish");
         let _ = stop.send(true);
     });
-    serve::serve(listener, serve::router(app), stopped).await?;
+    let room = serve::room(config.database.connections);
+    serve::serve(listener, serve::router(app), room, stopped).await?;
     jobs.finish().await?;
     #[cfg(unix)]
     if let Some(door) = door {
