@@ -1,7 +1,7 @@
 //! Accepting connections, and ending well.
 
+mod arrivals;
 mod connection;
-mod door;
 mod room;
 mod vitals;
 
@@ -17,9 +17,9 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::state::App;
 use crate::{middleware, pages, routes};
+use arrivals::Arrivals;
+pub use arrivals::listen;
 use connection::Connections;
-use door::Door;
-pub use door::listen;
 pub use room::room;
 
 /// How long requests that are under way may take once the server was told to stop.
@@ -48,11 +48,11 @@ pub async fn serve(
 ) -> io::Result<()> {
     let connections = Connections::new(router);
     let graceful = GracefulShutdown::new();
-    let mut door = Door::new(listener, room);
+    let mut arrivals = Arrivals::new(listener, room);
     loop {
         let (stream, peer, place) = tokio::select! {
             _ = stop.changed() => break,
-            next = door.next() => next?,
+            next = arrivals.next() => next?,
         };
         // Answers are small; waiting for more of them costs 40 ms a time.
         if let Err(error) = stream.set_nodelay(true) {
@@ -64,7 +64,7 @@ pub async fn serve(
             drop(place);
         });
     }
-    drop(door);
+    drop(arrivals);
     tokio::select! {
         () = graceful.shutdown() => {}
         () = tokio::time::sleep(GRACE) => tracing::warn!("some requests took too long and were cut off"),

@@ -31,13 +31,13 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Accepts connections, as many at the same time as there is room for.
-pub(super) struct Door {
+pub(super) struct Arrivals {
     listener: TcpListener,
     room: Arc<Semaphore>,
     is_full: bool,
 }
 
-impl Door {
+impl Arrivals {
     pub(super) fn new(listener: TcpListener, room: usize) -> Self {
         Self {
             listener,
