@@ -79,6 +79,11 @@ pub(crate) async fn secret_line() -> Result<Secret, CliError> {
     .await
 }
 
+/// Says what becomes of a password that was an argument.
+pub(crate) fn warn_of_history() {
+    ui::warn("a password on the command line stays in the shell's history; leave it out to be asked for it");
+}
+
 /// Asks for a new password, twice on a terminal, as it can't be seen.
 pub(crate) async fn new_password(prompt: &str) -> Result<Secret, CliError> {
     let first = secret(prompt).await?;

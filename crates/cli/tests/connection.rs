@@ -243,13 +243,21 @@ async fn a_person_connects_with_a_password() {
         .run_with("connect --url [url] --username default", "zenml-Passw0rd\n")
         .await;
     assert_run!("connect-password", ended);
-    assert!(world.asked().contains(
-        &"POST /api/v1/login grant_type=password&username=default&password=zenml-Passw0rd".to_owned()
-    ));
+    let signed_in =
+        "POST /api/v1/login grant_type=password&username=default&password=zenml-Passw0rd".to_owned();
+    assert!(world.asked().contains(&signed_in));
     assert!(
         !world.file("credentials.yaml").contains("Passw0rd"),
         "the password is not kept"
     );
+    // As scripts for the Python client have it.
+    let ended = world
+        .run("connect --url [url] --username default --password zenml-Passw0rd")
+        .await;
+    assert_run!("connect-password-given", ended);
+    assert!(world.asked().contains(&signed_in));
+    let alone = world.run("connect --url [url] --password zenml-Passw0rd").await;
+    assert_eq!(alone.code, 2, "{alone:?}");
 }
 
 #[tokio::test]

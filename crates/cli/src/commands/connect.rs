@@ -56,6 +56,9 @@ pub(crate) struct ConnectArgs {
     /// Connect with a user name, and a password that is asked for or read from standard input
     #[arg(long, value_name = "NAME", conflicts_with = "api_key")]
     username: Option<String>,
+    /// The password; it stays in the shell's history
+    #[arg(long, value_name = "PASSWORD", requires = "username")]
+    password: Option<String>,
     /// Sign in again even if the connection is still good
     #[arg(long)]
     refresh: bool,
@@ -157,7 +160,7 @@ pub(crate) async fn run(context: &Context, args: ConnectArgs) -> Result<(), CliE
     };
     let signed_in = match (&args.api_key, &args.username) {
         (Some(key), _) => attempt.with_api_key(key).await?,
-        (None, Some(username)) => attempt.with_password(username).await?,
+        (None, Some(username)) => attempt.with_password(username, args.password.as_deref()).await?,
         (None, None) => match attempt.with_what_is_kept(args.refresh).await? {
             Some(still_good) => {
                 keep(context, &address, &verify_ssl, &still_good.credentials, &info)?;
@@ -325,8 +328,13 @@ impl Attempt<'_> {
         self.signed_in(&response, Some(key)).await
     }
 
-    async fn with_password(&self, username: &str) -> Result<SignedIn, CliError> {
-        let password = ask::secret(&format!("Password of {}", ui::clean(username))).await?;
+    async fn with_password(&self, username: &str, given: Option<&str>) -> Result<SignedIn, CliError> {
+        let password = if let Some(given) = given {
+            ask::warn_of_history();
+            Secret::new(given)
+        } else {
+            ask::secret(&format!("Password of {}", ui::clean(username))).await?
+        };
         let login = LoginRequest::Password {
             username: username.to_owned(),
             password,

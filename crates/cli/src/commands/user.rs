@@ -309,7 +309,7 @@ async fn create(session: &Session<'_>, args: &CreateArgs) -> Result<(), CliError
     let sign_in_name = name(one_name(args.position.as_deref(), args.name.as_deref())?)?;
     let password = match (&args.password, args.invite) {
         (Some(password), _) => {
-            warn_of_history();
+            ask::warn_of_history();
             Secret::new(password.as_str())
         }
         (None, true) => Secret::new(""),
@@ -436,7 +436,7 @@ fn not_switched(user: &UserResponse) -> String {
 
 async fn change_password(session: &Session<'_>, args: PasswordArgs) -> Result<(), CliError> {
     if args.password.is_some() || args.old_password.is_some() {
-        warn_of_history();
+        ask::warn_of_history();
     }
     let old = match args.old_password {
         Some(old) => Secret::new(old),
@@ -474,10 +474,6 @@ async fn change_password(session: &Session<'_>, args: PasswordArgs) -> Result<()
         ));
     }
     Ok(())
-}
-
-fn warn_of_history() {
-    ui::warn("a password on the command line stays in the shell's history; leave it out to be asked for it");
 }
 
 async fn deactivate(session: &Session<'_>, args: &DeactivateArgs) -> Result<(), CliError> {
