@@ -87,10 +87,11 @@ impl Store {
 }
 
 /// Runs all racers at once and gives what each of them got.
-async fn race<F, Racer>(count: usize, racer: F) -> Vec<TestResponse>
+async fn race<T, F, Racer>(count: usize, racer: F) -> Vec<T>
 where
+    T: Send + 'static,
     F: Fn(usize) -> Racer,
-    Racer: Future<Output = TestResponse> + Send + 'static,
+    Racer: Future<Output = T> + Send + 'static,
 {
     let running: Vec<_> = (0..count).map(|number| tokio::spawn(racer(number))).collect();
     let mut answers = Vec::new();
@@ -100,13 +101,22 @@ where
     answers
 }
 
-/// On which side a racer is: on the two in turn, and with the other one first in the next round.
-const fn side(number: usize, round: usize) -> Side {
-    if (number + round).is_multiple_of(2) {
-        Side::Left
-    } else {
-        Side::Right
-    }
+/// The same on two sides, one of which begins earlier.
+async fn race_of_two<T, F, Racer>(head_start: &HeadStart, racer: F) -> Vec<(Side, T)>
+where
+    T: Send + 'static,
+    F: Fn(Side) -> Racer,
+    Racer: Future<Output = T> + Send + 'static,
+{
+    race(RACERS, |number| {
+        let side = head_start.side(number);
+        let (wait, racer) = (head_start.wait(side), racer(side));
+        async move {
+            give_way(wait).await;
+            (side, racer.await)
+        }
+    })
+    .await
 }
 
 fn count(answers: &[TestResponse], status: StatusCode) -> usize {
@@ -250,27 +260,22 @@ async fn one_approval_counts(server: Arc<TestServer>) {
 async fn approvals_and_denials_agree_on_one(server: Arc<TestServer>) {
     let mut head_start = HeadStart::none();
     let admin = server.admin().await;
-    for round in 0..ROUNDS {
+    for _ in 0..ROUNDS {
         let asked = server.request_device(CLIENT).await;
-        let racing: Vec<_> = (0..RACERS)
-            .map(|number| {
-                let (server, admin, asked) = (server.clone(), admin.clone(), asked.clone());
-                let side = side(number, round);
-                let wait = head_start.wait(side);
-                tokio::spawn(async move {
-                    give_way(wait).await;
-                    let decided = match side {
-                        Side::Left => approve(&server, &admin, &asked).await,
-                        Side::Right => deny(&server, &admin, &asked).await,
-                    };
-                    decided.then_some(side)
-                })
-            })
+        let decisions = race_of_two(&head_start, |side| {
+            let (server, admin, asked) = (server.clone(), admin.clone(), asked.clone());
+            async move {
+                match side {
+                    Side::Left => approve(&server, &admin, &asked).await,
+                    Side::Right => deny(&server, &admin, &asked).await,
+                }
+            }
+        })
+        .await;
+        let winners: Vec<_> = decisions
+            .into_iter()
+            .filter_map(|(side, decided)| decided.then_some(side))
             .collect();
-        let mut winners = Vec::new();
-        for racer in racing {
-            winners.extend(racer.await.unwrap());
-        }
         assert_eq!(winners.len(), 1, "one decision counts");
         let polled = server.poll(CLIENT, asked["device_code"].as_str().unwrap()).await;
         match winners[0] {
@@ -336,17 +341,14 @@ async fn guesses_at_once_count_as_many(server: Arc<TestServer>) {
 async fn a_lock_ends_every_connection_that_races_with_it(server: Arc<TestServer>) {
     let mut head_start = HeadStart::none();
     let admin = server.admin().await;
-    for round in 0..ROUNDS {
+    for _ in 0..ROUNDS {
         let (_, id) = server.connect_device(&admin, CLIENT, true).await;
         let asked = server.request_device(CLIENT).await;
         server.approve(&admin, &asked).await.expect(StatusCode::OK);
         let (code, path) = (text(&asked["device_code"]), format!("/api/v1/devices/{id}"));
-        let side = |number| side(number, round);
-        let answers = race(RACERS, |number| {
+        let answers = race_of_two(&head_start, |side| {
             let (server, admin, code, path) = (server.clone(), admin.clone(), code.clone(), path.clone());
-            let (side, wait) = (side(number), head_start.wait(side(number)));
             async move {
-                give_way(wait).await;
                 match side {
                     Side::Left => server.change(&admin, &path, &json!({"locked": true})).await,
                     Side::Right => server.poll(CLIENT, &code).await,
@@ -355,8 +357,8 @@ async fn a_lock_ends_every_connection_that_races_with_it(server: Arc<TestServer>
         })
         .await;
         let mut tokens = Vec::new();
-        for (number, answer) in answers.iter().enumerate() {
-            if side(number) == Side::Left {
+        for (side, answer) in answers {
+            if side == Side::Left {
                 answer.expect(StatusCode::OK);
             } else if answer.status == StatusCode::OK {
                 tokens.push(text(&answer.json()["access_token"]));

@@ -45,6 +45,17 @@ impl HeadStart {
         }
     }
 
+    /// On which side a racer is: on the two in turn, and with the other one first in the next round.
+    #[must_use]
+    pub const fn side(&self, racer: usize) -> Side {
+        let round = self.left_won + self.right_won;
+        if (racer + round).is_multiple_of(2) {
+            Side::Left
+        } else {
+            Side::Right
+        }
+    }
+
     /// How long a racer waits before it begins.
     #[must_use]
     pub fn wait(&self, side: Side) -> Duration {

@@ -16,9 +16,7 @@ const PER_DATABASE_CONNECTION: u64 = 3;
 #[must_use]
 pub fn room(database_connections: u32) -> usize {
     let others = OTHERS + PER_DATABASE_CONNECTION * (u64::from(database_connections) + 1);
-    let Some(files) = open_files(MOST + others) else {
-        return within(MOST);
-    };
+    let files = open_files(MOST + others);
     let room = of_files(files, others);
     if room < MOST {
         tracing::warn!(
@@ -27,7 +25,7 @@ pub fn room(database_connections: u32) -> usize {
             "the limit on open files leaves room for few connections"
         );
     }
-    within(room)
+    usize::try_from(room).unwrap_or(usize::MAX)
 }
 
 /// What is left of the files.
@@ -35,38 +33,36 @@ fn of_files(files: u64, others: u64) -> u64 {
     files.saturating_sub(others).clamp(FEWEST, MOST)
 }
 
-fn within(room: u64) -> usize {
-    usize::try_from(room).unwrap_or(usize::MAX)
-}
-
-/// How many files may be open, after asking for so many; `None` where there is no limit.
+/// How many files may be open, after asking for so many.
 #[cfg(unix)]
-fn open_files(wanted: u64) -> Option<u64> {
+fn open_files(wanted: u64) -> u64 {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     let limit = getrlimit(Resource::Nofile);
-    let current = limit.current?;
+    let Some(current) = limit.current else {
+        return u64::MAX;
+    };
     let possible = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
     if current >= possible {
-        return Some(current);
+        return current;
     }
     let raised = Rlimit {
         current: Some(possible),
         maximum: limit.maximum,
     };
     match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => Some(possible),
+        Ok(()) => possible,
         Err(error) => {
             tracing::debug!(%error, "can't raise the limit on open files");
-            Some(current)
+            current
         }
     }
 }
 
 /// Handles are limited by memory alone here.
 #[cfg(not(unix))]
-const fn open_files(_wanted: u64) -> Option<u64> {
-    None
+const fn open_files(_wanted: u64) -> u64 {
+    u64::MAX
 }
 
 #[cfg(test)]

@@ -27,16 +27,11 @@ pub(super) struct Vitals {
 impl Vitals {
     /// Notes that a whole head of a request came.
     pub(super) fn asked(&self) {
-        // A look before a write keeps the line of memory where it is.
-        if !self.asked.load(Ordering::Relaxed) {
-            self.asked.store(true, Ordering::Relaxed);
-        }
+        raise(&self.asked);
     }
 
     fn moved(&self) {
-        if !self.moved.load(Ordering::Relaxed) {
-            self.moved.store(true, Ordering::Relaxed);
-        }
+        raise(&self.moved);
     }
 
     /// Waits until there is no use in waiting any longer, and says why.
@@ -49,6 +44,13 @@ impl Vitals {
             tokio::time::sleep(STILLNESS).await;
         }
         "it stands still"
+    }
+}
+
+fn raise(flag: &AtomicBool) {
+    // A look before a write keeps the line of memory where it is.
+    if !flag.load(Ordering::Relaxed) {
+        flag.store(true, Ordering::Relaxed);
     }
 }
 
