@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::run::{cargo, exists, output, succeed};
 use crate::test::Databases;
-use crate::{TaskError, conformance, demo, generate, layers, releases, test};
+use crate::{TaskError, conformance, demo, generate, layers, promises, releases, test};
 
 struct Step {
     name: &'static str,
@@ -32,6 +32,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "layers",
         run: layers::run,
+    },
+    Step {
+        name: "promises",
+        run: promises::run,
     },
     Step {
         name: DATABASES,

@@ -13,6 +13,7 @@ mod demo;
 mod generate;
 mod http;
 mod layers;
+mod promises;
 mod releases;
 mod run;
 mod test;
@@ -51,6 +52,8 @@ enum Task {
     Demo,
     /// Check that no crate imports what its layer must not
     Layers,
+    /// Check that every promise of the documents names tests that exist
+    Promises,
     /// Write the files that are generated from the code
     Generate {
         /// Change nothing, and fail when a file is out of date
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
         Task::Releases { names } => releases::run(&names),
         Task::Demo => demo::run(),
         Task::Layers => layers::run(),
+        Task::Promises => promises::run(),
         Task::Generate { check } => generate::run(check),
         Task::Conformance { releases, parts } => conformance::run(&releases, &parts),
         Task::Bench(options) => bench::run(&options),
