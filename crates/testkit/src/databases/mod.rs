@@ -298,6 +298,13 @@ impl TestDatabase {
         Database::connect(options).await.unwrap()
     }
 
+    /// Executes statements, such as a dump's, over a connection of their own, whose settings they may change.
+    pub async fn execute(&self, sql: &str) {
+        let connection = self.connection().await;
+        connection.execute_unprepared(sql).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
     /// A store on it, with the schema up to date.
     pub async fn store(&self) -> SqlStore {
         let store = SqlStore::connect(&self.options()).await.unwrap();
