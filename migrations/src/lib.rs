@@ -22,6 +22,7 @@ mod m0005_audit_events;
 mod m0006_revocations;
 mod m0007_uses;
 mod m0008_device_codes;
+mod m0009_write_probe;
 mod run;
 
 pub use run::{MigrationError, Status, Step, down, status, up};
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_revocations::Migration),
             Box::new(m0007_uses::Migration),
             Box::new(m0008_device_codes::Migration),
+            Box::new(m0009_write_probe::Migration),
         ]
     }
 

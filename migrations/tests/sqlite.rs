@@ -11,7 +11,7 @@
 use sea_orm_migration::sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use zenml_auth_migrations::{MigrationError, down, status, up};
 
-const ALL: [&str; 8] = [
+const ALL: [&str; 9] = [
     "m0001_server",
     "m0002_users",
     "m0003_devices",
@@ -20,6 +20,7 @@ const ALL: [&str; 8] = [
     "m0006_revocations",
     "m0007_uses",
     "m0008_device_codes",
+    "m0009_write_probe",
 ];
 
 async fn in_memory() -> DatabaseConnection {
@@ -48,7 +49,7 @@ async fn up_down_to_nothing_and_up_again() {
     let whole = schema(&db).await;
     assert_eq!(
         whole.iter().filter(|line| line.contains("CREATE TABLE")).count(),
-        13
+        14
     );
 
     assert_eq!(

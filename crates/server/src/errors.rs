@@ -138,6 +138,16 @@ impl ApiError {
         )
     }
 
+    /// 503, whatever the database's trouble is: requests should go to another server, or wait.
+    #[must_use]
+    pub fn not_ready(error: &StoreError) -> Self {
+        Self::unavailable(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The server's database does not answer, or takes no changes, at the moment. The server's log says why.",
+            error.to_string(),
+        )
+    }
+
     /// 500: all there is to know is in the log, under the request's id.
     #[must_use]
     pub fn internal(internal: String) -> Self {

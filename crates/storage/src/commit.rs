@@ -2,8 +2,7 @@
 
 use sea_orm::sea_query::{CaseStatement, Expr, ExprTrait, SimpleExpr, Value};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue, ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel,
-    QueryFilter, UpdateMany,
+    ActiveModelTrait, ActiveValue, ColumnTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter, UpdateMany,
 };
 use uuid::Uuid;
 use zenml_auth_core::ports::{Change, ChangeSet, CommitError, Guard, Unique};
@@ -15,11 +14,12 @@ use crate::entities::{
     signing_key, user,
 };
 use crate::error;
+use crate::transaction::Transaction;
 
 /// Writes changes into one transaction.
 pub(crate) struct Writer<'t> {
     pub(crate) dialect: Dialect,
-    pub(crate) transaction: &'t DatabaseTransaction,
+    pub(crate) transaction: &'t Transaction,
 }
 
 /// Why a change could not be written.

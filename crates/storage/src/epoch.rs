@@ -1,22 +1,20 @@
 //! The revocation epoch: in memory where this process makes every commit, in the database where others commit, too.
 
-#[cfg(any(feature = "postgres", feature = "mysql"))]
 mod authority;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod reader;
 
 use std::sync::Arc;
 
-use sea_orm::DatabaseConnection;
 use zenml_auth_core::epoch_log::EpochLog;
 
-#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) use authority::Authority;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) use reader::EpochReader;
 
 use crate::dialect::Dialect;
 use crate::group_commit::GroupCommit;
+use crate::transaction::Transactions;
 
 /// How the epoch of a store is kept.
 #[derive(Clone)]
@@ -40,7 +38,7 @@ pub(crate) enum Epochs {
 
 impl Epochs {
     /// Begins to count in memory, for the only one who commits over this connection.
-    pub(crate) fn own(dialect: Dialect, writer: &DatabaseConnection) -> Self {
+    pub(crate) fn own(dialect: Dialect, writer: &Transactions) -> Self {
         let log = Arc::<EpochLog>::default();
         let commits = GroupCommit::start(dialect, writer.clone(), Arc::clone(&log));
         Self::Own {

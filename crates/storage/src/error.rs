@@ -80,6 +80,20 @@ pub(crate) fn of_io(what: &str, error: &io::Error) -> StoreError {
     }
 }
 
+/// Whether the database took a transaction back for the sake of another one, which says nothing about the next.
+pub(crate) fn is_conflict(dialect: Dialect, error: &DbErr) -> bool {
+    let (DbErr::Conn(RuntimeErr::SqlxError(sqlx))
+    | DbErr::Exec(RuntimeErr::SqlxError(sqlx))
+    | DbErr::Query(RuntimeErr::SqlxError(sqlx))) = error
+    else {
+        return false;
+    };
+    match sqlx.as_ref() {
+        SqlxError::Database(database) => dialect.failure(database.as_ref()) == Failure::Conflict,
+        _ => false,
+    }
+}
+
 /// How a transaction of a database server failed.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

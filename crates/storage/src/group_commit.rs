@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use sea_orm::{DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
+use sea_orm::DbErr;
 use tokio::sync::{mpsc, oneshot};
 use zenml_auth_core::epoch_log::EpochLog;
 use zenml_auth_core::ports::{ChangeSet, CommitError, StoreError};
@@ -18,6 +18,7 @@ use crate::commit::Writer;
 use crate::dialect::Dialect;
 use crate::error;
 use crate::new_rows::NewRows;
+use crate::transaction::{Transaction, Transactions};
 
 /// How many sets of changes share a transaction at most, so that the first one is not kept waiting by the last.
 const LARGEST_GROUP: usize = 256;
@@ -46,7 +47,7 @@ pub(crate) struct GroupCommit {
 
 impl GroupCommit {
     /// Starts the task. It ends when this is dropped.
-    pub(crate) fn start(dialect: Dialect, writer: DatabaseConnection, epochs: Arc<EpochLog>) -> Self {
+    pub(crate) fn start(dialect: Dialect, writer: Transactions, epochs: Arc<EpochLog>) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let committer = Committer {
             dialect,
@@ -93,7 +94,7 @@ fn closed() -> StoreError {
 
 struct Committer {
     dialect: Dialect,
-    writer: DatabaseConnection,
+    writer: Transactions,
     epochs: Arc<EpochLog>,
 }
 
@@ -174,7 +175,7 @@ impl Committer {
             match self.make_one(&transaction, &waiting.changes).await {
                 Ok(outcome) => outcomes.push(outcome),
                 Err(_) => {
-                    transaction.rollback().await.map_err(|error| self.error(&error))?;
+                    transaction.rollback().await;
                     return Ok(None);
                 }
             }
@@ -201,7 +202,7 @@ impl Committer {
                 Ok(true)
             }
             Err(_) => {
-                transaction.rollback().await.map_err(|error| self.error(&error))?;
+                transaction.rollback().await;
                 Ok(false)
             }
         }
@@ -209,12 +210,11 @@ impl Committer {
 
     /// Makes one set within the transaction of its group, or takes it back alone. Fails when the whole transaction
     /// can't go on.
-    async fn make_one(
-        &self,
-        transaction: &DatabaseTransaction,
-        changes: &ChangeSet,
-    ) -> Result<Outcome, StoreError> {
-        let savepoint = transaction.begin().await.map_err(|error| self.error(&error))?;
+    async fn make_one(&self, transaction: &Transaction, changes: &ChangeSet) -> Result<Outcome, StoreError> {
+        let savepoint = transaction
+            .savepoint()
+            .await
+            .map_err(|error| self.error(&error))?;
         match self.writer_in(&savepoint).apply_all(changes).await {
             Ok(()) => {
                 savepoint.commit().await.map_err(|error| self.error(&error))?;
@@ -222,19 +222,17 @@ impl Committer {
             }
             Err(CommitError::Store(broken)) => Err(broken),
             Err(refused) => {
-                savepoint.rollback().await.map_err(|error| self.error(&error))?;
+                savepoint.rollback().await;
                 Ok(Err(refused))
             }
         }
     }
 
-    async fn begin(&self) -> Result<DatabaseTransaction, StoreError> {
-        let options = self.dialect.write_transaction();
-        let begun = self.writer.begin_with_options(options).await;
-        begun.map_err(|error| self.error(&error))
+    async fn begin(&self) -> Result<Transaction, StoreError> {
+        self.writer.begin().await.map_err(|error| self.error(&error))
     }
 
-    const fn writer_in<'t>(&self, transaction: &'t DatabaseTransaction) -> Writer<'t> {
+    const fn writer_in<'t>(&self, transaction: &'t Transaction) -> Writer<'t> {
         Writer {
             dialect: self.dialect,
             transaction,
@@ -258,11 +256,14 @@ mod tests {
     use sea_orm::Database;
 
     use super::*;
+    use crate::epoch::Authority;
 
     /// What the server's readiness is about: reads would go on, but nothing could be changed any more.
     #[tokio::test]
     async fn what_takes_no_more_changes_says_so() {
         let writer = Database::connect("sqlite::memory:").await.unwrap();
+        let patience = std::time::Duration::from_secs(1);
+        let writer = Transactions::writing(Dialect::Sqlite, writer, Authority::default(), None, patience);
         let commits = GroupCommit::start(Dialect::Sqlite, writer, Arc::default());
         commits.check_open().unwrap();
         commits.commit(ChangeSet::new()).await.unwrap();

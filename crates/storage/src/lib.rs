@@ -21,6 +21,9 @@
 //! |---|---|
 //! | `store.rs` | [`SqlStore`]: connections, and the port's methods |
 //! | `schema.rs` | migrating, and refusing a database that is too old or too new |
+//! | `transaction.rs` | the one place where transactions begin and end |
+//! | `health.rs` | whether the database takes changes |
+//! | `place.rs` | whether the files of an embedded database are still where they were opened |
 //! | `commit.rs` | how each change is written |
 //! | `group_commit.rs` | how changes that wait at the same time share a transaction on SQLite |
 //! | `new_rows.rs` | how rows that are only added are written, many at a time |
@@ -68,8 +71,10 @@ mod entities;
 mod epoch;
 mod error;
 mod group_commit;
+mod health;
 mod new_rows;
 mod options;
+mod place;
 mod queries;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod revocations;
@@ -77,6 +82,7 @@ mod schema;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server_commit;
 mod store;
+mod transaction;
 mod url;
 
 pub use options::{ConnectOptions, Database, OptionsError, TlsMode};

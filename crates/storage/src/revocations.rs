@@ -22,13 +22,14 @@
 //! for another row. It can't be part of a deadlock for the same reason.
 
 use sea_orm::sea_query::{Expr, ExprTrait, Func, Query, SelectStatement, UnionType};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, QueryResult};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, QueryResult};
 use uuid::Uuid;
 use zenml_auth_core::ports::{Epoch, IdentityRef, Revocations, Revoked, StoreError};
 use zenml_auth_model::{ApiKeyId, DeviceId, ServiceAccountId, SessionId, UserId};
 
 use crate::dialect::Dialect;
 use crate::error;
+use crate::transaction::Transaction;
 
 const EPOCH: &str = "revocation_epoch";
 const LOG: &str = "revocations";
@@ -43,7 +44,7 @@ const TRIM_BATCH: u64 = 1_000;
 /// Moves the epoch on and notes what was revoked. The last thing a transaction does.
 pub(crate) async fn move_on(
     dialect: Dialect,
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     what: &[IdentityRef],
 ) -> Result<(), DbErr> {
     let epoch = || Expr::col("epoch");

@@ -64,7 +64,8 @@ impl SqlStore {
     /// # Errors
     /// [`SchemaError::Newer`] when a newer program has changed it, [`SchemaError::Store`] when the database fails.
     pub async fn migrate_up(&self) -> Result<Vec<String>, SchemaError> {
-        zenml_auth_migrations::up(self.connection())
+        self.writer()
+            .around(zenml_auth_migrations::up(self.connection()))
             .await
             .map_err(|error| self.schema_error(error))
     }
@@ -74,7 +75,8 @@ impl SqlStore {
     /// # Errors
     /// As [`SqlStore::migrate_up`].
     pub async fn migrate_down(&self, steps: u32) -> Result<Vec<String>, SchemaError> {
-        zenml_auth_migrations::down(self.connection(), steps)
+        self.writer()
+            .around(zenml_auth_migrations::down(self.connection(), steps))
             .await
             .map_err(|error| self.schema_error(error))
     }

@@ -1,6 +1,6 @@
 //! Transactions on a database server, where many write at a time and connections break.
 
-use sea_orm::{DatabaseTransaction, DbErr, TransactionTrait};
+use sea_orm::DbErr;
 use tokio::time::timeout;
 use zenml_auth_core::ports::{
     ApiKeyUse, ChangeSet, CommitError, DeviceUse, IdentityRef, PurgeBefore, StoreError,
@@ -11,6 +11,7 @@ use crate::commit::{WriteError, Writer};
 use crate::error::{self, Fate};
 use crate::revocations;
 use crate::store::SqlStore;
+use crate::transaction::Transaction;
 
 /// How an attempt failed.
 enum Failed {
@@ -26,7 +27,21 @@ impl SqlStore {
     /// What the server took back for the sake of another transaction is tried again, and so is what broke off before the
     /// server was told to commit: it can't have been made. When the connection breaks while it commits, nobody knows
     /// whether it was made, and doing it again could do it twice; that is an error.
-    pub(crate) async fn commit_on_server(&self, changes: &ChangeSet) -> Result<(), CommitError> {
+    ///
+    /// A task of its own does it, and carries it to its end when the caller goes away: a commit that is broken off leaves
+    /// a connection behind that nobody can trust.
+    pub(crate) async fn commit_on_server(&self, changes: ChangeSet) -> Result<(), CommitError> {
+        let this = self.clone();
+        let made = tokio::spawn(async move { this.make_on_server(&changes).await });
+        made.await.unwrap_or_else(|_| {
+            Err(StoreError::Unavailable(
+                "the server is stopping; it is unknown whether it was made".to_owned(),
+            )
+            .into())
+        })
+    }
+
+    async fn make_on_server(&self, changes: &ChangeSet) -> Result<(), CommitError> {
         let revoked = changes.revoked();
         let mut attempts = Attempts::default();
         loop {
@@ -62,11 +77,7 @@ impl SqlStore {
     }
 
     /// Does all but the commit.
-    async fn write(
-        &self,
-        changes: &ChangeSet,
-        revoked: &[IdentityRef],
-    ) -> Result<DatabaseTransaction, Failed> {
+    async fn write(&self, changes: &ChangeSet, revoked: &[IdentityRef]) -> Result<Transaction, Failed> {
         let dialect = self.dialect();
         let failed = |error: DbErr| {
             let told = error::of_change(dialect, &error);
@@ -77,12 +88,7 @@ impl SqlStore {
                 Fate::BrokenOff | Fate::Refused => Failed::ForGood(told),
             }
         };
-        let options = dialect.write_transaction();
-        let transaction = self
-            .connection()
-            .begin_with_options(options)
-            .await
-            .map_err(failed)?;
+        let transaction = self.writer().begin().await.map_err(failed)?;
         let writer = Writer {
             dialect,
             transaction: &transaction,
@@ -95,13 +101,13 @@ impl SqlStore {
                 }
                 Err(error) => Failed::ForGood(error.into_commit_error(dialect, change)),
             };
-            roll_back(transaction).await;
+            transaction.rollback().await;
             return Err(failed);
         }
         if !revoked.is_empty()
             && let Err(error) = revocations::move_on(dialect, &transaction, revoked).await
         {
-            roll_back(transaction).await;
+            transaction.rollback().await;
             return Err(failed(error));
         }
         Ok(transaction)
@@ -151,13 +157,6 @@ impl SqlStore {
                 return Err(error::of_read(self.dialect(), &error));
             }
         }
-    }
-}
-
-async fn roll_back(transaction: DatabaseTransaction) {
-    // Dropping the transaction would take it back as well, but only before the next use of its connection.
-    if let Err(error) = transaction.rollback().await {
-        tracing::debug!(%error, "a transaction could not be rolled back, as its connection is gone");
     }
 }
 

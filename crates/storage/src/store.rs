@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sea_orm::sea_query::SimpleExpr;
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query as SeaQuery, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, Select, TransactionTrait,
+    ColumnTrait, ConnectionTrait as _, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, Select,
 };
 use uuid::Uuid;
 use zenml_auth_core::ports::{
@@ -21,24 +21,29 @@ use zenml_auth_model::{
     User, UserId, Version,
 };
 
-use crate::dialect::{Connections, Dialect};
+use crate::dialect::{Connected, Dialect};
 use crate::entities::{
     Listed, SecretBytes, WithId, api_key, audit_event, device, device_grant, guard, server, service_account,
     session, signing_key, user,
 };
 use crate::epoch::Epochs;
 use crate::error;
+use crate::health;
 use crate::options::{ConnectOptions, Database};
+use crate::place::Place;
 use crate::queries::{key_uses, listing, upkeep};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::revocations;
+use crate::transaction::Transactions;
 
 /// Keeps everything in a SQL database. Clones share their connections.
 #[derive(Clone)]
 pub struct SqlStore {
     dialect: Dialect,
-    writer: DatabaseConnection,
-    reader: DatabaseConnection,
+    writer: Transactions,
+    reader: Transactions,
+    /// Where the files are, if there are any.
+    place: Option<Place>,
     epochs: Epochs,
     /// How long to wait for the answer of a server that has fallen silent.
     patience: Duration,
@@ -61,11 +66,18 @@ impl SqlStore {
     /// [`StoreError`] says why the database can't be reached or opened.
     pub async fn connect(options: &ConnectOptions) -> Result<Self, StoreError> {
         let dialect = Dialect::of(options)?;
-        let (Connections { writer, reader }, epochs) = dialect.connect(options).await?;
+        let connected = dialect.connect(options).await?;
+        let Connected {
+            writer,
+            reader,
+            place,
+            epochs,
+        } = connected;
         Ok(Self {
             dialect,
             writer,
             reader,
+            place,
             epochs,
             patience: options.acquire_timeout + options.statement_timeout,
         })
@@ -74,7 +86,7 @@ impl SqlStore {
     /// The connection that writes, for migrations and for maintenance by hand.
     #[must_use]
     pub const fn connection(&self) -> &DatabaseConnection {
-        &self.writer
+        self.writer.connection()
     }
 
     /// Closes all connections, once nobody uses them any more. Afterwards the store only answers with errors. What was
@@ -85,9 +97,12 @@ impl SqlStore {
     pub async fn close(&self) -> Result<(), StoreError> {
         let error = |error| error::of_read(self.dialect, &error);
         self.epochs.close().await;
-        self.reader.close_by_ref().await.map_err(error)?;
-        let tidied = self.dialect.before_close(&self.writer).await.map_err(error);
-        self.writer.close_by_ref().await.map_err(error)?;
+        self.reader().close_by_ref().await.map_err(error)?;
+        let tidied = self.dialect.before_close(self.connection()).await.map_err(error);
+        if let Some(place) = &self.place {
+            place.close().await;
+        }
+        self.connection().close_by_ref().await.map_err(error)?;
         tidied
     }
 
@@ -102,7 +117,11 @@ impl SqlStore {
     }
 
     pub(crate) const fn reader(&self) -> &DatabaseConnection {
-        &self.reader
+        self.reader.connection()
+    }
+
+    pub(crate) const fn writer(&self) -> &Transactions {
+        &self.writer
     }
 
     #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -112,12 +131,6 @@ impl SqlStore {
 
     fn read_error(&self, error: &DbErr) -> StoreError {
         error::of_read(self.dialect, error)
-    }
-
-    async fn begin(&self) -> Result<DatabaseTransaction, DbErr> {
-        self.writer
-            .begin_with_options(self.dialect.write_transaction())
-            .await
     }
 
     /// Waits for an answer; for that of a server not without end.
@@ -162,7 +175,7 @@ impl SqlStore {
 
     /// Cleans up and tells how much, or `None` when another replica is at it.
     pub(crate) async fn try_to_purge(&self, before: PurgeBefore, limit: u32) -> Result<Option<u64>, DbErr> {
-        let transaction = self.begin().await?;
+        let transaction = self.writer.begin().await?;
         let purged = if upkeep::take_turn(self.dialect, &transaction).await? {
             Some(upkeep::purge(&transaction, before, limit).await?)
         } else {
@@ -177,7 +190,7 @@ impl SqlStore {
         keys: &[ApiKeyUse],
         devices: &[DeviceUse],
     ) -> Result<(), DbErr> {
-        let transaction = self.begin().await?;
+        let transaction = self.writer.begin().await?;
         for key_use in keys {
             let ApiKeyUse { id, latest } = key_use;
             if upkeep::note_use::<api_key::Entity>(&transaction, id.as_uuid(), latest.at, &latest.from)
@@ -192,13 +205,53 @@ impl SqlStore {
         transaction.commit().await
     }
 
+    /// Whether changes are taken. When that is not known, it makes one that says nothing.
+    async fn check_writing(&self) -> Result<(), StoreError> {
+        let Some(health) = self.writer.health() else {
+            return Ok(());
+        };
+        let this = self.clone();
+        // A file that is gone takes changes like any other.
+        let check = async {
+            self.writer
+                .check_place()
+                .await
+                .map_err(|error| self.read_error(&error))?;
+            health.check(|| async move { this.probe().await }).await
+        };
+        tokio::time::timeout(health::PATIENCE * 2, check)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("the disk does not answer".to_owned())))
+    }
+
+    /// Makes a change that says nothing; over another connection when the first turns out to be broken.
+    async fn probe(&self) -> Result<(), StoreError> {
+        let mut probed = self.try_to_probe().await;
+        if probed.as_ref().is_err_and(|error| self.is_broken_off(error)) {
+            probed = self.try_to_probe().await;
+        }
+        probed.map_err(|error| self.read_error(&error))
+    }
+
+    async fn try_to_probe(&self) -> Result<(), DbErr> {
+        let transaction = self.writer.begin().await?;
+        let mut more = SeaQuery::update();
+        more.table("write_probe")
+            .value("written", Expr::col("written").add(1));
+        if self.writer.health().is_some_and(|health| health.is_in_trouble()) {
+            self.dialect.add_ballast(&mut more);
+        }
+        transaction.execute(&more).await?;
+        transaction.commit().await
+    }
+
     /// The only row of a selection, as a model.
     async fn one<E, M>(&self, selection: Select<E>) -> Result<Option<M>, StoreError>
     where
         E: EntityTrait,
         M: TryFrom<E::Model, Error = StoreError>,
     {
-        let row = self.read(|| selection.clone().one(&self.reader)).await?;
+        let row = self.read(|| selection.clone().one(self.reader())).await?;
         row.map(M::try_from).transpose()
     }
 
@@ -226,7 +279,7 @@ impl SqlStore {
     async fn latest<E: EntityTrait>(&self, column: E::Column) -> Result<Option<Timestamp>, StoreError> {
         let latest = E::find().select_only().column_as(column.max(), "latest");
         let found = self
-            .read(|| latest.clone().into_tuple::<Option<i64>>().one(&self.reader))
+            .read(|| latest.clone().into_tuple::<Option<i64>>().one(self.reader()))
             .await?;
         Ok(found.flatten().map(Timestamp::from_micros))
     }
@@ -234,7 +287,7 @@ impl SqlStore {
     async fn exists<E: WithId>(&self, selection: Select<E>) -> Result<bool, StoreError> {
         let id = selection.select_only().column(E::ID);
         let found = self
-            .read(|| id.clone().into_tuple::<Uuid>().one(&self.reader))
+            .read(|| id.clone().into_tuple::<Uuid>().one(self.reader()))
             .await?;
         Ok(found.is_some())
     }
@@ -262,19 +315,20 @@ impl SqlStore {
 #[async_trait]
 impl Store for SqlStore {
     async fn ping(&self) -> Result<(), StoreError> {
-        self.read(|| self.reader.ping()).await?;
+        self.read(|| self.reader().ping()).await?;
         match &self.epochs {
-            Epochs::Own { commits, .. } => commits.check_open(),
+            Epochs::Own { commits, .. } => commits.check_open()?,
             #[cfg(any(feature = "postgres", feature = "mysql"))]
-            Epochs::Shared { .. } => Ok(()),
+            Epochs::Shared { .. } => {}
         }
+        self.check_writing().await
     }
 
     async fn commit(&self, changes: ChangeSet) -> Result<(), CommitError> {
         match &self.epochs {
             Epochs::Own { commits, .. } => commits.commit(changes).await,
             #[cfg(any(feature = "postgres", feature = "mysql"))]
-            Epochs::Shared { .. } => self.commit_on_server(&changes).await,
+            Epochs::Shared { .. } => self.commit_on_server(changes).await,
         }
     }
 
@@ -299,14 +353,14 @@ impl Store for SqlStore {
             Epochs::Own { log, .. } => Ok(log.since(since)),
             #[cfg(any(feature = "postgres", feature = "mysql"))]
             Epochs::Shared { .. } => {
-                let rows = self.read(|| revocations::since(&self.reader, since)).await?;
+                let rows = self.read(|| revocations::since(self.reader(), since)).await?;
                 revocations::read(self.dialect, since, &rows)
             }
         }
     }
 
     async fn guard(&self, guard: Guard) -> Result<Version, StoreError> {
-        self.read(|| guard::Entity::find_by_id(guard.as_str()).one(&self.reader))
+        self.read(|| guard::Entity::find_by_id(guard.as_str()).one(self.reader()))
             .await?
             .and_then(|row| u32::try_from(row.version).ok())
             .map(Version::new)
@@ -323,7 +377,7 @@ impl Store for SqlStore {
         let keys = signing_key::Entity::find()
             .order_by_asc(signing_key::Column::Created)
             .order_by_asc(signing_key::Column::Id);
-        let rows = self.read(|| keys.clone().all(&self.reader)).await?;
+        let rows = self.read(|| keys.clone().all(self.reader())).await?;
         rows.into_iter().map(SigningKey::try_from).collect()
     }
 
@@ -356,7 +410,7 @@ impl Store for SqlStore {
             .filter(user::Column::IsAdmin.eq(true))
             .filter(user::Column::Active.eq(true))
             .filter(user::Column::Password.is_not_null());
-        self.read(|| administrators.clone().count(&self.reader)).await
+        self.read(|| administrators.clone().count(self.reader())).await
     }
 
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
@@ -447,7 +501,7 @@ impl Store for SqlStore {
     }
 
     async fn api_key_uses(&self, id: ApiKeyId) -> Result<Vec<KeyUse>, StoreError> {
-        let rows = self.read(|| key_uses::of(&self.reader, id.as_uuid())).await?;
+        let rows = self.read(|| key_uses::of(self.reader(), id.as_uuid())).await?;
         rows.into_iter().map(KeyUse::try_from).collect()
     }
 

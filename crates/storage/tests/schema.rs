@@ -41,8 +41,8 @@ async fn an_empty_database_has_to_be_migrated_first() {
 async fn an_older_database_has_to_be_migrated_first() {
     let store = fresh().await;
     store.migrate_up().await.unwrap();
-    let undone = store.migrate_down(2).await.unwrap();
-    assert_eq!(undone.len(), 2);
+    let undone = store.migrate_down(3).await.unwrap();
+    assert_eq!(undone.len(), 3);
     let Err(SchemaError::Behind { pending }) = store.check_schema().await else {
         panic!("a change is missing")
     };

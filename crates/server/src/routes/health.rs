@@ -11,13 +11,13 @@ pub async fn health() -> &'static str {
     "ok"
 }
 
-/// Whether callers can be let in.
+/// Whether requests can be served: the database answers, tells what was revoked, and takes changes.
 ///
 /// # Errors
-/// 503 when it can't.
+/// 503 when it does not.
 #[utoipa::path(get, path = "/ready", tag = "server",
-    responses((status = 200, body = String), (status = 503, description = "The database does not answer")))]
+    responses((status = 200, body = String), (status = 503, description = "The database does not answer, or takes no changes")))]
 pub async fn ready(State(app): State<App>) -> Result<&'static str, ApiError> {
-    app.engine.is_ready().await?;
-    Ok("ready")
+    let ready = app.engine.is_ready().await;
+    ready.map(|()| "ready").map_err(|error| ApiError::not_ready(&error))
 }

@@ -11,6 +11,7 @@
 )]
 
 mod client;
+mod ledger;
 mod watch;
 
 use std::fs;
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 pub use client::{Client, polling, text};
+pub use ledger::Ledger;
 pub use watch::Watch;
 
 pub const ADMIN: &str = "default";
@@ -127,6 +129,25 @@ impl Server {
 
     pub fn send(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
         self.try_send(method, path, token, body).unwrap()
+    }
+
+    /// The status of `/ready`.
+    pub fn ready(&self) -> u16 {
+        self.send("GET", "/ready", "", "").0
+    }
+
+    /// Waits until `/ready` has this status.
+    #[track_caller]
+    pub fn wait_until_ready_is(&self, status: u16) {
+        let begun = Instant::now();
+        loop {
+            let (now, body) = self.send("GET", "/ready", "", "");
+            if now == status {
+                return;
+            }
+            assert!(begun.elapsed() < DEADLINE, "/ready stays {now}: {body}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     pub fn sign_in(&self, password: &str) -> Option<String> {

@@ -10,15 +10,17 @@ mod server;
 pub(crate) mod sqlite;
 mod unique;
 
-use sea_orm::sea_query::{Expr, ExprTrait, NullOrdering, Order, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait, NullOrdering, Order, SimpleExpr, UpdateStatement};
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::{DatabaseConnection, DbErr, TransactionOptions};
 use zenml_auth_core::ports::{StoreError, Unique};
 
-use crate::epoch::Epochs;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
-use crate::epoch::{Authority, EpochReader};
+use crate::epoch::EpochReader;
+use crate::epoch::{Authority, Epochs};
 use crate::options::{ConnectOptions, Database, OptionsError};
+use crate::place::Place;
+use crate::transaction::Transactions;
 
 /// A database that is supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +33,21 @@ pub(crate) enum Dialect {
     MySql,
 }
 
-/// The connections to a database. They are the same pool where the database lets many write at a time.
+/// The connections to a database. They are the same pool where the database lets many write at a time. Beside each pool is
+/// who says that its connections are not used again.
 pub(crate) struct Connections {
-    pub(crate) writer: DatabaseConnection,
-    pub(crate) reader: DatabaseConnection,
+    pub(crate) writer: (DatabaseConnection, Authority),
+    pub(crate) reader: (DatabaseConnection, Authority),
+    /// Where the files are, if there are any.
+    pub(crate) place: Option<Place>,
+}
+
+/// All that a store works with.
+pub(crate) struct Connected {
+    pub(crate) writer: Transactions,
+    pub(crate) reader: Transactions,
+    pub(crate) place: Option<Place>,
+    pub(crate) epochs: Epochs,
 }
 
 /// The connection that the epoch is read over.
@@ -120,27 +133,37 @@ impl Dialect {
     }
 
     /// Connects, without changing the schema.
-    pub(crate) async fn connect(self, options: &ConnectOptions) -> Result<(Connections, Epochs), StoreError> {
-        match self {
+    pub(crate) async fn connect(self, options: &ConnectOptions) -> Result<Connected, StoreError> {
+        let connections = match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite => {
-                let connections = sqlite::connect(options).await?;
-                let epochs = Epochs::own(self, &connections.writer);
-                Ok((connections, epochs))
-            }
+            Self::Sqlite => sqlite::connect(options).await?,
             #[cfg(feature = "postgres")]
-            Self::Postgres => {
-                let authority = Authority::default();
-                let connections = postgres::connect(options, authority.clone()).await?;
-                Ok((connections, self.shared_epochs(options, authority)))
-            }
+            Self::Postgres => postgres::connect(options, Authority::default()).await?,
             #[cfg(feature = "mysql")]
-            Self::MySql => {
-                let authority = Authority::default();
-                let connections = mysql::connect(options, authority.clone()).await?;
-                Ok((connections, self.shared_epochs(options, authority)))
-            }
-        }
+            Self::MySql => mysql::connect(options, Authority::default()).await?,
+        };
+        let Connections {
+            writer: (writer, authority),
+            reader: (reader, authority_of_readers),
+            place,
+        } = connections;
+        let patience = options.acquire_timeout + options.statement_timeout;
+        let writer = Transactions::writing(self, writer, authority.clone(), place.clone(), patience);
+        let reader = Transactions::reading(self, reader, authority_of_readers, patience);
+        let epochs = match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => Epochs::own(self, &writer),
+            #[cfg(feature = "postgres")]
+            Self::Postgres => self.shared_epochs(options, authority),
+            #[cfg(feature = "mysql")]
+            Self::MySql => self.shared_epochs(options, authority),
+        };
+        Ok(Connected {
+            writer,
+            reader,
+            place,
+            epochs,
+        })
     }
 
     #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -218,6 +241,23 @@ impl Dialect {
             Self::Postgres => postgres::read_transaction(),
             #[cfg(feature = "mysql")]
             Self::MySql => mysql::read_transaction(),
+        }
+    }
+
+    /// Makes the change that finds out whether changes are taken as large as a large one, where our own disk may be full:
+    /// a number may still fit where nothing else does.
+    pub(crate) fn add_ballast(self, probe: &mut UpdateStatement) {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => sqlite::add_ballast(probe),
+            #[cfg(feature = "postgres")]
+            Self::Postgres => {
+                let _ = probe;
+            }
+            #[cfg(feature = "mysql")]
+            Self::MySql => {
+                let _ = probe;
+            }
         }
     }
 

@@ -44,14 +44,15 @@ pub(super) async fn connect(
     // It has served its purpose; how it ends does not matter.
     let _ = connection.close().await;
     let connect = settings.connect.clone();
-    let pool = pool::<MySql>(options, authority, connect, move |connection| {
+    let pool = pool::<MySql>(options, authority.clone(), connect, move |connection| {
         let settings = settings.clone();
         Box::pin(async move { prepare(&settings, connection).await })
     });
     let pool = SqlxMySqlConnector::from_sqlx_mysql_pool(pool);
     Ok(Connections {
-        writer: pool.clone(),
-        reader: pool,
+        writer: (pool.clone(), authority.clone()),
+        reader: (pool, authority),
+        place: None,
     })
 }
 

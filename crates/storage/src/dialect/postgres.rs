@@ -23,13 +23,14 @@ pub(super) async fn connect(
     let connection = first_connection(Dialect::Postgres, options, || connect_once(&settings)).await?;
     // It has served its purpose; how it ends does not matter.
     let _ = connection.close().await;
-    let pool = pool::<Postgres>(options, authority, settings, |connection| {
+    let pool = pool::<Postgres>(options, authority.clone(), settings, |connection| {
         Box::pin(check(connection))
     });
     let pool = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
     Ok(Connections {
-        writer: pool.clone(),
-        reader: pool,
+        writer: (pool.clone(), authority.clone()),
+        reader: (pool, authority),
+        place: None,
     })
 }
 

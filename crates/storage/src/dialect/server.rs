@@ -68,7 +68,7 @@ pub(super) fn pool<DB: Database>(
         .after_connect(move |connection, _| prepare(connection))
         .test_before_acquire(false)
         .before_acquire(move |connection, meta| {
-            let outdated = authority.is_younger_than(meta.age);
+            let outdated = authority.is_younger_than(meta.age) || connection.is_in_transaction();
             Box::pin(async move {
                 Ok(!outdated && (meta.idle_for < TRUSTED_FOR || connection.ping().await.is_ok()))
             })

@@ -3,10 +3,10 @@
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use sea_orm::sea_query::{Func, SimpleExpr};
+use sea_orm::sea_query::{Func, SimpleExpr, UpdateStatement};
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sea_orm::sqlx::{self, ConnectOptions as _};
+use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, Executor as _};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DbErr, SqliteTransactionMode, SqlxSqliteConnector,
     TransactionOptions,
@@ -14,7 +14,9 @@ use sea_orm::{
 use zenml_auth_core::ports::StoreError;
 
 use super::{Connections, Failure, unique};
+use crate::epoch::Authority;
 use crate::options::{ConnectOptions, Location, OptionsError};
+use crate::place::Place;
 use crate::{error, new_rows};
 
 /// After how many pages (of 4 KiB) the write-ahead log is moved to the database file. Under load that is about once a
@@ -42,29 +44,51 @@ pub(super) async fn connect(options: &ConnectOptions) -> Result<Connections, Sto
 
     if is_in_memory(&options.location) {
         // Each connection would have a database of its own, or wait for the locks of the others without end.
-        let only = pool(options, 1, sqlite).await?;
+        let authority = Authority::default();
+        let only = pool(options, 1, sqlite, authority.clone(), None).await?;
         return Ok(Connections {
-            writer: only.clone(),
-            reader: only,
+            writer: (only.clone(), authority.clone()),
+            reader: (only, authority),
+            place: None,
         });
     }
     if options.create_if_missing {
         create_private_file(sqlite.get_filename())
             .map_err(|problem| error::of_io("the database file can't be made", &problem))?;
     }
+    let place = open(&sqlite).await?;
     let writing = sqlite
         .clone()
         .statement_cache_capacity(new_rows::STATEMENTS)
         .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
     // The pool of one connection queues the writers, so that they never find the database locked by each other.
-    let writer = pool(options, 1, writing).await?;
+    let authority = Authority::default();
+    let writer = pool(options, 1, writing, authority.clone(), Some(place.clone())).await?;
+    let authority_of_readers = Authority::default();
     let reader = pool(
         options,
         options.connections.max(1),
         sqlite.pragma("query_only", "ON"),
+        authority_of_readers.clone(),
+        Some(place.clone()),
     )
     .await?;
-    Ok(Connections { writer, reader })
+    Ok(Connections {
+        writer: (writer, authority),
+        reader: (reader, authority_of_readers),
+        place: Some(place),
+    })
+}
+
+/// Opens the file for as long as the store lives, and notes which one it is. With a connection that is never closed, the
+/// write-ahead log stays the same file, too: the last one to be closed would take it along.
+async fn open(sqlite: &SqliteConnectOptions) -> Result<Place, StoreError> {
+    let refused = |problem: sqlx::Error| error::of_sqlx(super::Dialect::Sqlite, &problem);
+    let mut connection = sqlite.connect().await.map_err(refused)?;
+    // Only whoever reads opens the log. What is wrong with the file is for those to tell who need something from it.
+    let _ = connection.execute("SELECT count(*) FROM sqlite_schema").await;
+    let place = Place::of(sqlite.get_filename(), connection);
+    place.map_err(|problem| error::of_io("the database file can't be looked at", &problem))
 }
 
 /// For people.
@@ -89,10 +113,13 @@ pub(crate) fn file(options: &ConnectOptions) -> Result<Option<PathBuf>, OptionsE
     }
 }
 
+/// A pool whose connections are outside of a transaction whenever they are handed out.
 async fn pool(
     options: &ConnectOptions,
     connections: u32,
     sqlite: SqliteConnectOptions,
+    authority: Authority,
+    place: Option<Place>,
 ) -> Result<DatabaseConnection, StoreError> {
     let pool = SqlitePoolOptions::new()
         .min_connections(1)
@@ -102,6 +129,29 @@ async fn pool(
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        .after_connect(move |_, _| {
+            let place = place.clone();
+            Box::pin(async move {
+                match place {
+                    Some(place) => place.check().await.map_err(sqlx::Error::Protocol),
+                    None => Ok(()),
+                }
+            })
+        })
+        .before_acquire(move |connection, meta| {
+            let is_fit = !connection.is_in_transaction() && !authority.is_younger_than(meta.age);
+            Box::pin(async move { Ok(is_fit) })
+        })
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                if connection.is_in_transaction() {
+                    // A transaction that was dropped is being rolled back; this waits for it.
+                    connection.ping().await?;
+                }
+                // If it still is, SQLite has ended the transaction by itself, and the driver does not know.
+                Ok(!connection.is_in_transaction())
+            })
+        })
         .connect_with(sqlite)
         .await
         .map_err(|problem| error::of_sqlx(super::Dialect::Sqlite, &problem))?;
@@ -162,6 +212,14 @@ pub(super) fn write_transaction() -> TransactionOptions {
         sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         ..TransactionOptions::default()
     }
+}
+
+/// As much as a change with everything that goes with it may take, in bytes.
+const BALLAST: i32 = 128 * 1024;
+
+pub(super) fn add_ballast(probe: &mut UpdateStatement) {
+    // What is written over with the same again is not written at all.
+    probe.value("ballast", Func::cust("randomblob").arg(BALLAST));
 }
 
 pub(super) fn failure(error: &dyn DatabaseError) -> Failure {

@@ -2,13 +2,14 @@
 
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect,
+    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 use uuid::Uuid;
 use zenml_auth_core::ports::{ApiKeyUse, KEY_USERS_KEPT};
 
 use crate::entities::api_key_use::{Column, Entity, Model};
+use crate::transaction::Transaction;
 
 /// The users of a key, the latest first.
 pub(crate) async fn of(reader: &DatabaseConnection, key: Uuid) -> Result<Vec<Model>, DbErr> {
@@ -18,7 +19,7 @@ pub(crate) async fn of(reader: &DatabaseConnection, key: Uuid) -> Result<Vec<Mod
 
 /// Notes a use of a key that is there. When it is by somebody new, those who used the same value the longest time ago
 /// make room, and so do all of a value that was replaced twice.
-pub(crate) async fn note(transaction: &DatabaseTransaction, key_use: &ApiKeyUse) -> Result<(), DbErr> {
+pub(crate) async fn note(transaction: &Transaction, key_use: &ApiKeyUse) -> Result<(), DbErr> {
     let row = Model::from(key_use);
     let known = Entity::update_many()
         .col_expr(Column::At, latest(row.at))
@@ -55,7 +56,7 @@ fn latest(at: i64) -> Expr {
     Expr::case(stored().lt(at), at).finally(stored()).into()
 }
 
-async fn trim(transaction: &DatabaseTransaction, key: Uuid, generation: i64) -> Result<(), DbErr> {
+async fn trim(transaction: &Transaction, key: Uuid, generation: i64) -> Result<(), DbErr> {
     let of_value = Entity::find()
         .select_only()
         .column(Column::At)

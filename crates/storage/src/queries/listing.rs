@@ -1,20 +1,18 @@
 //! Listings: filtered, sorted and cut into pages by the database.
 
 use sea_orm::sea_query::{Expr, Order, SimpleExpr};
-use sea_orm::{
-    ColumnTrait, DatabaseConnection, DbErr, IdenStatic, QueryFilter, QueryOrder, QuerySelect, Select,
-    TransactionTrait,
-};
+use sea_orm::{ColumnTrait, DbErr, IdenStatic, QueryFilter, QueryOrder, QuerySelect, Select};
 use zenml_auth_model::query::{Direction, PageRequest, Query};
 
 use crate::dialect::Dialect;
 use crate::entities::Listed;
 use crate::queries::filter;
+use crate::transaction::Transactions;
 
 /// The rows of the page that a query asks for, out of those in `scope`, and how many match it in all.
 pub(crate) async fn page<E: Listed>(
     dialect: Dialect,
-    reader: &DatabaseConnection,
+    reader: &Transactions,
     query: &Query<E::Field>,
     scope: Option<SimpleExpr>,
 ) -> Result<(Vec<E::Model>, u64), DbErr> {
@@ -28,7 +26,7 @@ pub(crate) async fn page<E: Listed>(
         .offset(query.page.offset());
 
     // The items and their number are read from the same state.
-    let transaction = reader.begin_with_options(dialect.read_transaction()).await?;
+    let transaction = reader.begin().await?;
     let rows = sorted.all(&transaction).await?;
     let total = match total_without_counting(query.page, rows.len()) {
         Some(total) => total,

@@ -1,7 +1,7 @@
 //! What happens in the background: noting uses and cleaning up.
 
 use sea_orm::sea_query::{LockBehavior, LockType};
-use sea_orm::{ColumnTrait, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 use zenml_auth_core::ports::{Guard, PurgeBefore};
 use zenml_auth_model::{Timestamp, UsedFrom};
@@ -9,10 +9,11 @@ use zenml_auth_model::{Timestamp, UsedFrom};
 use crate::commit;
 use crate::dialect::Dialect;
 use crate::entities::{Versioned, WithId, device_grant, guard, session, signing_key};
+use crate::transaction::Transaction;
 
 /// Notes the latest use of a row, unless a later one is noted. Tells whether there is such a row.
 pub(crate) async fn note_use<E: Versioned>(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     id: Uuid,
     at: Timestamp,
     from: &UsedFrom,
@@ -34,7 +35,7 @@ pub(crate) async fn note_use<E: Versioned>(
 
 /// Whether it is this transaction's turn to clean up: several replicas that did so at the same time would only wait
 /// for each other's rows. Whoever does so holds the row of a guard that replicas agree by on what is cleaned up, too.
-pub(crate) async fn take_turn(dialect: Dialect, transaction: &DatabaseTransaction) -> Result<bool, DbErr> {
+pub(crate) async fn take_turn(dialect: Dialect, transaction: &Transaction) -> Result<bool, DbErr> {
     if !dialect.has_replicas() {
         return Ok(true);
     }
@@ -46,11 +47,7 @@ pub(crate) async fn take_turn(dialect: Dialect, transaction: &DatabaseTransactio
 }
 
 /// Deletes at most `limit` rows of each kind that have ended.
-pub(crate) async fn purge(
-    transaction: &DatabaseTransaction,
-    before: PurgeBefore,
-    limit: u32,
-) -> Result<u64, DbErr> {
+pub(crate) async fn purge(transaction: &Transaction, before: PurgeBefore, limit: u32) -> Result<u64, DbErr> {
     let limit = u64::from(limit);
     let (grants, sessions) = (before.grants.as_micros(), before.sessions.as_micros());
     let signing_keys = before.signing_keys.as_micros();
@@ -70,7 +67,7 @@ pub(crate) async fn purge(
 }
 
 async fn purge_table<E: WithId>(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     ends: E::Column,
     before: i64,
     limit: u64,
