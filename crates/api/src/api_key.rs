@@ -222,7 +222,7 @@ pub struct ApiKeyRequest {
 }
 
 impl RequestBody for ApiKeyRequest {
-    fn read(fields: &mut Fields) -> Self {
+    fn read(fields: &mut Fields<'_>) -> Self {
         Self {
             name: fields.name("name"),
             description: fields.optional_text("description"),
@@ -249,7 +249,7 @@ pub struct ApiKeyUpdate {
 }
 
 impl RequestBody for ApiKeyUpdate {
-    fn read(fields: &mut Fields) -> Self {
+    fn read(fields: &mut Fields<'_>) -> Self {
         Self {
             name: fields.optional_name("name"),
             description: fields.optional_text("description"),
@@ -267,7 +267,7 @@ pub struct ApiKeyRotateRequest {
 }
 
 impl RequestBody for ApiKeyRotateRequest {
-    fn read(fields: &mut Fields) -> Self {
+    fn read(fields: &mut Fields<'_>) -> Self {
         let minutes = fields.optional_number("retain_period_minutes", u64::from(u32::MAX));
         // In range, as it was read with that limit.
         Self {

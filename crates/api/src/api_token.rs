@@ -39,7 +39,7 @@ impl ApiTokenQuery {
         };
         let mut errors = ValidationErrors::default();
         for (name, value) in crate::query::pairs(query) {
-            match (name.as_str(), value.as_str()) {
+            match (&*name, &*value) {
                 ("token_type", "generic") => parsed.token_type = ApiTokenType::Generic,
                 ("token_type", "workload") => parsed.token_type = ApiTokenType::Workload,
                 ("token_type", _) => errors.push(

@@ -261,7 +261,7 @@ pub struct DeviceUpdate {
 }
 
 impl RequestBody for DeviceUpdate {
-    fn read(fields: &mut Fields) -> Self {
+    fn read(fields: &mut Fields<'_>) -> Self {
         Self {
             locked: fields.optional_bool("locked"),
         }
@@ -279,7 +279,7 @@ pub struct DeviceVerifyRequest {
 }
 
 impl RequestBody for DeviceVerifyRequest {
-    fn read(fields: &mut Fields) -> Self {
+    fn read(fields: &mut Fields<'_>) -> Self {
         Self {
             user_code: fields.secret("user_code"),
             trusted_device: fields.optional_bool("trusted_device").unwrap_or(false),

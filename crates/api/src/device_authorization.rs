@@ -21,17 +21,15 @@ impl DeviceAuthorizationRequest {
     /// # Errors
     /// [`ValidationErrors`] when the client id is missing or one of the ids is none.
     pub fn from_form(body: &[u8]) -> Result<Self, ValidationErrors> {
-        let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(body)
-            .map_err(|_| ValidationErrors::whole_body(Problem::WrongType { wanted: "a form" }))?;
+        // The last one that has a value counts.
         let find = |wanted: &str| {
-            let found = pairs
-                .iter()
-                .rev()
-                .find(|(name, value)| name == wanted && !value.is_empty());
-            found.map(|(_, value)| value.as_str())
+            form_urlencoded::parse(body)
+                .filter(|(name, value)| name == wanted && !value.is_empty())
+                .last()
+                .map(|(_, value)| value)
         };
         let mut errors = ValidationErrors::default();
-        let client_id = match find("client_id").map(str::parse::<ClientId>) {
+        let client_id = match find("client_id").map(|text| text.parse::<ClientId>()) {
             Some(Ok(id)) => Some(id),
             Some(Err(_)) => {
                 errors.push(Place::Body, "client_id", Problem::NotAnId);
@@ -42,7 +40,7 @@ impl DeviceAuthorizationRequest {
                 None
             }
         };
-        let device_id = match find("device_id").map(str::parse::<DeviceId>) {
+        let device_id = match find("device_id").map(|text| text.parse::<DeviceId>()) {
             Some(Ok(id)) => Some(id),
             Some(Err(_)) => {
                 errors.push(Place::Body, "device_id", Problem::NotAnId);

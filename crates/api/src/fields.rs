@@ -3,9 +3,19 @@
 //! A derive would do, but for what it says when something is wrong: here a missing field and one of the wrong type are told
 //! apart, all of them are reported at once, and no value is repeated in the message, as it may be a password.
 //! Fields that nobody asks for are ignored: newer clients send more. `null` counts as absent, except where a [`Change`] is read.
+//!
+//! A body is never turned into a tree of values, which takes many times the memory of its text. Each field keeps the
+//! slice of the body that holds its value, and a value is read when it is asked for, as what it has to be.
 
-use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
+mod object;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+use serde_json::{Map, Number, Value};
 use uuid::Uuid;
 use zenml_auth_model::text::MAX_NAME_CHARS;
 use zenml_auth_model::{Name, NameError, Text};
@@ -13,11 +23,126 @@ use zenml_auth_model::{Name, NameError, Text};
 use crate::SecretText;
 use crate::error::{Place, Problem, ValidationErrors};
 
+pub use object::{MAX_OBJECT_BYTES, MAX_OBJECT_DEPTH, MAX_OBJECT_VALUES};
+
+/// How many fields a body may have. No client sends half as many; those beyond it only cost memory.
+pub const MAX_FIELDS: usize = 64;
+
 /// A JSON object that is being read.
 #[derive(Debug)]
-pub struct Fields {
-    values: Map<String, Value>,
+pub struct Fields<'a> {
+    values: Vec<(Cow<'a, str>, &'a RawValue)>,
     errors: ValidationErrors,
+}
+
+/// What a body is, looked at from outside.
+enum Body<'a> {
+    Object(Vec<(Cow<'a, str>, &'a RawValue)>),
+    TooManyFields,
+    Other,
+}
+
+struct BodyVisitor;
+
+/// Accepts a value of another kind, so that the caller can say what was wanted.
+macro_rules! others {
+    ($answer:expr, $($method:ident($type:ty)),+) => {
+        $(fn $method<E: serde::de::Error>(self, _: $type) -> Result<Self::Value, E> { Ok($answer) })+
+        fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> { Ok($answer) }
+    };
+}
+
+impl<'de> Visitor<'de> for BodyVisitor {
+    type Value = Body<'de>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut values: Vec<(Cow<'de, str>, &'de RawValue)> = Vec::new();
+        while let Some(name) = map.next_key_seed(FieldName)? {
+            if let Some(known) = values.iter_mut().find(|(known, _)| *known == name) {
+                // The last one counts, as in most parsers.
+                known.1 = map.next_value()?;
+            } else if values.len() < MAX_FIELDS {
+                values.push((name, map.next_value()?));
+            } else {
+                map.next_value::<IgnoredAny>()?;
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                return Ok(Body::TooManyFields);
+            }
+        }
+        Ok(Body::Object(values))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Body::Other)
+    }
+
+    others!(
+        Body::Other,
+        visit_bool(bool),
+        visit_i64(i64),
+        visit_u64(u64),
+        visit_f64(f64),
+        visit_str(&str)
+    );
+}
+
+impl<'de> Deserialize<'de> for Body<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(BodyVisitor)
+    }
+}
+
+/// The name of a field: a slice of the body, unless it has escapes in it.
+struct FieldName;
+
+impl<'de> DeserializeSeed<'de> for FieldName {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for FieldName {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("the name of a field")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+        Ok(Cow::Borrowed(name))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Cow::Owned(name.to_owned()))
+    }
+}
+
+/// A value that is no object or list.
+enum Scalar {
+    Bool(bool),
+    Number(Number),
+    Text(String),
+    Other,
+}
+
+impl Scalar {
+    fn of(value: &RawValue) -> Self {
+        let text = value.get();
+        let read = match text.as_bytes().first() {
+            Some(b'"') => serde_json::from_str(text).map(Self::Text),
+            Some(b't' | b'f') => serde_json::from_str(text).map(Self::Bool),
+            Some(b'-' | b'0'..=b'9') => serde_json::from_str(text).map(Self::Number),
+            _ => Ok(Self::Other),
+        };
+        read.unwrap_or(Self::Other)
+    }
 }
 
 /// What an update does to a value that need not be there.
@@ -62,7 +187,7 @@ impl<T: Serialize> Serialize for Change<T> {
 /// A request body that can be read from JSON.
 pub trait RequestBody: Sized {
     /// Takes the fields that belong to it.
-    fn read(fields: &mut Fields) -> Self;
+    fn read(fields: &mut Fields<'_>) -> Self;
 
     /// Reads a whole body. Whatever the content type says: releases before 0.70 send none.
     ///
@@ -75,22 +200,25 @@ pub trait RequestBody: Sized {
     }
 }
 
-impl Fields {
-    fn parse(body: &[u8]) -> Result<Self, ValidationErrors> {
+impl<'a> Fields<'a> {
+    fn parse(body: &'a [u8]) -> Result<Self, ValidationErrors> {
         if body.is_empty() {
             return Err(ValidationErrors::whole_body(Problem::Missing));
         }
-        let value: Value = serde_json::from_slice(body).map_err(|error| {
+        let body: Body<'a> = serde_json::from_slice(body).map_err(|error| {
             // The parser's own message may quote what it read.
             let reason = format!("line {}, column {}", error.line(), error.column());
             ValidationErrors::whole_body(Problem::NotJson { reason })
         })?;
-        match value {
-            Value::Object(values) => Ok(Self {
+        match body {
+            Body::Object(values) => Ok(Self {
                 values,
                 errors: ValidationErrors::default(),
             }),
-            _ => Err(ValidationErrors::whole_body(Problem::WrongType {
+            Body::TooManyFields => Err(ValidationErrors::whole_body(Problem::Unsuitable {
+                reason: format!("has more than {MAX_FIELDS} fields"),
+            })),
+            Body::Other => Err(ValidationErrors::whole_body(Problem::WrongType {
                 wanted: "a JSON object",
             })),
         }
@@ -100,15 +228,20 @@ impl Fields {
         self.errors.push(Place::Body, field, problem);
     }
 
-    fn take(&mut self, field: &str) -> Option<Value> {
-        self.values.remove(field).filter(|value| !value.is_null())
+    fn find(&self, field: &str) -> Option<&'a RawValue> {
+        let found = self.values.iter().find(|(name, _)| name == field);
+        found.map(|(_, value)| *value)
+    }
+
+    fn take(&mut self, field: &str) -> Option<&'a RawValue> {
+        self.find(field).filter(|value| !is_null(value))
     }
 
     /// A text, if it is there.
     pub fn optional_string(&mut self, field: &str) -> Option<String> {
-        match self.take(field)? {
-            Value::String(text) => Some(text),
-            _ => {
+        match Scalar::of(self.take(field)?) {
+            Scalar::Text(text) => Some(text),
+            Scalar::Bool(_) | Scalar::Number(_) | Scalar::Other => {
                 self.wrong(field, Problem::WrongType { wanted: "a text" });
                 None
             }
@@ -216,15 +349,15 @@ impl Fields {
 
     /// Yes or no, if it is there; also as a number or a text, as ZenML's server reads them.
     pub fn optional_bool(&mut self, field: &str) -> Option<bool> {
-        let read = match self.take(field)? {
-            Value::Bool(value) => Some(value),
-            Value::Number(number) => match number.as_u64() {
+        let read = match Scalar::of(self.take(field)?) {
+            Scalar::Bool(value) => Some(value),
+            Scalar::Number(number) => match number.as_u64() {
                 Some(0) => Some(false),
                 Some(1) => Some(true),
                 _ => None,
             },
-            Value::String(text) => crate::query::parse_bool(&text),
-            _ => None,
+            Scalar::Text(text) => crate::query::parse_bool(&text),
+            Scalar::Other => None,
         };
         if read.is_none() {
             self.wrong(
@@ -239,11 +372,10 @@ impl Fields {
 
     /// A whole number that is not negative, if it is there; also as a text, as ZenML's server reads it.
     pub fn optional_number(&mut self, field: &str, max: u64) -> Option<u64> {
-        let value = self.take(field)?;
-        let number = match &value {
-            Value::Number(number) => whole(number),
-            Value::String(text) => text.trim().parse::<i128>().ok(),
-            _ => None,
+        let number = match Scalar::of(self.take(field)?) {
+            Scalar::Number(number) => whole(&number),
+            Scalar::Text(text) => text.trim().parse::<i128>().ok(),
+            Scalar::Bool(_) | Scalar::Other => None,
         };
         let problem = match number {
             None => Problem::WrongType {
@@ -269,34 +401,28 @@ impl Fields {
         id
     }
 
-    /// A JSON object, if it is there.
+    /// A JSON object, if it is there; as large as [`object`] says at most.
     pub fn optional_object(&mut self, field: &str) -> Option<Map<String, Value>> {
-        match self.take(field)? {
-            Value::Object(map) => Some(map),
-            _ => {
-                self.wrong(
-                    field,
-                    Problem::WrongType {
-                        wanted: "a JSON object",
-                    },
-                );
-                None
-            }
-        }
+        let read = object::read(self.take(field)?);
+        read.map_err(|problem| self.wrong(field, problem)).ok()
     }
 
     /// What an update does to a value that need not be there, given how to read one.
     pub fn change<T>(&mut self, field: &str, read: impl FnOnce(&mut Self, &str) -> Option<T>) -> Change<T> {
-        match self.values.get(field) {
+        match self.find(field) {
             None => Change::Keep,
-            Some(Value::Null) => Change::Clear,
+            Some(value) if is_null(value) => Change::Clear,
             Some(_) => read(self, field).map_or(Change::Keep, Change::Set),
         }
     }
 }
 
+fn is_null(value: &RawValue) -> bool {
+    value.get() == "null"
+}
+
 /// `60` and `60.0`, but not `60.5`.
-fn whole(number: &serde_json::Number) -> Option<i128> {
+fn whole(number: &Number) -> Option<i128> {
     if let Some(number) = number.as_i64() {
         return Some(i128::from(number));
     }
@@ -350,7 +476,7 @@ mod tests {
     }
 
     impl RequestBody for Sample {
-        fn read(fields: &mut Fields) -> Self {
+        fn read(fields: &mut Fields<'_>) -> Self {
             Self {
                 name: fields.name("name"),
                 minutes: fields.optional_number("minutes", 100),
@@ -440,5 +566,46 @@ mod tests {
             let error = Sample::from_json(body.as_bytes()).unwrap_err();
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }
+    }
+
+    #[test]
+    fn the_last_of_fields_with_one_name_counts() {
+        let sample = Sample::from_json(br#"{"name":"a","name":"b","flag":true,"fl\u0061g":null}"#).unwrap();
+        assert_eq!((sample.name.as_str(), sample.flag), ("b", None));
+    }
+
+    #[test]
+    fn there_are_so_many_fields_and_no_more() {
+        let body = |count: usize| {
+            let others: Vec<String> = (1..count).map(|number| format!("\"f{number}\":{{}}")).collect();
+            format!("{{{},\"name\":\"ci\"}}", others.join(","))
+        };
+        assert!(Sample::from_json(body(MAX_FIELDS).as_bytes()).is_ok());
+        assert!(matches!(
+            problems(&body(MAX_FIELDS + 1)).as_slice(),
+            [Problem::Unsuitable { .. }]
+        ));
+        // What follows has to be JSON all the same.
+        let broken = body(MAX_FIELDS + 1).replace("\"ci\"", "ci");
+        assert!(matches!(problems(&broken).as_slice(), [Problem::NotJson { .. }]));
+    }
+
+    #[test]
+    fn texts_with_broken_escapes_are_refused() {
+        assert_eq!(
+            problems(r#"{"name":"\ud800"}"#),
+            [Problem::WrongType { wanted: "a text" }]
+        );
+        assert!(Sample::from_json(b"{\"name\":\"ci\",\"x\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn what_nobody_asks_for_may_be_nested_as_deeply_as_it_likes() {
+        let deep = format!(
+            "{{\"x\":{}{},\"name\":\"ci\"}}",
+            "[".repeat(8_000),
+            "]".repeat(8_000)
+        );
+        assert_eq!(Sample::from_json(deep.as_bytes()).unwrap().name.as_str(), "ci");
     }
 }

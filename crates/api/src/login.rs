@@ -88,9 +88,6 @@ pub enum LoginFormError {
     /// A parameter that came twice (RFC 6749 §3.2 forbids it).
     #[error("Invalid request: `{0}` was given more than once.")]
     Repeated(&'static str),
-    /// Not a form at all.
-    #[error("Invalid request: the body is not a form.")]
-    NotAForm,
 }
 
 impl LoginFormError {
@@ -119,11 +116,11 @@ fn once<T>(slot: &mut Option<T>, name: &'static str, value: T) -> Result<(), Log
 
 impl Form {
     fn parse(body: &[u8]) -> Result<Self, LoginFormError> {
-        let pairs: Vec<(String, String)> =
-            serde_urlencoded::from_bytes(body).map_err(|_| LoginFormError::NotAForm)?;
         let mut form = Self::default();
-        for (name, value) in pairs {
-            match name.as_str() {
+        // Field by field, so that many fields take no more memory than one. Any text can be read so.
+        for (name, value) in form_urlencoded::parse(body) {
+            let value = value.into_owned();
+            match &*name {
                 "grant_type" => once(&mut form.grant_type, "grant_type", value)?,
                 "username" => once(&mut form.username, "username", value)?,
                 "password" => once(&mut form.password, "password", Secret::new(value))?,

@@ -1,5 +1,10 @@
 //! The query strings of listings: `?name=startswith:ci&sort_by=desc:created&page=2&size=50&hydrate=true`.
 
+use std::fmt;
+
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer};
+use serde_json::error::Category;
 use uuid::Uuid;
 use zenml_auth_model::query::{
     Combine, Condition, Direction, Field, MAX_CONDITIONS, MAX_PAGE_SIZE, Operator, PageRequest, Query, Sort,
@@ -63,10 +68,10 @@ pub(crate) fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
-/// The parameters of a query string, in order, with repeated ones.
-pub(crate) fn pairs(query: &str) -> Vec<(String, String)> {
+/// The parameters of a query string, in order, with repeated ones, one at a time: a query may have thousands of them.
+pub(crate) fn pairs(query: &str) -> form_urlencoded::Parse<'_> {
     // Any text can be read so: what is broken in it is taken as it stands.
-    serde_urlencoded::from_str(query).unwrap_or_default()
+    form_urlencoded::parse(query.as_bytes())
 }
 
 /// What a listing was asked for.
@@ -92,14 +97,14 @@ impl<F: Field> ListQuery<F> {
         let mut parameters = ValidationErrors::default();
         let mut filters = ValidationErrors::default().with_form(ValidationForm::Detail);
         for (name, value) in pairs(query) {
-            match name.as_str() {
+            match &*name {
                 "page" => read_number(&mut number, u32::MAX, "page", &value, &mut parameters),
                 "size" => read_number(&mut size, MAX_PAGE_SIZE, "size", &value, &mut parameters),
                 "hydrate" => match Hydrate::parse(&value) {
                     Some(hydrate) => parsed.hydrate = hydrate,
                     None => parameters.push(Place::Query, "hydrate", NOT_A_BOOL),
                 },
-                "logical_operator" => match value.as_str() {
+                "logical_operator" => match &*value {
                     "and" => parsed.query.combine = Combine::And,
                     "or" => parsed.query.combine = Combine::Or,
                     _ => parameters.push(Place::Query, "logical_operator", unsuitable("use `and` or `or`")),
@@ -110,6 +115,10 @@ impl<F: Field> ListQuery<F> {
                 },
                 _ => {
                     let Some(field) = F::parse(&name) else { continue };
+                    // One more than there may be is enough to refuse them.
+                    if parsed.query.conditions.len() > MAX_CONDITIONS {
+                        continue;
+                    }
                     match parse_condition(field, &value) {
                         Ok(condition) => parsed.query.conditions.push(condition),
                         Err(reason) => filters.push(Place::Query, field.name(), unsuitable(reason)),
@@ -192,15 +201,54 @@ fn parse_list(text: &str) -> Result<Vec<String>, String> {
     if !text.trim_start().starts_with('[') {
         return Ok(text.split(',').map(|item| item.trim().to_owned()).collect());
     }
-    let items: Vec<serde_json::Value> =
-        serde_json::from_str(text).map_err(|_| "the list is not valid JSON".to_owned())?;
-    let plain = |item: serde_json::Value| match item {
-        serde_json::Value::String(text) => Ok(text),
-        serde_json::Value::Number(number) => Ok(number.to_string()),
-        serde_json::Value::Bool(value) => Ok(value.to_string()),
-        _ => Err("a list holds texts only".to_owned()),
-    };
-    items.into_iter().map(plain).collect()
+    let items: Vec<Item> = serde_json::from_str(text).map_err(|error| {
+        let reason = match error.classify() {
+            Category::Data => "a list holds texts only",
+            Category::Io | Category::Syntax | Category::Eof => "the list is not valid JSON",
+        };
+        reason.to_owned()
+    })?;
+    Ok(items.into_iter().map(|item| item.0).collect())
+}
+
+/// An item of a list: a text, or what is written as one.
+struct Item(String);
+
+impl<'de> Deserialize<'de> for Item {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ItemVisitor)
+    }
+}
+
+struct ItemVisitor;
+
+impl Visitor<'_> for ItemVisitor {
+    type Value = Item;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a text")
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Item, E> {
+        Ok(Item(value.to_owned()))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Item, E> {
+        Ok(Item(value.to_string()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Item, E> {
+        Ok(Item(value.to_string()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Item, E> {
+        Ok(Item(value.to_string()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Item, E> {
+        // As JSON writes it: `1e30` would be thirty digits otherwise.
+        Ok(Item(serde_json::Value::from(value).to_string()))
+    }
 }
 
 /// What a client asks a listing for; the reverse of [`ListQuery`].

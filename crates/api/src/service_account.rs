@@ -130,7 +130,7 @@ impl ServiceAccountRequest {
 }
 
 impl RequestBody for ServiceAccountRequest {
-    fn read(fields: &mut Fields) -> Self {
+    fn read(fields: &mut Fields<'_>) -> Self {
         Self {
             name: fields.name("name"),
             full_name: fields.optional_line("full_name"),
@@ -167,7 +167,7 @@ pub struct ServiceAccountUpdate {
 }
 
 impl RequestBody for ServiceAccountUpdate {
-    fn read(fields: &mut Fields) -> Self {
+    fn read(fields: &mut Fields<'_>) -> Self {
         Self {
             name: fields.optional_name("name"),
             full_name: fields.optional_line("full_name"),

@@ -1,6 +1,7 @@
 //! `/api/v1/users` and `/api/v1/current-user`: people, and whoever is signed in.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 use zenml_auth_model::{Name, Secret, ServiceAccount, Text, User, UserId};
@@ -79,13 +80,26 @@ pub struct UserMetadata {
     #[serde(default)]
     pub external_user_id: Option<Uuid>,
     /// What clients keep with the account.
-    #[serde(default)]
+    #[serde(default = "no_metadata")]
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
-    pub user_metadata: Map<String, Value>,
+    pub user_metadata: Box<RawValue>,
     /// Only for single sign-on.
     #[serde(default, deserialize_with = "object_or_null")]
     #[cfg_attr(feature = "openapi", schema(value_type = Object))]
     pub oidc_claims: Map<String, Value>,
+}
+
+/// `{}`
+fn no_metadata() -> Box<RawValue> {
+    // An empty object can always be written.
+    to_raw_value(&Map::new()).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+/// The stored text as it is: earlier releases took up to 1 MiB of it, and a tree of values takes many times its size.
+fn stored_metadata(text: Option<&String>) -> Box<RawValue> {
+    text.filter(|text| text.starts_with('{'))
+        .and_then(|text| RawValue::from_string(text.clone()).ok())
+        .unwrap_or_else(no_metadata)
 }
 
 fn object_or_null<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Map<String, Value>, D::Error> {
@@ -101,11 +115,7 @@ impl UserResponse {
             email: user.email.as_ref().map(Text::to_string),
             hub_token: None,
             external_user_id: None,
-            user_metadata: user
-                .metadata
-                .as_deref()
-                .and_then(|text| serde_json::from_str(text).ok())
-                .unwrap_or_default(),
+            user_metadata: stored_metadata(user.metadata.as_ref()),
             oidc_claims: Map::new(),
         };
         Self {
@@ -152,7 +162,7 @@ impl UserResponse {
                 email: None,
                 hub_token: None,
                 external_user_id: None,
-                user_metadata: Map::new(),
+                user_metadata: no_metadata(),
                 oidc_claims: Map::new(),
             }),
             resources: None,
@@ -222,7 +232,7 @@ impl UserRequest {
 }
 
 impl RequestBody for UserRequest {
-    fn read(fields: &mut Fields) -> Self {
+    fn read(fields: &mut Fields<'_>) -> Self {
         Self {
             name: fields.name("name"),
             full_name: fields.optional_line("full_name"),
@@ -286,7 +296,7 @@ pub struct UserUpdate {
 }
 
 impl RequestBody for UserUpdate {
-    fn read(fields: &mut Fields) -> Self {
+    fn read(fields: &mut Fields<'_>) -> Self {
         Self {
             name: fields.optional_name("name"),
             full_name: fields.optional_line("full_name"),
