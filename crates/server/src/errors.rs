@@ -148,6 +148,14 @@ impl ApiError {
         )
     }
 
+    /// 503: others use up what there is for requests that are under way. No line in the log for each: there may be many.
+    #[must_use]
+    pub fn busy() -> Self {
+        let message = "The server is busy with other requests. Try again in a second.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorClass::RuntimeError, message)
+            .after(Duration::from_secs(1))
+    }
+
     /// 500: all there is to know is in the log, under the request's id.
     #[must_use]
     pub fn internal(internal: String) -> Self {

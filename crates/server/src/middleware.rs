@@ -7,11 +7,13 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, header};
+use hyper::body::Body as _;
 use tracing::Instrument as _;
 use zenml_auth_core::ports::{Clock as _, Entropy as _, SystemClock, SystemEntropy};
 
 use crate::errors::{ApiError, Unfinished};
-use crate::extract::{Peer, RequestId};
+use crate::extract::{ClientAddress, Peer, RequestId};
+use crate::serve::body_budget::BodyHold;
 use crate::state::App;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -28,13 +30,14 @@ pub async fn identify(State(app): State<App>, mut request: Request, next: Next) 
     let address = request
         .extensions()
         .get::<Peer>()
-        .map(|peer| {
-            app.facts
-                .proxies
-                .client_address(peer.0.ip(), request.headers())
-                .to_string()
-        })
-        .unwrap_or_default();
+        .map(|peer| app.facts.proxies.client_address(peer.0.ip(), request.headers()));
+    request.extensions_mut().insert(ClientAddress(address));
+    // Given back when the answer is there, however that comes.
+    let hold = (!request.body().is_end_stream()).then(BodyHold::default);
+    if let Some(hold) = &hold {
+        request.extensions_mut().insert(hold.clone());
+    }
+    let address = address.map_or_else(String::new, |address| address.to_string());
     // The path alone: query strings hold user codes and activation tokens.
     let span = tracing::info_span!(
         "request",
@@ -46,6 +49,7 @@ pub async fn identify(State(app): State<App>, mut request: Request, next: Next) 
     async move {
         let begun = SystemClock.now();
         let response = next.run(request).await;
+        drop(hold);
         let took = SystemClock.now().since(begun);
         let mut response = finish(response, &id);
         if let Ok(value) = HeaderValue::from_str(&id) {
@@ -53,7 +57,7 @@ pub async fn identify(State(app): State<App>, mut request: Request, next: Next) 
         }
         tracing::info!(
             status = response.status().as_u16(),
-            took_us = took.as_micros(),
+            took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             "answered"
         );
         response

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use zenml_auth_core::services::Engine;
 
 use crate::extract::proxies::TrustedProxies;
+use crate::serve::body_budget::BodyBudget;
 
 /// The release of ZenML whose API is spoken; clients compare it with their own.
 pub const ZENML_VERSION: &str = "0.98.0";
@@ -25,6 +26,8 @@ pub struct Facts {
     pub public_url: Option<String>,
     /// Which proxies' word on a request's address is taken.
     pub proxies: TrustedProxies,
+    /// The memory that bodies of requests share.
+    pub bodies: BodyBudget,
     /// `sqlite`, `mysql` or `other`, as clients know no more.
     pub database_type: &'static str,
 }

@@ -334,26 +334,96 @@ async fn fields_that_nobody_knows_are_ignored() {
     answer.expect(StatusCode::OK);
 }
 
+/// Routes with a body, whether strangers may send it, and how many bytes it may have.
+const BODIES: [(Method, &str, bool, usize); 14] = [
+    (Method::POST, "/api/v1/login", true, 16_384),
+    (Method::POST, "/api/v1/device_authorization", true, 16_384),
+    (Method::PUT, "/api/v1/users/ann/activate", true, 16_384),
+    (Method::POST, "/login", true, 16_384),
+    (Method::POST, "/logout", true, 16_384),
+    (Method::POST, "/activate-user", true, 16_384),
+    (Method::POST, "/devices/verify", true, 16_384),
+    (Method::PUT, "/api/v1/users/ann/email-opt-in", false, 16_384),
+    (Method::PUT, ROTATE, false, 16_384),
+    (Method::POST, "/api/v1/users", false, 131_072),
+    (Method::PUT, "/api/v1/current-user", false, 131_072),
+    (Method::POST, ACCOUNTS, false, 131_072),
+    (Method::PUT, "/api/v1/service_accounts/ci", false, 131_072),
+    (Method::POST, KEYS, false, 131_072),
+];
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_of_more_than_a_mebibyte() {
+async fn a_body_of_more_than_its_route_takes() {
     let subject = Subject::new().await;
-    for path in [ACCOUNTS, "/api/v1/login", "/api/v1/device_authorization"] {
-        let just = subject
-            .server
-            .post(path)
-            .bearer(&subject.admin)
-            .body(vec![b' '; 1024 * 1024])
-            .send()
-            .await;
+    for (method, path, is_open, most) in BODIES {
+        let send = |bytes: usize| {
+            let request = subject.server.request(method.clone(), path);
+            let request = if is_open {
+                request
+            } else {
+                request.bearer(&subject.admin)
+            };
+            request.body(vec![b' '; bytes]).send()
+        };
+        let just = send(most).await;
         assert_ne!(just.status, StatusCode::PAYLOAD_TOO_LARGE, "{path}");
-        let over = subject
-            .server
-            .post(path)
-            .bearer(&subject.admin)
-            .body(vec![b' '; 1024 * 1024 + 1])
-            .send()
-            .await;
-        refused(&over, StatusCode::PAYLOAD_TOO_LARGE, path);
+        assert!(just.status.as_u16() < 500, "{path}: {just:?}");
+        let over = send(most + 1).await;
+        if path.starts_with("/api") {
+            refused(&over, StatusCode::PAYLOAD_TOO_LARGE, path);
+        } else {
+            over.expect(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        let large = send(1024 * 1024).await;
+        large.expect(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+}
+
+/// Sends a head, and gives what comes back until the server closes the connection, without sending a body.
+async fn answer_to_head(subject: &Subject, head: &str) -> String {
+    let mut stream = TcpStream::connect(subject.server.address).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 4_096];
+    let count = stream.read(&mut answer).await.unwrap();
+    answer.truncate(count);
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_is_too_large_is_never_asked_for() {
+    let subject = Subject::new().await;
+    for (method, path, is_open, most) in BODIES {
+        let credential = if is_open {
+            String::new()
+        } else {
+            format!("authorization: Bearer {}\r\n", subject.admin)
+        };
+        let head = |length: usize, credential: &str| {
+            format!(
+                "{method} {path} HTTP/1.1\r\nhost: x\r\n{credential}content-length: {length}\r\n\
+                 expect: 100-continue\r\n\r\n"
+            )
+        };
+        let answer = answer_to_head(&subject, &head(most + 1, &credential)).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{path}: {answer}");
+        let answer = answer_to_head(&subject, &head(most, &credential)).await;
+        assert!(answer.starts_with("HTTP/1.1 100 "), "{path}: {answer}");
+        if !is_open {
+            let answer = answer_to_head(&subject, &head(most, "")).await;
+            assert!(answer.starts_with("HTTP/1.1 401 "), "{path}: {answer}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_of_more_than_sixteen_kibibytes() {
+    let subject = Subject::new().await;
+    let one = format!("x-large: {}\r\n", "x".repeat(20_000));
+    let many = "x: y\r\n".repeat(150);
+    for headers in [one, many] {
+        let head = format!("GET /health HTTP/1.1\r\nhost: x\r\n{headers}\r\n");
+        let answer = answer_to_head(&subject, &head).await;
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer}");
     }
 }
 

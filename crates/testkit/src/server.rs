@@ -25,6 +25,7 @@ use zenml_auth_core::services::{Engine, FirstAdministrator, Ports, set_up};
 use zenml_auth_core::settings::{Limits, Settings};
 use zenml_auth_model::{Name, Secret};
 use zenml_auth_server::extract::proxies::TrustedProxies;
+use zenml_auth_server::serve::body_budget::BodyBudget;
 use zenml_auth_server::state::{App, Facts};
 use zenml_auth_storage::{ConnectOptions, SqlStore};
 
@@ -169,6 +170,7 @@ impl TestServer {
             facts: Arc::new(Facts {
                 public_url: options.public_url,
                 proxies: TrustedProxies::new(networks),
+                bodies: BodyBudget::default(),
                 database_type: "sqlite",
             }),
         };

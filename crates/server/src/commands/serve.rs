@@ -20,6 +20,7 @@ use crate::extract::proxies::TrustedProxies;
 use crate::jobs::Jobs;
 use crate::ownership::DatabaseFile;
 use crate::serve;
+use crate::serve::body_budget::BodyBudget;
 use crate::state::{App, Facts};
 
 #[derive(Debug, Args, Default)]
@@ -54,6 +55,7 @@ pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandE
         facts: Arc::new(Facts {
             public_url: config.server.public_url.clone(),
             proxies: TrustedProxies::new(config.server.trusted_proxies.clone()),
+            bodies: BodyBudget::default(),
             database_type: database_type(store.database()),
         }),
     };

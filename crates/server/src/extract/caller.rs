@@ -26,7 +26,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
         let app = App::from_ref(state);
         let bearer = bearer(&parts.headers)?;
-        let origin = origin(parts, &app);
+        let origin = origin(parts);
         let authenticator = app.engine.authenticator();
         let caller = if bearer.starts_with(key::PREFIX) {
             let parsed = KeyText::parse(bearer)

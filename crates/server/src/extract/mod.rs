@@ -6,7 +6,7 @@ mod origin;
 mod path;
 pub mod proxies;
 
-pub use body::{Form, Json, MAX_BODY_BYTES};
+pub use body::{Form, Json, LARGE_BODY, SMALL_BODY};
 pub use caller::Authenticated;
-pub use origin::{Peer, RequestId, RequestOrigin};
+pub use origin::{ClientAddress, Peer, RequestId, RequestOrigin};
 pub use path::Segments;

@@ -1,18 +1,20 @@
 //! Where a request came from.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use axum::extract::{FromRef, FromRequestParts};
+use axum::extract::FromRequestParts;
 use http::header;
 use http::request::Parts;
 use zenml_auth_model::{Origin, Text};
 
-use crate::state::App;
-
 /// The other end of the connection; put on every request where it is accepted.
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub SocketAddr);
+
+/// The address of the client, as far as trusted proxies tell; put on every request by the middleware.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientAddress(pub Option<IpAddr>);
 
 /// The id of a request; put on every request by the middleware.
 #[derive(Debug, Clone)]
@@ -22,27 +24,24 @@ pub struct RequestId(pub String);
 #[derive(Debug, Clone)]
 pub struct RequestOrigin(pub Origin);
 
-impl<S> FromRequestParts<S> for RequestOrigin
-where
-    App: FromRef<S>,
-    S: Send + Sync,
-{
+impl<S: Send + Sync> FromRequestParts<S> for RequestOrigin {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let app = App::from_ref(state);
-        Ok(Self(origin(parts, &app)))
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self(origin(parts)))
     }
 }
 
-pub(super) fn origin(parts: &Parts, app: &App) -> Origin {
-    let peer = parts.extensions.get::<Peer>();
+pub(super) fn origin(parts: &Parts) -> Origin {
     let agent = parts
         .headers
         .get(header::USER_AGENT)
         .and_then(|value| value.to_str().ok());
     Origin {
-        address: peer.map(|peer| app.facts.proxies.client_address(peer.0.ip(), &parts.headers)),
+        address: parts
+            .extensions
+            .get::<ClientAddress>()
+            .and_then(|client| client.0),
         request_id: parts
             .extensions
             .get::<RequestId>()

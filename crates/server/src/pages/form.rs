@@ -2,12 +2,16 @@
 
 use zenml_auth_model::Secret;
 
+/// More fields than any of our forms has; those beyond them only cost memory.
+const MAX_FIELDS: usize = 32;
+
 /// The fields of a form, or of a query string.
 pub(super) struct Fields(Vec<(String, String)>);
 
 impl Fields {
     pub(super) fn parse(bytes: &[u8]) -> Self {
-        Self(serde_urlencoded::from_bytes(bytes).unwrap_or_default())
+        let fields = form_urlencoded::parse(bytes).into_owned();
+        Self(fields.take(MAX_FIELDS).collect())
     }
 
     /// A field; empty when it is missing.

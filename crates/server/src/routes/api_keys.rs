@@ -13,7 +13,7 @@ use zenml_auth_core::services::{ApiKeyChanges, IssuedApiKey, NewApiKey};
 
 use super::listing::page_response;
 use crate::errors::ApiError;
-use crate::extract::{Authenticated, Json as JsonBody, Segments};
+use crate::extract::{Authenticated, Json as JsonBody, LARGE_BODY, Segments};
 use crate::state::App;
 
 /// The answer that shows a key's value: this once.
@@ -63,7 +63,7 @@ pub async fn create(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
     Segments(account): Segments<String>,
-    JsonBody(request): JsonBody<ApiKeyRequest>,
+    JsonBody(request): JsonBody<ApiKeyRequest, LARGE_BODY>,
 ) -> Result<Json<ApiKeyResponse>, ApiError> {
     let new = NewApiKey {
         name: request.name,
@@ -120,7 +120,7 @@ pub async fn update(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
     Segments((account, which)): Segments<(String, String)>,
-    JsonBody(update): JsonBody<ApiKeyUpdate>,
+    JsonBody(update): JsonBody<ApiKeyUpdate, LARGE_BODY>,
 ) -> Result<Json<ApiKeyResponse>, ApiError> {
     let changes = ApiKeyChanges {
         name: update.name,

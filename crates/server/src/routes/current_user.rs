@@ -9,7 +9,7 @@ use zenml_auth_core::lookup::By;
 
 use super::users::{changes, response};
 use crate::errors::ApiError;
-use crate::extract::{Authenticated, Json as JsonBody};
+use crate::extract::{Authenticated, Json as JsonBody, LARGE_BODY};
 use crate::state::App;
 
 fn of_caller(caller: &Caller, hydrate: Hydrate) -> Result<UserResponse, ApiError> {
@@ -44,7 +44,7 @@ pub async fn get(
 pub async fn update(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    JsonBody(update): JsonBody<UserUpdate>,
+    JsonBody(update): JsonBody<UserUpdate, LARGE_BODY>,
 ) -> Result<Json<UserResponse>, ApiError> {
     let own = caller.user_id().ok_or_else(|| {
         ApiError::from(zenml_auth_core::caller::NotAllowed {

@@ -75,11 +75,9 @@ pub async fn get(
 ) -> Result<Json<DeviceResponse>, ApiError> {
     let query = query.unwrap_or_default();
     let hydrate = Hydrate::of_item(&query)?;
-    let parameters: Vec<(String, String)> = serde_urlencoded::from_str(&query).unwrap_or_default();
-    let code = parameters
-        .iter()
+    let code = form_urlencoded::parse(query.as_bytes())
         .find(|(name, _)| name == "user_code")
-        .map(|(_, code)| UserCode::typed(code));
+        .map(|(_, code)| UserCode::typed(&code));
     let found = app
         .engine
         .devices()

@@ -9,7 +9,7 @@ use zenml_auth_core::services::{NewServiceAccount, ServiceAccountChanges};
 
 use super::listing::page_response;
 use crate::errors::ApiError;
-use crate::extract::{Authenticated, Json as JsonBody, Segments};
+use crate::extract::{Authenticated, Json as JsonBody, LARGE_BODY, Segments};
 use crate::state::App;
 
 /// A page of service accounts.
@@ -42,7 +42,7 @@ pub async fn list(
 pub async fn create(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    JsonBody(request): JsonBody<ServiceAccountRequest>,
+    JsonBody(request): JsonBody<ServiceAccountRequest, LARGE_BODY>,
 ) -> Result<Json<ServiceAccountResponse>, ApiError> {
     let new = NewServiceAccount {
         name: request.name,
@@ -90,7 +90,7 @@ pub async fn update(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
     Segments(which): Segments<String>,
-    JsonBody(update): JsonBody<ServiceAccountUpdate>,
+    JsonBody(update): JsonBody<ServiceAccountUpdate, LARGE_BODY>,
 ) -> Result<Json<ServiceAccountResponse>, ApiError> {
     let changes = ServiceAccountChanges {
         name: update.name,

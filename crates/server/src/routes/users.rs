@@ -10,7 +10,7 @@ use zenml_auth_model::{Secret, User};
 
 use super::listing::page_response;
 use crate::errors::ApiError;
-use crate::extract::{Authenticated, Json as JsonBody, RequestOrigin, Segments};
+use crate::extract::{Authenticated, Json as JsonBody, LARGE_BODY, RequestOrigin, Segments};
 use crate::state::App;
 
 pub(super) fn response(user: &User) -> UserResponse {
@@ -66,7 +66,7 @@ pub async fn list(
 pub async fn create(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
-    JsonBody(request): JsonBody<UserRequest>,
+    JsonBody(request): JsonBody<UserRequest, LARGE_BODY>,
 ) -> Result<Json<UserResponse>, ApiError> {
     let new = NewUser {
         name: request.name,
@@ -120,7 +120,7 @@ pub async fn update(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
     Segments(which): Segments<String>,
-    JsonBody(update): JsonBody<UserUpdate>,
+    JsonBody(update): JsonBody<UserUpdate, LARGE_BODY>,
 ) -> Result<Json<UserResponse>, ApiError> {
     let user = app
         .engine

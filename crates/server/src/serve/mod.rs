@@ -1,7 +1,9 @@
 //! Accepting connections, and ending well.
 
 mod arrivals;
+pub mod body_budget;
 mod connection;
+mod network;
 mod room;
 mod vitals;
 
