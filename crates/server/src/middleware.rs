@@ -27,10 +27,11 @@ pub async fn identify(State(app): State<App>, mut request: Request, next: Next) 
         .filter(|text| is_usable_id(text))
         .map_or_else(new_id, str::to_owned);
     request.extensions_mut().insert(RequestId(id.clone()));
-    let address = request
-        .extensions()
-        .get::<Peer>()
-        .map(|peer| app.facts.proxies.client_address(peer.0.ip(), request.headers()));
+    let address = request.extensions().get::<Peer>().map(|peer| {
+        app.facts
+            .proxies
+            .client_address(peer.address().ip(), request.headers())
+    });
     request.extensions_mut().insert(ClientAddress(address));
     // Given back when the answer is there, however that comes.
     let hold = (!request.body().is_end_stream()).then(BodyHold::default);

@@ -19,8 +19,8 @@ use crate::config::Config;
 use crate::extract::proxies::TrustedProxies;
 use crate::jobs::Jobs;
 use crate::ownership::DatabaseFile;
-use crate::serve;
 use crate::serve::body_budget::BodyBudget;
+use crate::serve::{self, ConnectionLimits};
 use crate::state::{App, Facts};
 
 #[derive(Debug, Args, Default)]
@@ -70,8 +70,11 @@ pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandE
         tracing::info!("stopping: requests that are under way may finish");
         let _ = stop.send(true);
     });
-    let room = serve::room(config.database.connections);
-    serve::serve(listener, serve::router(app), room, stopped).await?;
+    let limits =
+        ConnectionLimits::within_open_files(config.server.max_connections, config.database.connections)
+            .per_address(config.server.max_connections_per_address)
+            .without_share(config.server.trusted_proxies.clone());
+    serve::serve(listener, serve::router(app), limits, stopped).await?;
     jobs.finish().await?;
     #[cfg(unix)]
     if let Some(door) = door {

@@ -13,12 +13,14 @@ use super::options::{
 };
 use super::values::{LogFormat, RateText, Span, Switch};
 use super::{Admin, Config, Log, Server};
+use crate::serve::DEFAULT_MAX_CONNECTIONS;
 
 /// Where to listen unless told otherwise: ZenML's own port, on this machine only.
 const DEFAULT_BIND: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8237);
 
 const USER_CODE_ATTEMPTS: (u32, u32) = (1, 100);
 const PARALLEL_PASSWORD_CHECKS: (u32, u32) = (1, 256);
+const MAX_CONNECTIONS: (u32, u32) = (16, 100_000);
 
 /// The embedded database's file in the data folder.
 const DATABASE_FILE: &str = "zenml-auth.db";
@@ -102,6 +104,12 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
         limits.parallel_password_checks,
         PARALLEL_PASSWORD_CHECKS,
     )?;
+    check_range("max_connections", server.max_connections, MAX_CONNECTIONS)?;
+    check_range(
+        "max_connections_per_address",
+        server.max_connections_per_address,
+        MAX_CONNECTIONS,
+    )?;
     let hashing = HashingCost::default();
     let parallel = limits
         .parallel_password_checks
@@ -111,6 +119,8 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
             bind: server.bind.unwrap_or(DEFAULT_BIND),
             public_url: server.public_url.as_deref().map(public_url).transpose()?,
             trusted_proxies: server.trusted_proxies.unwrap_or_default(),
+            max_connections: server.max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS),
+            max_connections_per_address: server.max_connections_per_address,
         },
         database: database(
             options.storage.over(file.storage),
@@ -340,6 +350,7 @@ mod tests {
         for toml in [
             "[limits]\nuser_code_attempts = 0",
             "[limits]\nparallel_password_checks = 1000",
+            "[server]\nmax_connections = 1",
         ] {
             assert!(load_with(toml, &[]).unwrap_err().contains(" to "), "{toml}");
         }

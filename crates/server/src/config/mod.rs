@@ -46,6 +46,10 @@ pub struct Server {
     pub public_url: Option<String>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// How many connections are served at the same time.
+    pub max_connections: u32,
+    /// How many of them one address may have.
+    pub max_connections_per_address: Option<u32>,
 }
 
 /// Who administers a new server.

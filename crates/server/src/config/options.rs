@@ -49,6 +49,15 @@ section!(
         #[arg(long, global = true, env = "ZENML_AUTH_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',',
             help_heading = "Server")]
         trusted_proxies: Vec<IpNet>,
+        /// How many connections are served at the same time [default: 2000]
+        #[arg(id = "server_max_connections", long, global = true, env = "ZENML_AUTH_MAX_CONNECTIONS", value_name = "NUMBER",
+            value_parser = clap::value_parser!(u32).range(16..=100_000), help_heading = "Server")]
+        max_connections: u32,
+        /// How many of them one address may have, or one IPv6 network of 64 bits; the machine itself and trusted proxies
+        /// may have all [default: an eighth of them]
+        #[arg(long, global = true, env = "ZENML_AUTH_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER",
+            value_parser = clap::value_parser!(u32).range(16..=100_000), help_heading = "Server")]
+        max_connections_per_address: u32,
     }
 );
 

@@ -7,7 +7,7 @@ use zenml_auth_api::key::{self, KeyText};
 use zenml_auth_core::caller::Caller;
 use zenml_auth_core::services::Presented;
 
-use super::origin::origin;
+use super::origin::{Peer, origin};
 use crate::errors::ApiError;
 use crate::state::App;
 
@@ -41,6 +41,9 @@ where
                 .authenticate(Presented::Token(bearer), origin)
                 .await?
         };
+        if let Some(peer) = parts.extensions.get::<Peer>() {
+            peer.prove();
+        }
         Ok(Self(caller))
     }
 }

@@ -1,16 +1,14 @@
 //! Where a request came from.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
 use http::header;
 use http::request::Parts;
 use zenml_auth_model::{Origin, Text};
 
-/// The other end of the connection; put on every request where it is accepted.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+pub use crate::serve::Peer;
 
 /// The address of the client, as far as trusted proxies tell; put on every request by the middleware.
 #[derive(Debug, Clone, Copy)]

@@ -1,94 +1,266 @@
 //! One connection, from its first byte to its end.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
-use hyper::body::Incoming;
+use axum::response::Response;
+use http::{HeaderValue, StatusCode, Version, header};
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::sleep;
 use tower::ServiceExt as _;
 
-use super::vitals::{HEAD_TIMEOUT, Vitals, Watched};
-use crate::extract::Peer;
+use super::idle_timeout::{Activity, ActivityStream, End, HEAD_TIMEOUT, OpenRequest};
+
+/// How many bytes the head of a request may have. HTTP/1.1 reads bodies through the same buffer.
+const MAX_HEAD_BYTES: u32 = 16 * 1024;
+/// How many requests one HTTP/2 connection may have open.
+const MAX_STREAMS: u32 = 32;
+/// How many bytes a client may send on an HTTP/2 stream before they are taken from there.
+const STREAM_WINDOW: u32 = 16 * 1024;
+/// The same for all streams of a connection together; the least that HTTP/2 allows.
+const CONNECTION_WINDOW: u32 = 65_535;
+/// How many bytes of an answer wait in an HTTP/2 stream for a client that does not take them.
+const SEND_BUFFER: usize = 64 * 1024;
+/// How many requests a client may have taken back before they were looked at (CVE-2023-44487).
+const MAX_RESETS: usize = 16;
+/// How many streams the server may have had to reset for what the client did wrong (CVE-2025-8671).
+const MAX_ERROR_RESETS: usize = 64;
+/// How long a connection without a place of its own may take to show who it is.
+const PROBATION: Duration = Duration::from_secs(2);
+/// How long a client may take to close a connection that is about to end, when nothing is under way.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// How often it is waited for so long when something is.
+const FAREWELLS: u32 = 90;
+
+/// What a client is told whose connection can't be kept.
+const BUSY: &str =
+    r#"{"detail":["RuntimeError","The server has no room for another connection. Try again in a second."]}"#;
+
+/// The other end of a connection; put on every request where it is accepted.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    address: SocketAddr,
+    activity: Arc<Activity>,
+}
+
+impl Peer {
+    /// Its address.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Notes that a request on this connection had a good credential: it is not closed for the sake of a stranger.
+    pub fn prove(&self) {
+        self.activity.prove();
+    }
+}
 
 /// What all connections share.
 pub(super) struct Connections {
     server: auto::Builder<TokioExecutor>,
     router: Router,
+    /// Whether a request is answered when there is no place for strangers.
+    is_welcome: fn(&Request<Incoming>) -> bool,
 }
 
 impl Connections {
-    pub(super) fn new(router: Router) -> Self {
+    pub(super) fn new(router: Router, is_welcome: fn(&Request<Incoming>) -> bool) -> Self {
         let mut server = auto::Builder::new(TokioExecutor::new());
         server
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT);
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(usize::try_from(MAX_HEAD_BYTES).unwrap_or(usize::MAX));
         server
             .http2()
             .timer(TokioTimer::new())
-            .keep_alive_interval(Some(HEAD_TIMEOUT));
-        Self { server, router }
+            .keep_alive_interval(Some(HEAD_TIMEOUT))
+            .max_header_list_size(MAX_HEAD_BYTES)
+            .max_concurrent_streams(MAX_STREAMS)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buf_size(SEND_BUFFER)
+            .max_pending_accept_reset_streams(MAX_RESETS)
+            .max_local_error_reset_streams(MAX_ERROR_RESETS);
+        Self {
+            server,
+            router,
+            is_welcome,
+        }
     }
 
-    /// Serves one, until it ends, is lost, or is told to end well.
+    /// Serves one, until it ends, is of no use any more, or has finished after being told to. With a reserved place it
+    /// has to show a good credential, or ends after its first request.
     pub(super) fn serve<S>(
         &self,
         stream: S,
         peer: SocketAddr,
-        graceful: &GracefulShutdown,
+        activity: Arc<Activity>,
+        is_reserved: bool,
+        mut draining: watch::Receiver<bool>,
     ) -> impl Future<Output = ()> + Send + use<S>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let vitals = Arc::new(Vitals::default());
-        let stream = Watched {
-            stream,
-            vitals: vitals.clone(),
-        };
-        let (router, asked) = (self.router.clone(), vitals.clone());
+        let stream = ActivityStream::new(stream, activity.clone());
+        let (router, is_welcome, watched) = (self.router.clone(), self.is_welcome, activity.clone());
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-            asked.asked();
-            request.extensions_mut().insert(Peer(peer));
-            // A router is always ready.
-            router.clone().oneshot(request)
+            let open = watched.begin();
+            let peer = Peer {
+                address: peer,
+                activity: watched.clone(),
+            };
+            let probation = (is_reserved && !watched.is_proven()).then(|| Probation {
+                peer: peer.clone(),
+                is_welcome: is_welcome(&request),
+                version: request.version(),
+            });
+            request.extensions_mut().insert(peer);
+            let router = router.clone();
+            async move {
+                // A router is always ready, and never fails.
+                let response: Result<Response, Infallible> = match probation {
+                    None => router.oneshot(request).await,
+                    Some(probation) => Ok(probation.answer(router, request).await),
+                };
+                response.map(|response| response.map(|body| Tracked { body, _open: open }))
+            }
         });
         let connection = self
             .server
             .serve_connection(TokioIo::new(stream), service)
             .into_owned();
-        let served = graceful.watch(connection);
         async move {
-            tokio::select! {
-                ended = served => if let Err(error) = ended {
-                    tracing::debug!(%error, %peer, "a connection broke");
-                },
-                reason = vitals.lost() => tracing::debug!(reason, %peer, "a connection was given up"),
+            let mut connection = pin!(connection);
+            let first = if is_reserved { PROBATION } else { HEAD_TIMEOUT };
+            let mut ends = pin!(activity.ends(first));
+            let (mut is_finishing, mut is_drained, mut farewells) = (false, false, 0);
+            loop {
+                tokio::select! {
+                    ended = connection.as_mut() => {
+                        if let Err(error) = ended {
+                            tracing::debug!(%error, %peer, "a connection broke");
+                        }
+                        return;
+                    }
+                    end = ends.as_mut(), if !is_finishing => match end {
+                        End::Close(reason) => {
+                            tracing::debug!(reason, %peer, "a connection was given up");
+                            return;
+                        }
+                        End::Finish(reason) => {
+                            tracing::debug!(reason, %peer, "a connection is ended");
+                            is_finishing = true;
+                            connection.as_mut().graceful_shutdown();
+                        }
+                    },
+                    _ = draining.changed(), if !is_drained => {
+                        is_drained = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    () = sleep(FAREWELL), if is_finishing => {
+                        farewells += 1;
+                        if activity.idle_for().is_some_and(|idle| idle >= FAREWELL) || farewells == FAREWELLS {
+                            tracing::debug!(%peer, "a connection was closed");
+                            return;
+                        }
+                    }
+                }
             }
         }
     }
 }
 
+/// A request on a connection that has to show a good credential.
+struct Probation {
+    peer: Peer,
+    is_welcome: bool,
+    version: Version,
+}
+
+impl Probation {
+    async fn answer(self, router: Router, request: Request<Incoming>) -> Response {
+        let mut response = if self.is_welcome {
+            match router.oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        } else {
+            let mut response = Response::new(Body::from(BUSY));
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+            let headers = response.headers_mut();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response
+        };
+        if !self.peer.activity.is_proven() {
+            if self.version < Version::HTTP_2 {
+                response
+                    .headers_mut()
+                    .insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            self.peer.activity.ask_to_leave();
+        }
+        response
+    }
+}
+
+/// The body of an answer, and the request that it ends.
+struct Tracked {
+    body: Body,
+    _open: OpenRequest,
+}
+
+impl hyper::body::Body for Tracked {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use axum::routing::get;
+    use axum::routing::{get, post};
+    use http_body_util::combinators::BoxBody;
+    use http_body_util::{BodyExt as _, Full};
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
-    use tokio::time::{Instant, sleep};
+    use tokio::task::JoinHandle;
+    use tokio::time::Instant;
 
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
     const ASK: &[u8] = b"GET / HTTP/1.1\r\nhost: here\r\n\r\n";
 
-    /// The client's end of a connection to a server with a quick answer, a slow one, and a long one.
-    fn connect() -> DuplexStream {
-        let router = Router::new()
+    /// A server with a quick answer, a slow one, a long one, and one that waits for the whole body; one route proves
+    /// the connection.
+    fn router() -> Router {
+        Router::new()
             .route("/", get(|| async { "here" }))
             .route(
                 "/slow",
@@ -97,15 +269,251 @@ mod tests {
                     "late"
                 }),
             )
-            .route("/long", get(|| async { "x".repeat(100_000) }));
+            .route("/long", get(|| async { "x".repeat(100_000) }))
+            .route("/health", get(|| async { "ok" }))
+            .route("/body", post(|_: Bytes| async { "read" }))
+            .route(
+                "/sign-in",
+                get(|request: Request| async move {
+                    request.extensions().get::<Peer>().unwrap().prove();
+                    "in"
+                }),
+            )
+    }
+
+    struct Connected {
+        client: DuplexStream,
+        activity: Arc<Activity>,
+        ended: JoinHandle<()>,
+    }
+
+    fn open(is_reserved: bool) -> Connected {
         let (client, server) = duplex(1_000);
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-        tokio::spawn(async move {
-            // Which ends all connections when it goes away.
-            let graceful = GracefulShutdown::new();
-            Connections::new(router).serve(server, peer, &graceful).await;
+        let activity = Arc::new(Activity::new());
+        let (drain, draining) = watch::channel(false);
+        let is_welcome = |request: &Request<Incoming>| request.uri().path() != "/";
+        let served = Connections::new(router(), is_welcome).serve(
+            server,
+            peer,
+            activity.clone(),
+            is_reserved,
+            draining,
+        );
+        let ended = tokio::spawn(async move {
+            served.await;
+            drop(drain);
         });
-        client
+        Connected {
+            client,
+            activity,
+            ended,
+        }
+    }
+
+    /// The client's end of a connection.
+    fn connect() -> DuplexStream {
+        open(false).client
+    }
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Protocol {
+        Http1,
+        Http2,
+    }
+
+    const BOTH: [Protocol; 2] = [Protocol::Http1, Protocol::Http2];
+
+    type TestBody = BoxBody<Bytes, Infallible>;
+
+    enum Sender {
+        Http1(hyper::client::conn::http1::SendRequest<TestBody>),
+        Http2(hyper::client::conn::http2::SendRequest<TestBody>),
+    }
+
+    /// A client that speaks HTTP well, and answers pings.
+    struct Client {
+        sender: Sender,
+        activity: Arc<Activity>,
+        begun: Instant,
+        ended: JoinHandle<()>,
+    }
+
+    impl Client {
+        async fn new(protocol: Protocol, is_reserved: bool) -> Self {
+            let begun = Instant::now();
+            let connected = open(is_reserved);
+            let io = TokioIo::new(connected.client);
+            let sender = match protocol {
+                Protocol::Http1 => {
+                    let (sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+                    tokio::spawn(connection);
+                    Sender::Http1(sender)
+                }
+                Protocol::Http2 => {
+                    let (sender, connection) =
+                        hyper::client::conn::http2::handshake(TokioExecutor::new(), io)
+                            .await
+                            .unwrap();
+                    tokio::spawn(connection);
+                    Sender::Http2(sender)
+                }
+            };
+            Self {
+                sender,
+                activity: connected.activity,
+                begun,
+                ended: connected.ended,
+            }
+        }
+
+        async fn send(&mut self, path: &str, body: TestBody) -> Option<StatusCode> {
+            let request = Request::builder()
+                .method(if path == "/body" { "POST" } else { "GET" })
+                .uri(format!("http://here{path}"))
+                .header("host", "here")
+                .body(body)
+                .unwrap();
+            let answer = match &mut self.sender {
+                Sender::Http1(sender) => {
+                    sender.ready().await.ok()?;
+                    sender.send_request(request).await.ok()?
+                }
+                Sender::Http2(sender) => {
+                    sender.ready().await.ok()?;
+                    sender.send_request(request).await.ok()?
+                }
+            };
+            let status = answer.status();
+            answer.into_body().collect().await.ok()?;
+            Some(status)
+        }
+
+        async fn get(&mut self, path: &str) -> Option<u16> {
+            let empty = Full::new(Bytes::new()).boxed();
+            self.send(path, empty).await.map(|status| status.as_u16())
+        }
+
+        /// After how many seconds the server ends the connection.
+        async fn ends_after(&mut self) -> u64 {
+            (&mut self.ended).await.unwrap();
+            self.begun.elapsed().as_secs()
+        }
+    }
+
+    /// A body whose end never comes.
+    struct Withheld(Option<Bytes>);
+
+    impl hyper::body::Body for Withheld {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _context: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            self.0
+                .take()
+                .map_or(Poll::Pending, |bytes| Poll::Ready(Some(Ok(Frame::data(bytes)))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_means_no_open_request() {
+        for protocol in BOTH {
+            let mut client = Client::new(protocol, false).await;
+            for _ in 0..20 {
+                assert_eq!(client.get("/").await, Some(200), "{protocol:?}");
+                sleep(14 * SECOND).await;
+            }
+            // A request is not cut short, whenever it comes.
+            for after in 0..10 {
+                sleep(after * SECOND).await;
+                assert_eq!(client.get("/slow").await, Some(200), "{protocol:?}");
+            }
+            let last = client.begun.elapsed().as_secs();
+            let idle = client.ends_after().await - last;
+            assert!((15..=30).contains(&idle), "{protocol:?}: {idle}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_never_ends_ends_its_connection() {
+        for protocol in BOTH {
+            let mut client = Client::new(protocol, false).await;
+            let withheld = Withheld(Some(Bytes::from_static(b"x"))).boxed();
+            let sent = tokio::select! {
+                sent = client.send("/body", withheld) => sent,
+                () = sleep(300 * SECOND) => panic!("{protocol:?}: it is still there"),
+            };
+            assert_eq!(sent, None, "{protocol:?}");
+            let after = client.ends_after().await;
+            assert!((90..=120).contains(&after), "{protocol:?}: {after}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn others_on_the_connection_do_not_keep_a_request_that_never_ends() {
+        let mut client = Client::new(Protocol::Http2, false).await;
+        let Sender::Http2(sender) = &client.sender else {
+            return;
+        };
+        let mut second = sender.clone();
+        let request = Request::post("http://here/body")
+            .body(Withheld(None).boxed())
+            .unwrap();
+        let withheld = tokio::spawn(async move { second.send_request(request).await.is_ok() });
+        let mut answered = 0;
+        while client.get("/").await == Some(200) {
+            answered += 1;
+            sleep(SECOND).await;
+        }
+        assert!((90..=120).contains(&answered), "{answered}");
+        assert!(!withheld.await.unwrap());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reserved_place_is_for_those_who_show_who_they_are() {
+        for protocol in BOTH {
+            let mut stranger = Client::new(protocol, true).await;
+            assert_eq!(stranger.get("/").await, Some(503), "{protocol:?}");
+            assert!(stranger.ends_after().await <= 2, "{protocol:?}");
+
+            // A health check is answered, and makes no place.
+            let mut check = Client::new(protocol, true).await;
+            assert_eq!(check.get("/health").await, Some(200), "{protocol:?}");
+            assert!(check.ends_after().await <= 2, "{protocol:?}");
+
+            let mut known = Client::new(protocol, true).await;
+            assert_eq!(known.get("/sign-in").await, Some(200), "{protocol:?}");
+            for _ in 0..5 {
+                sleep(14 * SECOND).await;
+                assert_eq!(known.get("/").await, Some(200), "{protocol:?}");
+            }
+
+            let mut silent = Client::new(protocol, true).await;
+            assert_eq!(silent.ends_after().await, 2, "{protocol:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_that_is_needed_is_left_after_what_is_under_way() {
+        for protocol in BOTH {
+            let mut idle = Client::new(protocol, false).await;
+            assert_eq!(idle.get("/").await, Some(200), "{protocol:?}");
+            idle.activity.ask_to_leave();
+            assert!(idle.ends_after().await <= 1, "{protocol:?}");
+
+            let mut busy = Client::new(protocol, false).await;
+            let activity = busy.activity.clone();
+            tokio::spawn(async move {
+                sleep(10 * SECOND).await;
+                activity.ask_to_leave();
+            });
+            assert_eq!(busy.get("/slow").await, Some(200), "{protocol:?}");
+            let after = busy.ends_after().await;
+            assert!((59..=61).contains(&after), "{protocol:?}: {after}");
+        }
     }
 
     async fn read_some(client: &mut DuplexStream) -> String {

@@ -1,28 +1,33 @@
 //! Accepting connections, and ending well.
 
-mod arrivals;
 pub mod body_budget;
 mod connection;
+mod connection_limit;
+mod idle_timeout;
+mod listener;
 mod network;
-mod room;
-mod vitals;
 
 use std::io;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
-use hyper_util::server::graceful::GracefulShutdown;
+use http::header;
+use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
+use zenml_auth_api::paths;
 
 use crate::state::App;
 use crate::{middleware, pages, routes};
-use arrivals::Arrivals;
-pub use arrivals::listen;
 use connection::Connections;
-pub use room::room;
+pub use connection::Peer;
+use connection_limit::ConnectionLimit;
+pub use connection_limit::{ConnectionLimits, DEFAULT_MAX_CONNECTIONS};
+pub use listener::listen;
+use listener::{Accepted, Listener};
 
 /// How long requests that are under way may take once the server was told to stop.
 const GRACE: Duration = Duration::from_secs(20);
@@ -37,38 +42,52 @@ pub fn router(app: App) -> Router {
         .with_state(app)
 }
 
+/// Whether a request is answered when there is no place for strangers: a health check, or one with a credential, whether
+/// it is good or not.
+fn is_welcome(request: &Request<Incoming>) -> bool {
+    [paths::HEALTH, paths::READY].contains(&request.uri().path())
+        || request.headers().contains_key(header::AUTHORIZATION)
+        || request.headers().contains_key(header::COOKIE)
+}
+
 /// Serves so many connections at the same time until told to stop, then lets requests that are under way finish.
-/// Whoever comes when there is no room waits to be accepted.
 ///
 /// # Errors
 /// When the listener is broken for good.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
-    room: usize,
+    limits: impl Into<ConnectionLimits>,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let connections = Connections::new(router);
-    let graceful = GracefulShutdown::new();
-    let mut arrivals = Arrivals::new(listener, room);
+    let connections = Connections::new(router, is_welcome);
+    let mut listener = Listener::new(listener, ConnectionLimit::new(limits.into()));
+    let (drain, draining) = watch::channel(false);
     loop {
-        let (stream, peer, place) = tokio::select! {
+        let Accepted {
+            stream,
+            peer,
+            activity,
+            place,
+        } = tokio::select! {
             _ = stop.changed() => break,
-            next = arrivals.next() => next?,
+            accepted = listener.next() => accepted,
         };
         // Answers are small; waiting for more of them costs 40 ms a time.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "can't turn Nagle's algorithm off");
         }
-        let ended = connections.serve(stream, peer, &graceful);
+        let is_reserved = place.is_reserved();
+        let ended = connections.serve(stream, peer, activity, is_reserved, draining.clone());
         tokio::spawn(async move {
             ended.await;
             drop(place);
         });
     }
-    drop(arrivals);
+    drop((listener, draining));
+    let _ = drain.send(true);
     tokio::select! {
-        () = graceful.shutdown() => {}
+        () = drain.closed() => {}
         () = tokio::time::sleep(GRACE) => tracing::warn!("some requests took too long and were cut off"),
     }
     Ok(())

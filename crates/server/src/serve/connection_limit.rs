@@ -1,0 +1,559 @@
+//! How many connections are served at the same time, and whose.
+//!
+//! Most places are for everybody. When they are taken, the idlest connection that never showed a good credential makes
+//! room for a new one. If there is none, a new connection gets a place of the reserve, for a short time: it keeps it only
+//! if its first request has a good credential. One address has no more than a share of either; proxies that are
+//! trusted, and the machine itself, speak for many clients and have no share.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ipnet::IpNet;
+use tokio::sync::Notify;
+
+use super::idle_timeout::Activity;
+use super::network::network_of;
+
+/// The most connections unless told otherwise. What a connection may hold of the server's memory, times this, has to fit
+/// where the server runs. What is idle is closed after seconds, so that many more clients can come.
+pub const DEFAULT_MAX_CONNECTIONS: u32 = 2_000;
+/// The fewest, where there is hardly any room.
+const FEWEST: usize = 16;
+/// Files for other things: the database's own, a lock, a socket for operators, the standard streams, what the system
+/// needs to look up names, connections that are on their way out.
+const OTHERS: u64 = 96;
+/// The files that a connection to an embedded database holds: the database, its log and its index.
+const PER_DATABASE_CONNECTION: u64 = 3;
+/// Of how many places one is kept.
+const RESERVE: usize = 8;
+/// How many of them one address may have at the same time.
+const RESERVE_PER_ADDRESS: usize = 4;
+/// Of how many places one address may have one, unless told otherwise.
+const SHARE: usize = 8;
+/// How many connections are looked at to find the idlest.
+const SAMPLE: usize = 64;
+/// How many connections may be on their way out; each still has its file handle.
+const MAX_LEAVING: usize = 32;
+
+/// How many connections there may be.
+#[derive(Debug, Clone)]
+pub struct ConnectionLimits {
+    total: usize,
+    per_address: usize,
+    without_share: Vec<IpNet>,
+}
+
+impl From<usize> for ConnectionLimits {
+    fn from(total: usize) -> Self {
+        let total = total.max(FEWEST);
+        Self {
+            total,
+            per_address: (total / SHARE).max(FEWEST / 2),
+            without_share: Vec::new(),
+        }
+    }
+}
+
+impl ConnectionLimits {
+    /// As many as asked for, or as many as there are file handles for beside so many connections to the database. Each
+    /// takes a handle, and the database must never be without: so this raises the process's own limit as far as it needs
+    /// and may, and leaves some for others.
+    #[must_use]
+    pub fn within_open_files(wanted: u32, database_connections: u32) -> Self {
+        let others = OTHERS + PER_DATABASE_CONNECTION * (u64::from(database_connections) + 1);
+        let files = open_files(u64::from(wanted) + others);
+        let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+        let possible = usize::try_from(files.saturating_sub(others)).unwrap_or(usize::MAX);
+        if possible < wanted {
+            tracing::warn!(
+                connections = possible.max(FEWEST),
+                files,
+                "the limit on open files leaves room for few connections"
+            );
+        }
+        Self::from(possible.min(wanted))
+    }
+
+    /// One address has at most so many.
+    #[must_use]
+    pub fn per_address(mut self, connections: Option<u32>) -> Self {
+        if let Some(connections) = connections {
+            self.per_address = usize::try_from(connections).unwrap_or(usize::MAX);
+        }
+        self
+    }
+
+    /// Addresses in these networks have no share, as they speak for many clients.
+    #[must_use]
+    pub fn without_share(mut self, networks: Vec<IpNet>) -> Self {
+        self.without_share = networks;
+        self
+    }
+
+    fn reserve(&self) -> usize {
+        self.total / RESERVE
+    }
+
+    /// Whose connections are counted together with one from here.
+    fn counted_as(&self, address: IpAddr) -> Option<IpAddr> {
+        let address = address.to_canonical();
+        let is_without = address.is_loopback()
+            || self
+                .without_share
+                .iter()
+                .any(|network| network.contains(&address));
+        (!is_without).then(|| network_of(address))
+    }
+}
+
+/// How many files may be open, after asking for so many.
+#[cfg(unix)]
+fn open_files(wanted: u64) -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let limit = getrlimit(Resource::Nofile);
+    let Some(current) = limit.current else {
+        return u64::MAX;
+    };
+    let possible = limit.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+    if current >= possible {
+        return current;
+    }
+    let raised = Rlimit {
+        current: Some(possible),
+        maximum: limit.maximum,
+    };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => possible,
+        Err(error) => {
+            tracing::debug!(%error, "can't raise the limit on open files");
+            current
+        }
+    }
+}
+
+/// Handles are limited by memory alone here.
+#[cfg(not(unix))]
+const fn open_files(_wanted: u64) -> u64 {
+    u64::MAX
+}
+
+/// What becomes of a new connection.
+#[derive(Debug)]
+pub(super) enum Admission {
+    /// It is served.
+    Admitted(Place),
+    /// Its address has its share.
+    OverShare,
+    /// There is no place until another connection ends.
+    Full,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Ordinary,
+    Reserved,
+}
+
+#[derive(Debug)]
+struct Entry {
+    activity: Arc<Activity>,
+    client: Option<IpAddr>,
+    kind: Kind,
+}
+
+#[derive(Debug, Default)]
+struct Places {
+    next: u64,
+    /// By when they came.
+    entries: BTreeMap<u64, Entry>,
+    ordinary: usize,
+    reserved: BTreeSet<u64>,
+    /// Told to leave, and not gone yet.
+    leaving: usize,
+    by_client: HashMap<IpAddr, BTreeMap<u64, Kind>>,
+    /// Where the last search for the idlest ended.
+    cursor: u64,
+}
+
+/// Gives places to connections.
+#[derive(Debug)]
+pub(super) struct ConnectionLimit {
+    limits: ConnectionLimits,
+    places: Mutex<Places>,
+    freed: Notify,
+}
+
+impl ConnectionLimit {
+    pub(super) fn new(limits: ConnectionLimits) -> Arc<Self> {
+        Arc::new(Self {
+            limits,
+            places: Mutex::default(),
+            freed: Notify::new(),
+        })
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until a connection has ended.
+    pub(super) async fn freed(&self) {
+        self.freed.notified().await;
+    }
+
+    /// Finds a place for a connection from this address.
+    pub(super) fn admit(self: &Arc<Self>, address: IpAddr, activity: &Arc<Activity>) -> Admission {
+        let client = self.limits.counted_as(address);
+        let ordinary = self.limits.total - self.limits.reserve();
+        let mut places = self.places();
+        places.settle(ordinary);
+        let own = client.map_or(0, |client| places.count(client, None));
+        let is_over_share = own >= self.limits.per_address && !places.make_room_among(client);
+        let has_room = places.ordinary < ordinary;
+        let kind = if !is_over_share && (has_room || places.make_room()) {
+            Kind::Ordinary
+        } else {
+            let own = client.map_or(0, |client| places.count(client, Some(Kind::Reserved)));
+            if client.is_some() && own >= RESERVE_PER_ADDRESS {
+                return Admission::OverShare;
+            }
+            if places.reserved.len() >= self.limits.reserve() {
+                return if is_over_share {
+                    Admission::OverShare
+                } else {
+                    Admission::Full
+                };
+            }
+            Kind::Reserved
+        };
+        let id = places.add(activity.clone(), client, kind);
+        Admission::Admitted(Place {
+            limit: self.clone(),
+            id,
+            is_reserved: kind == Kind::Reserved,
+        })
+    }
+}
+
+impl Places {
+    /// How many connections a client has, of a kind or of all.
+    fn count(&self, client: IpAddr, kind: Option<Kind>) -> usize {
+        self.by_client.get(&client).map_or(0, |own| match kind {
+            None => own.len(),
+            Some(kind) => own.values().filter(|it| **it == kind).count(),
+        })
+    }
+
+    fn add(&mut self, activity: Arc<Activity>, client: Option<IpAddr>, kind: Kind) -> u64 {
+        let id = self.next;
+        self.next += 1;
+        match kind {
+            Kind::Ordinary => self.ordinary += 1,
+            Kind::Reserved => {
+                self.reserved.insert(id);
+            }
+        }
+        if let Some(client) = client {
+            self.by_client.entry(client).or_default().insert(id, kind);
+        }
+        let entry = Entry {
+            activity,
+            client,
+            kind,
+        };
+        self.entries.insert(id, entry);
+        id
+    }
+
+    /// Takes a connection off the list, if it is there still.
+    fn remove(&mut self, id: u64) -> Option<Entry> {
+        let entry = self.entries.remove(&id)?;
+        match entry.kind {
+            Kind::Ordinary => self.ordinary -= 1,
+            Kind::Reserved => {
+                self.reserved.remove(&id);
+            }
+        }
+        if let Some(client) = entry.client
+            && let Some(own) = self.by_client.get_mut(&client)
+        {
+            own.remove(&id);
+            if own.is_empty() {
+                self.by_client.remove(&client);
+            }
+        }
+        Some(entry)
+    }
+
+    /// Tells the idlest of some strangers in ordinary places to leave. Whether there was one.
+    fn make_room(&mut self) -> bool {
+        let cursor = self.cursor;
+        let around = self
+            .entries
+            .range(cursor..)
+            .chain(self.entries.range(..cursor))
+            .take(SAMPLE);
+        let mut last = cursor;
+        let mut idlest = None;
+        for (id, entry) in around {
+            last = *id;
+            idlest = idlest.max(idle(*id, entry));
+        }
+        self.cursor = last.wrapping_add(1);
+        self.send_away(idlest)
+    }
+
+    /// The same among the strangers of a client.
+    fn make_room_among(&mut self, client: Option<IpAddr>) -> bool {
+        let own = client.and_then(|client| self.by_client.get(&client));
+        let idlest = own
+            .into_iter()
+            .flat_map(BTreeMap::keys)
+            .take(SAMPLE)
+            .filter_map(|id| idle(*id, self.entries.get(id)?))
+            .max();
+        self.send_away(idlest)
+    }
+
+    fn send_away(&mut self, idlest: Option<Idle>) -> bool {
+        let Some(idlest) = idlest.filter(|_| self.leaving < MAX_LEAVING) else {
+            return false;
+        };
+        // Its place is free from now on; its own end finds nothing to free.
+        if let Some(entry) = self.remove(idlest.id) {
+            self.leaving += 1;
+            entry.activity.ask_to_leave();
+        }
+        true
+    }
+
+    /// Moves those who showed a good credential from the reserve to ordinary places, as far as there is room.
+    fn settle(&mut self, ordinary: usize) {
+        let is_proven = |id: &u64| self.entries.get(id).is_some_and(|it| it.activity.is_proven());
+        let settled: Vec<u64> = self.reserved.iter().copied().filter(is_proven).collect();
+        for id in settled {
+            if self.ordinary >= ordinary && !self.make_room() {
+                break;
+            }
+            if let Some(entry) = self.entries.get_mut(&id) {
+                entry.kind = Kind::Ordinary;
+                self.reserved.remove(&id);
+                self.ordinary += 1;
+                if let Some(own) = entry.client.and_then(|client| self.by_client.get_mut(&client)) {
+                    own.insert(id, Kind::Ordinary);
+                }
+            }
+        }
+    }
+}
+
+/// A connection that could leave, ordered by for how long it has been idle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Idle {
+    milliseconds: u128,
+    id: u64,
+}
+
+fn idle(id: u64, entry: &Entry) -> Option<Idle> {
+    // Those in the reserve have a short time anyway.
+    if entry.activity.is_proven() || entry.kind == Kind::Reserved {
+        return None;
+    }
+    let milliseconds = entry.activity.idle_for()?.as_millis();
+    Some(Idle { milliseconds, id })
+}
+
+/// A connection's place, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    limit: Arc<ConnectionLimit>,
+    id: u64,
+    is_reserved: bool,
+}
+
+impl Place {
+    /// Whether the connection has to show a good credential to keep it.
+    pub(super) const fn is_reserved(&self) -> bool {
+        self.is_reserved
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut places = self.limit.places();
+        if places.remove(self.id).is_none() {
+            places.leaving = places.leaving.saturating_sub(1);
+        }
+        drop(places);
+        self.limit.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    struct Connected {
+        activity: Arc<Activity>,
+        place: Place,
+    }
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    /// 32 places: 28 for everybody, of which one address has 8, and 4 in reserve.
+    fn limit() -> Arc<ConnectionLimit> {
+        ConnectionLimit::new(ConnectionLimits::from(32).per_address(Some(8)))
+    }
+
+    fn try_connect(limit: &Arc<ConnectionLimit>, from: IpAddr) -> Result<Connected, Admission> {
+        let activity = Arc::new(Activity::new());
+        match limit.admit(from, &activity) {
+            Admission::Admitted(place) => Ok(Connected { activity, place }),
+            other => Err(other),
+        }
+    }
+
+    fn connect(limit: &Arc<ConnectionLimit>, from: IpAddr) -> Connected {
+        try_connect(limit, from).unwrap()
+    }
+
+    /// As many connections as there are ordinary places, which are busy all the time.
+    fn busy(limit: &Arc<ConnectionLimit>) -> Vec<(Connected, super::super::idle_timeout::OpenRequest)> {
+        (0..28)
+            .map(|number| {
+                let one = connect(limit, address(100 + number / 7));
+                let request = one.activity.begin();
+                (one, request)
+            })
+            .collect()
+    }
+
+    async fn was_sent_away(connected: &Connected) -> bool {
+        tokio::time::timeout(Duration::ZERO, connected.activity.ends(Duration::from_secs(60)))
+            .await
+            .is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_address_has_its_share() {
+        let limit = limit();
+        let mut own: Vec<_> = (0..8)
+            .map(|_| {
+                let one = connect(&limit, address(1));
+                let request = one.activity.begin();
+                (one, request)
+            })
+            .collect();
+        assert!(own.iter().all(|(one, _)| !one.place.is_reserved()));
+        // Four more may show who they are.
+        let reserved: Vec<_> = (0..4).map(|_| connect(&limit, address(1))).collect();
+        assert!(reserved.iter().all(|one| one.place.is_reserved()));
+        assert!(matches!(
+            try_connect(&limit, address(1)),
+            Err(Admission::OverShare)
+        ));
+        assert!(!connect(&limit, address(2)).place.is_reserved());
+        drop(reserved);
+        // One that ended, or is idle, makes room for the next.
+        own.pop();
+        assert!(!connect(&limit, address(1)).place.is_reserved());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_64_counts_as_one_address_and_proxies_as_none() {
+        let limits = ConnectionLimits::from(32).per_address(Some(2));
+        let limit = ConnectionLimit::new(limits.without_share(vec!["10.0.0.0/8".parse().unwrap()]));
+        let kept: Vec<_> = ["2001:db8::1", "2001:db8::2", "2001:db8::3"]
+            .iter()
+            .map(|text| {
+                let one = connect(&limit, text.parse().unwrap());
+                let request = one.activity.begin();
+                (one.place.is_reserved(), one, request)
+            })
+            .collect();
+        assert_eq!(
+            kept.iter().map(|(reserved, ..)| *reserved).collect::<Vec<_>>(),
+            [false, false, true]
+        );
+        for text in ["10.1.2.3", "::ffff:10.1.2.3", "127.0.0.1", "::1"] {
+            let kept: Vec<_> = (0..5)
+                .map(|_| connect(&limit, text.parse().unwrap()))
+                .map(|one| (one.activity.begin(), one))
+                .collect();
+            assert!(kept.iter().all(|(_, one)| !one.place.is_reserved()), "{text}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_idlest_stranger_makes_room() {
+        let limit = limit();
+        let mut all = Vec::new();
+        for number in 0..28 {
+            all.push(connect(&limit, address(100 + number / 7)));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // The first one signed in, the second one is being served, and the third one was a moment ago.
+        all[0].activity.prove();
+        let request = all[1].activity.begin();
+        drop(all[2].activity.begin());
+        let new = connect(&limit, address(1));
+        assert!(!new.place.is_reserved());
+        for (number, one) in all.iter().enumerate() {
+            assert_eq!(was_sent_away(one).await, number == 3, "{number}");
+        }
+        drop(request);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_all_are_busy_there_is_a_reserve_for_those_who_show_a_credential() {
+        let limit = limit();
+        let mut all = busy(&limit);
+        let known: Vec<_> = (1..=4).map(|last| connect(&limit, address(last))).collect();
+        assert!(known.iter().all(|one| one.place.is_reserved()));
+        assert!(matches!(try_connect(&limit, address(5)), Err(Admission::Full)));
+        // Those who did are moved as soon as there is room, and the reserve is free again.
+        for one in &known {
+            one.activity.prove();
+        }
+        assert!(matches!(try_connect(&limit, address(5)), Err(Admission::Full)));
+        all.truncate(25);
+        let new: Vec<_> = (5..=8)
+            .map_while(|last| try_connect(&limit, address(last)).ok())
+            .collect();
+        assert_eq!(new.len(), 3, "three were moved, and three came in their place");
+        assert!(new.iter().all(|one| one.place.is_reserved()));
+        let places = limit.places();
+        assert_eq!((places.ordinary, places.reserved.len()), (28, 4));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn places_are_given_back_once() {
+        let limit = limit();
+        for _ in 0..3 {
+            let all: Vec<_> = (0..60)
+                .map_while(|number| try_connect(&limit, address(number)).ok())
+                .collect();
+            assert_eq!(all.len(), 60, "each makes room for another");
+            drop(all);
+            let places = limit.places();
+            assert_eq!(
+                (places.ordinary, places.reserved.len(), places.leaving),
+                (0, 0, 0)
+            );
+            assert!(places.entries.is_empty() && places.by_client.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_database_always_has_files() {
+        let limits = ConnectionLimits::within_open_files(u32::MAX, 10);
+        assert!(limits.total >= FEWEST);
+        assert_eq!(ConnectionLimits::from(0).total, FEWEST);
+    }
+}
