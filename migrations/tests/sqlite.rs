@@ -11,7 +11,7 @@
 use sea_orm_migration::sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use zenml_auth_migrations::{MigrationError, down, status, up};
 
-const ALL: [&str; 9] = [
+const ALL: [&str; 10] = [
     "m0001_server",
     "m0002_users",
     "m0003_devices",
@@ -21,6 +21,7 @@ const ALL: [&str; 9] = [
     "m0007_uses",
     "m0008_device_codes",
     "m0009_write_probe",
+    "m0012_sessions",
 ];
 
 async fn in_memory() -> DatabaseConnection {
@@ -89,7 +90,7 @@ async fn it_goes_down_with_data_in_it() {
     execute(&db, "INSERT INTO users VALUES (x'01', 'alice', '', NULL, NULL, 1, 1, NULL, NULL, NULL, 1, NULL, NULL, NULL, 0, 0, 1)").await;
     execute(
         &db,
-        "INSERT INTO sessions VALUES (x'02', x'01', NULL, 1, 0, 0, 1)",
+        "INSERT INTO sessions VALUES (x'02', x'01', NULL, 1, 0, 0, 1, NULL, NULL)",
     )
     .await;
     down(&db, u32::MAX).await.unwrap();

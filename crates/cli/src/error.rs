@@ -165,6 +165,7 @@ mod tests {
             message: message.to_owned(),
             request_id: Some("r-1".to_owned()),
             retry_after: None,
+            needs_recent_sign_in: false,
         };
         CliError::from_client(&error, "http://x")
     }

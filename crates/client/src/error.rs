@@ -94,6 +94,8 @@ pub enum ClientError {
         request_id: Option<String>,
         /// How long to wait, if the server says so.
         retry_after: Option<Duration>,
+        /// Whether it takes a person who has signed in a short while ago (RFC 9470).
+        needs_recent_sign_in: bool,
     },
     /// The device flow failed or has not succeeded yet.
     #[error("{}", .0.error_description.as_deref().unwrap_or_else(|| .0.error.as_str()))]
@@ -209,6 +211,11 @@ impl ClientError {
             Self::Api { status: 407, .. } => {
                 Some("Put them into HTTPS_PROXY, as in http://user:password@proxy.example.com:3128.")
             }
+            // The server has said what to do.
+            Self::Api {
+                needs_recent_sign_in: true,
+                ..
+            } => None,
             Self::Api { status: 403, .. } => Some("If you need this, ask an administrator of the server."),
             Self::Api {
                 class: Some(ErrorClass::EntityExistsError),
@@ -240,6 +247,19 @@ impl ClientError {
     #[must_use]
     pub const fn is_forbidden(&self) -> bool {
         matches!(self, Self::Api { status: 403, .. })
+    }
+
+    /// Whether the one who asks may do this after signing in with a factor of their own again (RFC 9470), and not with the
+    /// credential that was shown.
+    #[must_use]
+    pub const fn needs_recent_sign_in(&self) -> bool {
+        matches!(
+            self,
+            Self::Api {
+                needs_recent_sign_in: true,
+                ..
+            }
+        )
     }
 
     /// Whether the name is taken.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
+    WWW_AUTHENTICATE,
 };
 use reqwest::{Method, Response, StatusCode};
 use serde::Serialize;
@@ -351,6 +352,12 @@ impl Client {
             .get(RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.trim().parse().ok())
             .map(Duration::from_secs);
+        let needs_recent_sign_in = answer
+            .headers
+            .get_all(WWW_AUTHENTICATE)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .any(|challenge| challenge.contains("error=\"insufficient_user_authentication\""));
         match ErrorBody::parse(&answer.body) {
             Some(ErrorBody::OAuth(error)) => Err(ClientError::OAuth(error)),
             Some(body) => Err(ClientError::Api {
@@ -359,6 +366,7 @@ impl Client {
                 message: body.plain_words(),
                 request_id: body.request_id().or(header_id).map(str::to_owned),
                 retry_after,
+                needs_recent_sign_in,
             }),
             // Something between here and the server answers for it, or the server itself has failed.
             None if matches!(status, 401 | 407 | 413 | 429 | 500..) => Err(ClientError::Api {
@@ -367,6 +375,7 @@ impl Client {
                 message: format!("the server answered {}", answer.status),
                 request_id: header_id.map(str::to_owned),
                 retry_after,
+                needs_recent_sign_in,
             }),
             None => Err(self.not_zenml(format!("it answers {}", answer.status))),
         }

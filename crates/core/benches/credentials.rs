@@ -37,6 +37,8 @@ fn keyring() -> (Keyring, Token) {
         },
         issued: NOW,
         expires: NOW + Duration::from_secs(3600),
+        authenticated: None,
+        made_from: None,
     };
     (keyring, token)
 }

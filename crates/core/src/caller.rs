@@ -8,6 +8,7 @@ use zenml_auth_model::{
 };
 
 use crate::ports::{Change, Entropy, id_bytes};
+use crate::rules::recent_authentication::{self, Proof, Refusal};
 use crate::token::Provenance;
 
 /// Who is asking.
@@ -28,6 +29,10 @@ pub struct Caller {
     pub identity: Identity,
     /// With what; the operator has nothing to show.
     pub credential: Option<Provenance>,
+    /// How they proved who they are, which decides what they may give rise to.
+    pub proof: Proof,
+    /// The id of what was shown: of the token (`jti`), or of the API key.
+    pub shown: Option<uuid::Uuid>,
     /// Until when the credential that was shown is good, as far as is known.
     pub expires: Option<Timestamp>,
     /// From where.
@@ -42,6 +47,16 @@ pub struct NotAllowed {
     pub action: &'static str,
 }
 
+/// Something that the caller may do, but not with the credential that they came with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the credential is not enough to {action}: {refusal}")]
+pub struct NotWithThis {
+    /// What was tried, as in "unlock a device".
+    pub action: &'static str,
+    /// What is wrong with the credential.
+    pub refusal: Refusal,
+}
+
 impl Caller {
     /// The operator of the server.
     #[must_use]
@@ -49,6 +64,8 @@ impl Caller {
         Self {
             identity: Identity::Operator,
             credential: None,
+            proof: Proof::Operator,
+            shown: None,
             expires: None,
             origin: Origin::default(),
         }
@@ -98,6 +115,14 @@ impl Caller {
         } else {
             Err(NotAllowed { action })
         }
+    }
+
+    /// Goes on only with a credential that may make something which outlives it.
+    ///
+    /// # Errors
+    /// [`NotWithThis`] for API keys and for tokens that were made for use by hand.
+    pub fn may_leave(&self, action: &'static str) -> Result<(), NotWithThis> {
+        recent_authentication::may_leave(self.proof).map_err(|refusal| NotWithThis { action, refusal })
     }
 
     fn actor(&self) -> Actor {

@@ -19,6 +19,11 @@ pub struct Lifetimes {
     pub max_api_token: Duration,
     /// A sign-in on the server's own pages. Default: 12 hours.
     pub browser_session: Duration,
+    /// How long a sign-in on the server's own pages may stay unused before it ends. Default: 2 hours.
+    pub browser_idle: Duration,
+    /// For how long after signing in a person may approve, trust and unlock devices, change their password and give
+    /// administrator rights. Default: 1 hour.
+    pub recent_sign_in: Duration,
     /// A machine's request to be let in. Default: 5 minutes.
     pub device_grant: Duration,
     /// The least time between two polls of a machine (RFC 8628 §3.2). Default: 5 seconds.
@@ -37,6 +42,8 @@ impl Default for Lifetimes {
             access_token: HOUR,
             max_api_token: 7 * DAY,
             browser_session: 12 * HOUR,
+            browser_idle: 2 * HOUR,
+            recent_sign_in: HOUR,
             device_grant: 5 * MINUTE,
             polling_interval: Duration::from_secs(5),
             signing_key: 90 * DAY,

@@ -1,7 +1,9 @@
 //! Codes that people read from one screen and type on another.
 
+use std::fmt::Write as _;
+
 use subtle::ConstantTimeEq as _;
-use zenml_auth_model::{CodeMac, Secret};
+use zenml_auth_model::{CodeMac, GrantId, Secret};
 
 use crate::ports::Entropy;
 use crate::secrets;
@@ -69,6 +71,29 @@ pub fn display(normalized: &Secret) -> String {
 #[must_use]
 pub fn mac(server_secret: &[u8; 32], normalized: &Secret) -> CodeMac {
     CodeMac::from_bytes(*secrets::mac(server_secret, "zenml-auth user code", normalized.expose()).as_bytes())
+}
+
+/// What shows that a link with this request and normalized code was made here: such a link is no guess. 128 bits of a MAC, as
+/// hexadecimal digits.
+#[must_use]
+pub fn link_proof(server_secret: &[u8; 32], request: GrantId, normalized: &Secret) -> String {
+    let text = format!("{request}\0{}", normalized.expose());
+    let mac = secrets::mac(server_secret, "zenml-auth device link", &text);
+    let mut proof = String::with_capacity(32);
+    for byte in mac.as_bytes().iter().take(16) {
+        // Writing to a String can't fail.
+        let _ = write!(proof, "{byte:02x}");
+    }
+    proof
+}
+
+/// Whether a link was made here.
+#[must_use]
+pub fn is_our_link(server_secret: &[u8; 32], request: GrantId, normalized: &Secret, proof: &str) -> bool {
+    link_proof(server_secret, request, normalized)
+        .as_bytes()
+        .ct_eq(proof.as_bytes())
+        .into()
 }
 
 /// Whether two MACs are the same, in a time that does not depend on where they differ.

@@ -116,6 +116,17 @@ enum Step {
     MakeApiToken {
         token: usize,
     },
+    /// With any token that was ever made.
+    ApproveWith {
+        grant: usize,
+        token: usize,
+        trusted: bool,
+    },
+    /// The same.
+    UnlockWith {
+        device: usize,
+        token: usize,
+    },
 }
 
 fn some_time() -> impl Strategy<Value = Duration> {
@@ -161,7 +172,10 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (index.clone(), any::<bool>()).prop_map(|(key, active)| Step::SetKeyActive { key, active }),
         1 => index.clone().prop_map(|key| Step::DeleteKey { key }),
         4 => index.clone().prop_map(|value| Step::SignInWithKey { value }),
-        1 => index.prop_map(|token| Step::MakeApiToken { token }),
+        2 => index.clone().prop_map(|token| Step::MakeApiToken { token }),
+        4 => (index.clone(), index.clone(), any::<bool>())
+            .prop_map(|(grant, token, trusted)| Step::ApproveWith { grant, token, trusted }),
+        2 => (index.clone(), index).prop_map(|(device, token)| Step::UnlockWith { device, token }),
     ]
 }
 
@@ -219,6 +233,8 @@ enum Made {
 struct Token {
     text: Secret,
     made: Made,
+    /// When the person proved who they are, if this is the token of the sign-in itself.
+    signed_in: Option<Timestamp>,
     expires: Timestamp,
 }
 
@@ -299,7 +315,7 @@ impl Model {
             .await
             .unwrap()
         {
-            Account::User(user) => as_user(&user),
+            Account::User(user) => as_user(&user, self.now()),
             Account::ServiceAccount(_) => unreachable!("people are no service accounts"),
         }
     }
@@ -307,7 +323,7 @@ impl Model {
     async fn all_devices(&self) -> Vec<Device> {
         let mut all = Vec::new();
         for person in &self.people {
-            let caller = as_user(&person.user);
+            let caller = as_user(&person.user, self.now());
             all.extend(
                 self.world
                     .engine
@@ -504,6 +520,7 @@ impl Model {
                         session,
                     };
                     self.keep(token.token, made, expires);
+                    self.tokens.last_mut().unwrap().signed_in = Some(self.now());
                 }
             }
             Step::SignOut { token } => self.sign_out(token).await,
@@ -698,13 +715,82 @@ impl Model {
                 let asked = self.lifetimes.max_api_token;
                 let made = engine.api_tokens().issue(&caller, Some(asked)).await.unwrap();
                 let latest = self.now() + asked;
-                let expires = match self.tokens[at].made {
-                    Made::ApiKey { .. } => latest,
-                    Made::Device { .. } | Made::Password { .. } => self.tokens[at].expires.min(latest),
-                };
+                // No token outlives the one that asked for it.
+                let expires = self.tokens[at].expires.min(latest);
                 let from = self.tokens[at].made.clone();
                 self.keep(made.token, from, expires);
             }
+            Step::ApproveWith {
+                grant,
+                token,
+                trusted,
+            } => self.approve_with(grant, token, trusted).await?,
+            Step::UnlockWith { device, token } => self.unlock_with(device, token).await?,
+        }
+        Ok(())
+    }
+
+    /// Whose token it is, if it is good and a person's; and whether it is one that may give something.
+    async fn holder(&self, at: usize) -> Option<(Caller, usize, bool)> {
+        let token = &self.tokens[at];
+        let caller = self.world.caller(&token.text).await?;
+        let window = self.lifetimes.recent_sign_in;
+        let is_recent = token.signed_in.is_some_and(|at| self.now() < at + window);
+        match token.made {
+            Made::Device { person, .. } | Made::Password { person, .. } => Some((caller, person, is_recent)),
+            Made::ApiKey { .. } => None,
+        }
+    }
+
+    /// Only the token of a recent sign-in approves, so that no credential leads to one that outlives its revocation.
+    async fn approve_with(&mut self, grant: usize, token: usize, trusted: bool) -> Result<(), TestCaseError> {
+        let (Some(at), Some(token)) = (pick(&self.grants, grant), pick(&self.tokens, token)) else {
+            return Ok(());
+        };
+        let Some((caller, person, is_recent)) = self.holder(token).await else {
+            return Ok(());
+        };
+        let (now, era) = (self.now(), self.people[person].era);
+        let grant = &mut self.grants[at];
+        let locked = self
+            .devices
+            .get(&(grant.client, person))
+            .is_some_and(|known| known.locked);
+        let code = UserCode::typed(grant.user_code.expose());
+        let flow = self.world.engine.device_flow();
+        let approved = flow.approve(&caller, grant.id, &code, trusted).await;
+        let pending = now < grant.expires && matches!(grant.fate, GrantFate::Pending { .. });
+        prop_assert_eq!(
+            approved.is_ok(),
+            is_recent && pending && !locked,
+            "{:?}",
+            approved
+        );
+        if approved.is_ok() {
+            grant.fate = GrantFate::Approved { person, era, trusted };
+        }
+        Ok(())
+    }
+
+    async fn unlock_with(&mut self, device: usize, token: usize) -> Result<(), TestCaseError> {
+        let keys: Vec<_> = self.devices.keys().copied().collect();
+        let (Some(at), Some(token)) = (pick(&keys, device), pick(&self.tokens, token)) else {
+            return Ok(());
+        };
+        let Some((caller, person, is_recent)) = self.holder(token).await else {
+            return Ok(());
+        };
+        let (_, owner) = keys[at];
+        let known = self.devices.get_mut(&keys[at]).unwrap();
+        let done = self
+            .world
+            .engine
+            .devices()
+            .set_locked(&caller, known.id, false)
+            .await;
+        prop_assert_eq!(done.is_ok(), owner == person && is_recent, "{:?}", done);
+        if done.is_ok() {
+            known.locked = false;
         }
         Ok(())
     }
@@ -713,6 +799,7 @@ impl Model {
         self.tokens.push(Token {
             text,
             made,
+            signed_in: None,
             expires: Timestamp::from_secs(expires.as_secs()),
         });
     }

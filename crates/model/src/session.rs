@@ -27,6 +27,10 @@ pub struct Session {
     pub credentials_gen: u32,
     /// When it began.
     pub created: Timestamp,
+    /// When the person proved who they are, with a factor of their own (`auth_time` of OpenID Connect Core §2).
+    pub authenticated: Timestamp,
+    /// When it was last used, as far as is written: uses are written behind.
+    pub last_active: Timestamp,
     /// When it ends by itself.
     pub expires: Timestamp,
     /// For compare-and-swap.

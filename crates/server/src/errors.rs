@@ -9,9 +9,10 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use zenml_auth_api::login::{LoginFormError, OAuthErrorBody, OAuthErrorCode};
 use zenml_auth_api::{ErrorBody, ErrorClass, ValidationErrors};
-use zenml_auth_core::caller::NotAllowed;
+use zenml_auth_core::caller::{NotAllowed, NotWithThis};
 use zenml_auth_core::password::{HashingError, WeakPassword};
 use zenml_auth_core::ports::StoreError;
+use zenml_auth_core::rules::recent_authentication::Refusal;
 use zenml_auth_core::rules::{api_key, device};
 use zenml_auth_core::services::{
     ActivateUserError, ApiKeySignInError, ApiTokenError, AuthenticateError, ChangeApiKeyError,
@@ -101,6 +102,23 @@ impl ApiError {
 
     fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, ErrorClass::IllegalOperationError, message)
+    }
+
+    /// 403: the caller may do this, but not with this credential. The challenge is that of RFC 9470 §3, so that programs need
+    /// not read the message; the status is the one that ZenML's clients do not answer by signing in again unasked.
+    #[must_use]
+    pub fn sign_in_again(error: NotWithThis, page: &str) -> Self {
+        let NotWithThis { action, refusal } = error;
+        let cause = match refusal {
+            Refusal::TooLongAgo => format!("You signed in too long ago to {action}."),
+            Refusal::Connection => format!("The connection of a device is not enough to {action}."),
+            Refusal::Key => format!("An API key is not enough to {action}."),
+            Refusal::Made => format!("A token that was made for use by hand is not enough to {action}."),
+        };
+        Self::forbidden(format!(
+            "{cause} Sign in with your password: in the browser at {page}, or with zenml connect --username."
+        ))
+        .challenging("Bearer error=\"insufficient_user_authentication\"")
     }
 
     fn conflict(message: impl Into<String>) -> Self {
@@ -227,6 +245,12 @@ impl From<NotAllowed> for ApiError {
     }
 }
 
+impl From<NotWithThis> for ApiError {
+    fn from(error: NotWithThis) -> Self {
+        Self::sign_in_again(error, "/devices")
+    }
+}
+
 impl From<WeakPassword> for ApiError {
     fn from(error: WeakPassword) -> Self {
         ValidationErrors::body_field("password", error).into()
@@ -282,7 +306,7 @@ fn refused_device(id: DeviceId, refusal: device::Refusal) -> String {
     match refusal {
         device::Refusal::Locked => {
             format!(
-                "the device {id} is locked. Unlock it from another device, or after signing in with a password, to use it again"
+                "the device {id} is locked. Unlock it in the browser at /devices/{id}, or after signing in with a password, to use it again"
             )
         }
         device::Refusal::Expired => {
@@ -399,6 +423,7 @@ impl From<RequestDeviceError> for ApiError {
 impl From<ConfirmError> for ApiError {
     fn from(error: ConfirmError) -> Self {
         match error {
+            ConfirmError::NotWithThis(error) => error.into(),
             ConfirmError::NotFound => Self::not_found("There is no request of a device with this ID."),
             ConfirmError::NotPending => {
                 Self::bad_request("Invalid request: device not pending verification.")
@@ -421,6 +446,7 @@ impl From<ConfirmError> for ApiError {
 impl From<FindDeviceError> for ApiError {
     fn from(error: FindDeviceError) -> Self {
         match error {
+            FindDeviceError::NotWithThis(error) => error.into(),
             FindDeviceError::NotFound => Self::not_found("You have no device with this ID."),
             FindDeviceError::TooMany(error) => error.into(),
             FindDeviceError::Internal(error) => error.into(),
@@ -431,6 +457,7 @@ impl From<FindDeviceError> for ApiError {
 impl From<CreateServiceAccountError> for ApiError {
     fn from(error: CreateServiceAccountError) -> Self {
         match error {
+            CreateServiceAccountError::NotWithThis(error) => error.into(),
             CreateServiceAccountError::NotAllowed(error) => error.into(),
             CreateServiceAccountError::NameTaken(name) => Self::conflict(format!(
                 "There is a service account with the name '{name}' already."
@@ -455,6 +482,7 @@ impl From<FindServiceAccountError> for ApiError {
 impl From<ChangeServiceAccountError> for ApiError {
     fn from(error: ChangeServiceAccountError) -> Self {
         match error {
+            ChangeServiceAccountError::NotWithThis(error) => error.into(),
             ChangeServiceAccountError::Find(error) => error.into(),
             ChangeServiceAccountError::NameTaken(name) => Self::conflict(format!(
                 "There is a service account with the name '{name}' already."
@@ -472,6 +500,7 @@ fn key_name_taken(name: impl std::fmt::Display, account: impl std::fmt::Display)
 impl From<CreateApiKeyError> for ApiError {
     fn from(error: CreateApiKeyError) -> Self {
         match error {
+            CreateApiKeyError::NotWithThis(error) => error.into(),
             CreateApiKeyError::Account(error) => error.into(),
             CreateApiKeyError::NameTaken { name, account } => key_name_taken(name, account),
             CreateApiKeyError::ExpiresInThePast => {
@@ -495,6 +524,7 @@ impl From<FindApiKeyError> for ApiError {
 impl From<ChangeApiKeyError> for ApiError {
     fn from(error: ChangeApiKeyError) -> Self {
         match error {
+            ChangeApiKeyError::NotWithThis(error) => error.into(),
             ChangeApiKeyError::Find(error) => error.into(),
             ChangeApiKeyError::NameTaken { name, account } => key_name_taken(name, account),
         }
@@ -504,6 +534,7 @@ impl From<ChangeApiKeyError> for ApiError {
 impl From<RotateApiKeyError> for ApiError {
     fn from(error: RotateApiKeyError) -> Self {
         match error {
+            RotateApiKeyError::NotWithThis(error) => error.into(),
             RotateApiKeyError::Find(error) => error.into(),
             RotateApiKeyError::Expired(name) => {
                 Self::bad_request(format!("The API key '{name}' has expired. Create a new one."))
@@ -529,6 +560,7 @@ impl From<ApiTokenError> for ApiError {
 impl From<CreateUserError> for ApiError {
     fn from(error: CreateUserError) -> Self {
         match error {
+            CreateUserError::NotWithThis(error) => error.into(),
             CreateUserError::NotAllowed(error) => error.into(),
             CreateUserError::NameTaken(name) => {
                 Self::conflict(format!("There is a user with the name '{name}' already."))
@@ -570,6 +602,7 @@ const LAST_ADMINISTRATOR: &str =
 impl From<ChangeUserError> for ApiError {
     fn from(error: ChangeUserError) -> Self {
         match error {
+            ChangeUserError::NotWithThis(error) => Self::sign_in_again(error, "/password"),
             ChangeUserError::Find(error) => error.into(),
             ChangeUserError::NameTaken(name) => {
                 Self::conflict(format!("There is a user with the name '{name}' already."))
@@ -602,6 +635,7 @@ impl From<ChangeUserError> for ApiError {
 impl From<DeactivateUserError> for ApiError {
     fn from(error: DeactivateUserError) -> Self {
         match error {
+            DeactivateUserError::NotWithThis(error) => error.into(),
             DeactivateUserError::Find(error) => error.into(),
             DeactivateUserError::Oneself => Self::forbidden("Nobody deactivates their own account."),
             DeactivateUserError::LastAdministrator => Self::forbidden(LAST_ADMINISTRATOR),

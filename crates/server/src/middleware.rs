@@ -53,6 +53,18 @@ pub async fn identify(State(app): State<App>, mut request: Request, next: Next) 
         drop(hold);
         let took = SystemClock.now().since(begun);
         let mut response = finish(response, &id);
+        // RFC 6797 §7.2: never over plain HTTP.
+        if app.is_public_over_tls() {
+            let policy = if app.facts.hsts_subdomains {
+                "max-age=31536000; includeSubDomains"
+            } else {
+                "max-age=31536000"
+            };
+            response.headers_mut().insert(
+                header::STRICT_TRANSPORT_SECURITY,
+                HeaderValue::from_static(policy),
+            );
+        }
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert(REQUEST_ID, value);
         }

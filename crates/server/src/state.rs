@@ -28,6 +28,8 @@ pub struct Facts {
     pub proxies: TrustedProxies,
     /// The memory that bodies of requests share.
     pub bodies: BodyBudget,
+    /// Whether browsers are told to use TLS for all names below the public URL's, too.
+    pub hsts_subdomains: bool,
     /// `sqlite`, `mysql` or `other`, as clients know no more.
     pub database_type: &'static str,
 }

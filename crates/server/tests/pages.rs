@@ -7,12 +7,18 @@
     reason = "all of this is test code"
 )]
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use http::StatusCode;
 use serde_json::{Value, json};
+use zenml_auth_core::ports::Store;
+use zenml_auth_storage::{ConnectOptions, SqlStore};
 use zenml_auth_testkit::server::{
     ADMIN, CookieJar, PASSWORD, TestOptions, TestResponse, TestServer, device_id, hidden_field, text,
 };
 
+const HOUR: Duration = Duration::from_secs(3600);
 const CLIENT: &str = "77ec22a2-335b-4130-ba6c-1e1c371236a7";
 
 /// A browser: it keeps cookies and follows redirections.
@@ -247,7 +253,7 @@ async fn every_page_keeps_other_sites_away() {
                 assert!(policy.contains(part), "{path}: {policy}");
             }
             assert!(!policy.contains("unsafe"), "{path}: {policy}");
-            assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+            assert_eq!(answer.header("referrer-policy"), "strict-origin", "{path}");
             assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
         }
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
@@ -264,7 +270,11 @@ async fn cookies_are_kept_close() {
             "__Host-zenml-auth-session",
             true,
         ),
-        (Some("https://example.com/auth"), "zenml-auth-session", true),
+        (
+            Some("https://example.com/auth"),
+            "__Host-zenml-auth-session",
+            true,
+        ),
     ] {
         let options = TestOptions {
             public_url: public_url.map(str::to_owned),
@@ -286,6 +296,10 @@ async fn cookies_are_kept_close() {
         for part in ["HttpOnly", "SameSite=Lax", "Max-Age=43200"] {
             assert!(cookie.contains(part), "{cookie}");
         }
+        assert!(
+            !secure || cookie.ends_with("Path=/") || cookie.contains("Path=/;"),
+            "{cookie}"
+        );
         assert_eq!(cookie.contains("Secure"), secure, "{cookie}");
         assert!(!cookie.contains("Domain"), "{cookie}");
     }
@@ -432,4 +446,472 @@ async fn an_invited_person_sets_a_password() {
         browser.submit("/activate-user", &fields).await.expect(status);
     }
     server.sign_in("bob", "Bobs-Passw0rd").await;
+}
+
+#[tokio::test]
+async fn an_old_sign_in_is_asked_again_and_goes_on() {
+    let server = TestServer::start_with(TestOptions::sqlite()).await;
+    let mut browser = Browser::new(&server);
+    browser.sign_in("/", ADMIN, PASSWORD).await.expect(StatusCode::OK);
+    server.clock.advance(HOUR);
+    let asked = server.request_device(CLIENT).await;
+    let page = browser.open(&link(&asked)).await.text();
+    let before = browser.jar.clone();
+    let again = browser.decide(&page, "approve", true).await;
+    let form = again.expect(StatusCode::FORBIDDEN).text();
+    assert!(
+        form.contains("Enter your password again") && form.contains(&format!("value=\"{ADMIN}\"")),
+        "{form}"
+    );
+    let polled = server.poll(CLIENT, asked["device_code"].as_str().unwrap()).await;
+    assert_eq!(polled.json()["error"], "authorization_pending");
+    // A wrong password asks again, and the code is still there, in the form alone.
+    let mut page = form;
+    for (password, status) in [
+        ("wrong-password", StatusCode::UNAUTHORIZED),
+        (PASSWORD, StatusCode::OK),
+    ] {
+        let names = ["csrf", "next", "device_id", "user_code", "trusted"];
+        let fields = names.map(|name| (name, hidden_field(&page, name)));
+        assert!(
+            !fields[1].1.contains("user_code"),
+            "an address would hold the code"
+        );
+        let mut fields: Vec<_> = fields
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        fields.extend([("username", ADMIN), ("password", password)]);
+        let answer = browser.submit("/login", &fields).await;
+        assert!(answer.header("location").is_empty());
+        page = answer.expect(status).text();
+    }
+    assert!(
+        page.contains(asked["user_code"].as_str().unwrap()) && page.contains("value=\"yes\" checked"),
+        "{page}"
+    );
+    let done = browser.decide(&page, "approve", true).await;
+    assert!(done.expect(StatusCode::OK).text().contains("Device approved"));
+    // The sign-in before has ended.
+    let old = server.get("/devices").cookies(&before).send().await;
+    assert!(old.header("location").starts_with("/login"), "{old:?}");
+}
+
+#[tokio::test]
+async fn denying_needs_no_recent_sign_in() {
+    let server = TestServer::start().await;
+    let mut browser = Browser::new(&server);
+    browser.sign_in("/", ADMIN, PASSWORD).await.expect(StatusCode::OK);
+    server.clock.advance(HOUR);
+    let asked = server.request_device(CLIENT).await;
+    let page = browser.open(&link(&asked)).await.text();
+    let done = browser.decide(&page, "deny", false).await;
+    assert!(done.expect(StatusCode::OK).text().contains("Device denied"));
+}
+
+#[tokio::test]
+async fn unlocking_on_the_pages_needs_a_recent_sign_in() {
+    let server = TestServer::start_with(TestOptions::sqlite()).await;
+    let (device, id) = server.connect_device(&server.admin().await, CLIENT, true).await;
+    let mut browser = Browser::new(&server);
+    let own = format!("/devices/{id}");
+    let page = browser.sign_in(&own, ADMIN, PASSWORD).await.text();
+    let listed = browser.open("/devices").await.text();
+    assert!(
+        listed.contains("laptop") && listed.contains(&own) && listed.contains("active"),
+        "{listed}"
+    );
+    server.clock.advance(HOUR);
+    let csrf = hidden_field(&page, "csrf");
+    // Without our token, nothing happens; with it, locking works after a while, too.
+    let (lock, unlock) = (format!("{own}/lock"), format!("{own}/unlock"));
+    browser
+        .submit(&lock, &[("csrf", "00")])
+        .await
+        .expect(StatusCode::FORBIDDEN);
+    assert!(server.good(&device).await);
+    let locked = browser.submit(&lock, &[("csrf", &csrf)]).await;
+    assert!(
+        locked
+            .expect(StatusCode::OK)
+            .text()
+            .contains("This device is locked")
+    );
+    assert!(!server.good(&device).await);
+    let again = browser.submit(&unlock, &[("csrf", &csrf)]).await;
+    let form = again.expect(StatusCode::FORBIDDEN).text();
+    assert!(!server.good(&device).await);
+    let (csrf, next) = (hidden_field(&form, "csrf"), hidden_field(&form, "next"));
+    assert_eq!(next, own);
+    let fields = [
+        ("csrf", csrf.as_str()),
+        ("next", &next),
+        ("username", ADMIN),
+        ("password", PASSWORD),
+    ];
+    let page = browser
+        .submit("/login", &fields)
+        .await
+        .expect(StatusCode::OK)
+        .text();
+    let csrf = hidden_field(&page, "csrf");
+    let unlocked = browser.submit(&unlock, &[("csrf", &csrf)]).await;
+    assert!(unlocked.expect(StatusCode::OK).text().contains("active"));
+    assert!(server.good(&device).await);
+    // Devices are their owner's alone.
+    server.user("ann").await;
+    let mut other = Browser::new(&server);
+    let page = other.sign_in(&own, "ann", PASSWORD).await;
+    let csrf = hidden_field(&page.expect(StatusCode::NOT_FOUND).text(), "csrf");
+    other
+        .submit(&lock, &[("csrf", &csrf)])
+        .await
+        .expect(StatusCode::NOT_FOUND);
+    assert!(server.good(&device).await);
+    assert!(!other.open("/devices").await.text().contains(&id));
+}
+
+#[tokio::test]
+async fn following_links_spends_no_tries_and_tells_nothing() {
+    let server = TestServer::start_with(TestOptions::limited()).await;
+    let mut browser = Browser::new(&server);
+    browser.sign_in("/", ADMIN, PASSWORD).await.expect(StatusCode::OK);
+    let asked = server.request_device(CLIENT).await;
+    let other = server
+        .request_device("77ec22a2-335b-4130-ba6c-1e1c371236a8")
+        .await;
+    let (id, code) = (device_id(&asked), text(&asked["user_code"]));
+    let proof = |asked: &Value| link(asked).split("link=").nth(1).unwrap().to_owned();
+    assert_eq!(proof(&asked).len(), 32);
+    // More than the person, the address and the request have tries for: a right code, wrong ones, another request's proof.
+    let mut pages = Vec::new();
+    for number in 0..60 {
+        let (code, proof) = match number % 4 {
+            0 => (code.clone(), String::new()),
+            1 => (code.clone(), proof(&other)),
+            2 => ("BBBB-BBBB".to_owned(), proof(&asked)),
+            _ => ("BBBB-BBBB".to_owned(), "0".repeat(32)),
+        };
+        let path = format!("/devices/verify?device_id={id}&user_code={code}&link={proof}");
+        let request = server
+            .get(&path)
+            .cookies(&browser.jar)
+            .header("sec-fetch-site", "cross-site");
+        let page = request.send().await.expect(StatusCode::OK).text();
+        let csrf = hidden_field(&page, "csrf");
+        pages.push(page.replace(&code, "CODE").replace(&csrf, "CSRF"));
+    }
+    assert!(
+        pages.iter().all(|page| *page == pages[0]),
+        "a link tells whether a code is right"
+    );
+    assert!(pages[0].contains("Continue") && !pages[0].contains("Approve"));
+    let page = browser.open(&link(&asked)).await.text();
+    let done = browser.decide(&page, "approve", false).await;
+    assert!(done.expect(StatusCode::OK).text().contains("Device approved"));
+    // What a person sends counts.
+    let csrf = hidden_field(&browser.open("/devices/verify").await.text(), "csrf");
+    for number in 0..11 {
+        let sent = browser
+            .submit("/devices/verify", &[("csrf", &csrf), ("user_code", "BBBB-BBBB")])
+            .await;
+        let expected = if number < 10 {
+            StatusCode::NOT_FOUND
+        } else {
+            StatusCode::TOO_MANY_REQUESTS
+        };
+        sent.expect(expected);
+    }
+}
+
+#[tokio::test]
+async fn forms_come_from_our_own_origin() {
+    for public_url in [None, Some("https://auth.example.com/zenml")] {
+        let options = TestOptions {
+            public_url: public_url.map(str::to_owned),
+            ..TestOptions::default()
+        };
+        let server = TestServer::start_with(options).await;
+        let page = server.get("/login").send().await;
+        let mut jar = CookieJar::default();
+        jar.take(&page);
+        let csrf = hidden_field(&page.text(), "csrf");
+        let fields = [
+            ("csrf", csrf.as_str()),
+            ("username", ADMIN),
+            ("password", PASSWORD),
+        ];
+        let own = if public_url.is_some() {
+            "https://auth.example.com".to_owned()
+        } else {
+            server.url()
+        };
+        let foreign = if public_url.is_some() {
+            server.url()
+        } else {
+            "https://auth.example.com".to_owned()
+        };
+        for (origin, site, good) in [
+            (Some(own.as_str()), "same-origin", true),
+            (Some(own.as_str()), "cross-site", false),
+            (Some(own.as_str()), "same-site", false),
+            (Some(foreign.as_str()), "same-origin", false),
+            (Some("null"), "same-origin", false),
+            (None, "same-origin", true),
+            (None, "none", true),
+            (None, "cross-site", false),
+        ] {
+            let mut request = server
+                .post("/login")
+                .cookies(&jar)
+                .header("sec-fetch-site", site)
+                .form(&fields);
+            if let Some(origin) = origin {
+                request = request.header("origin", origin);
+            }
+            let answer = request.send().await;
+            let expected = if good {
+                StatusCode::SEE_OTHER
+            } else {
+                StatusCode::FORBIDDEN
+            };
+            assert_eq!(answer.status, expected, "{origin:?} {site}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_idle_browser_is_signed_out_on_every_replica() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("zenml-auth.db");
+    let store = SqlStore::connect(&ConnectOptions::sqlite_file(file))
+        .await
+        .unwrap();
+    store.migrate_up().await.unwrap();
+    let store: Arc<dyn Store> = Arc::new(store);
+    let here = TestServer::start_on(store.clone(), TestOptions::sqlite()).await;
+    let there = TestServer::start_on(store, TestOptions::sqlite()).await;
+    let mut browser = Browser::new(&here);
+    browser.sign_in("/", ADMIN, PASSWORD).await.expect(StatusCode::OK);
+    let is_in = async |server: &TestServer| {
+        let answer = server.get("/devices").cookies(&browser.jar).send().await;
+        assert!(
+            matches!(answer.status, StatusCode::OK | StatusCode::SEE_OTHER),
+            "{answer:?}"
+        );
+        answer.status == StatusCode::OK
+    };
+    let wait = async |time: Duration| {
+        here.clock.advance(time);
+        there.clock.advance(time);
+        for server in [&here, &there] {
+            server.engine.maintenance().flush_uses().await.unwrap();
+        }
+    };
+    // Used here only, it goes on there.
+    for _ in 0..3 {
+        wait(HOUR + HOUR / 2).await;
+        assert!(is_in(&here).await);
+    }
+    wait(HOUR + HOUR / 2).await;
+    assert!(is_in(&there).await);
+    wait(HOUR * 2).await;
+    assert!(!is_in(&here).await && !is_in(&there).await);
+    // It does not come back.
+    wait(Duration::from_secs(1)).await;
+    assert!(!is_in(&here).await && !is_in(&there).await);
+    // In use all the time, it still ends in the end.
+    let mut browser = Browser::new(&there);
+    browser.sign_in("/", ADMIN, PASSWORD).await.expect(StatusCode::OK);
+    for hour in 1..=12 {
+        wait(HOUR).await;
+        let answer = here.get("/devices").cookies(&browser.jar).send().await;
+        assert_eq!(answer.status == StatusCode::OK, hour < 12, "after {hour} hours");
+    }
+}
+
+#[tokio::test]
+async fn cookies_of_other_names_are_not_accepted() {
+    let options = TestOptions {
+        public_url: Some("https://auth.example.com".to_owned()),
+        ..TestOptions::default()
+    };
+    let server = TestServer::start_with(options).await;
+    let mut jar = CookieJar::default();
+    let page = server.get("/login").send().await;
+    jar.take(&page);
+    let csrf = hidden_field(&page.text(), "csrf");
+    let fields = [
+        ("csrf", csrf.as_str()),
+        ("username", ADMIN),
+        ("password", PASSWORD),
+    ];
+    let signed_in = server.post("/login").cookies(&jar).form(&fields).send().await;
+    jar.take(signed_in.expect(StatusCode::SEE_OTHER));
+    server
+        .get("/devices")
+        .cookies(&jar)
+        .send()
+        .await
+        .expect(StatusCode::OK);
+    let session = jar.get("__Host-zenml-auth-session").unwrap().to_owned();
+    let token = jar.get("__Host-zenml-auth-csrf").unwrap().to_owned();
+    let mut plain = CookieJar::default();
+    plain.set("zenml-auth-session", &session);
+    plain.set("zenml-auth-csrf", &token);
+    server
+        .get("/devices")
+        .cookies(&plain)
+        .send()
+        .await
+        .expect(StatusCode::SEE_OTHER);
+    let refused = server.post("/login").cookies(&plain).form(&fields).send().await;
+    refused.expect(StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn https_is_strict() {
+    for (public_url, subdomains, expected) in [
+        (None, false, ""),
+        (Some("http://auth.example.com"), false, ""),
+        (Some("https://auth.example.com"), false, "max-age=31536000"),
+        (
+            Some("https://auth.example.com"),
+            true,
+            "max-age=31536000; includeSubDomains",
+        ),
+    ] {
+        let options = TestOptions {
+            public_url: public_url.map(str::to_owned),
+            hsts_subdomains: subdomains,
+            ..TestOptions::default()
+        };
+        let server = TestServer::start_with(options).await;
+        for path in ["/login", "/api/v1/info", "/api/v1/none", "/health"] {
+            let answer = server.get(path).send().await;
+            assert_eq!(answer.header("strict-transport-security"), expected, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_next_fails() {
+    let server = TestServer::start().await;
+    let mut browser = Browser::new(&server);
+    browser.sign_in("/", ADMIN, PASSWORD).await.expect(StatusCode::OK);
+    for next in [
+        "%00",
+        "/devices/verify%00",
+        "/devices/verify%3F%00",
+        "/devices/verify%3F%0d%0aX:%201",
+        "/devices/%7f",
+        "%FF",
+    ] {
+        for jar in [&browser.jar, &CookieJar::default()] {
+            let page = server
+                .get(&format!("/login?next={next}"))
+                .cookies(jar)
+                .send()
+                .await;
+            assert!(
+                page.status.is_success() || page.status.is_redirection(),
+                "{next}: {page:?}"
+            );
+            let location = page.header("location");
+            assert!(
+                location.is_empty() || location == "/devices/verify",
+                "{next}: {location}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_page_says_what_is_granted_and_warns_of_another_network() {
+    let mut options = TestOptions::sqlite();
+    options.trusted_proxies = vec!["127.0.0.0/8".to_owned()];
+    let server = TestServer::start_with(options).await;
+    server.user("ann").await;
+    for (machine, browser_at, name, warns) in [
+        ("192.0.2.1", "192.0.2.1", ADMIN, false),
+        ("192.0.2.1", "198.51.100.7", "ann", true),
+        ("2001:db8::1", "2001:db8::ffff", "ann", false),
+        ("2001:db8::1", "2001:db8:0:1::1", ADMIN, true),
+    ] {
+        let asked = server
+            .post("/api/v1/device_authorization")
+            .header("x-forwarded-for", machine)
+            .form(&[("client_id", CLIENT)])
+            .send()
+            .await
+            .expect(StatusCode::OK)
+            .json();
+        let mut browser = Browser::new(&server);
+        browser.sign_in("/", name, PASSWORD).await.expect(StatusCode::OK);
+        let request = server
+            .get(&link(&asked))
+            .cookies(&browser.jar)
+            .header("x-forwarded-for", browser_at);
+        let page = request.send().await.expect(StatusCode::OK).text();
+        assert!(page.contains("everything you may do"), "{page}");
+        assert_eq!(
+            page.contains("administrator rights included"),
+            name == ADMIN,
+            "{page}"
+        );
+        assert_eq!(
+            page.contains("in another network than you are"),
+            warns,
+            "{machine} {browser_at}: {page}"
+        );
+        assert_eq!(page.contains(browser_at), warns || machine == browser_at);
+    }
+}
+
+#[tokio::test]
+async fn a_password_is_changed_on_its_page() {
+    let server = TestServer::start_with(TestOptions::sqlite()).await;
+    server.user("ann").await;
+    let mut browser = Browser::new(&server);
+    let page = browser.sign_in("/password", "ann", PASSWORD).await.text();
+    let csrf = hidden_field(&page, "csrf");
+    let new = "another-Passw0rd";
+    for (token, old, first, second, status) in [
+        ("00", PASSWORD, new, new, StatusCode::FORBIDDEN),
+        (csrf.as_str(), "wrong-password", new, new, StatusCode::FORBIDDEN),
+        (&csrf, PASSWORD, new, "something-else", StatusCode::BAD_REQUEST),
+        (&csrf, PASSWORD, "x", "x", StatusCode::BAD_REQUEST),
+        (&csrf, PASSWORD, new, new, StatusCode::OK),
+    ] {
+        let fields = [
+            ("csrf", token),
+            ("old_password", old),
+            ("password", first),
+            ("password_again", second),
+        ];
+        browser.submit("/password", &fields).await.expect(status);
+    }
+    server.sign_in("ann", new).await;
+    assert!(
+        browser.open("/password").await.text().contains("User name"),
+        "the sign-in has ended"
+    );
+    // A sign-in that is too old is asked for the password again.
+    browser.sign_in("/password", "ann", new).await;
+    server.clock.advance(HOUR);
+    let csrf = hidden_field(&browser.open("/password").await.text(), "csrf");
+    let fields = [
+        ("csrf", csrf.as_str()),
+        ("old_password", new),
+        ("password", PASSWORD),
+        ("password_again", PASSWORD),
+    ];
+    let again = browser.submit("/password", &fields).await;
+    assert!(
+        again
+            .expect(StatusCode::FORBIDDEN)
+            .text()
+            .contains("Enter your password again")
+    );
+    server.sign_in("ann", new).await;
 }

@@ -3,7 +3,7 @@
 use sea_orm::DbErr;
 use tokio::time::timeout;
 use zenml_auth_core::ports::{
-    ApiKeyUse, ChangeSet, CommitError, DeviceUse, IdentityRef, PurgeBefore, StoreError,
+    ApiKeyUse, ChangeSet, CommitError, DeviceUse, IdentityRef, PurgeBefore, SessionUse, StoreError,
 };
 
 use crate::attempts::Attempts;
@@ -125,6 +125,16 @@ impl SqlStore {
         devices.sort_unstable_by_key(|noted| noted.id.as_uuid());
         // A use that is noted twice is noted once.
         self.until_done(|| self.try_to_note_uses(&keys, &devices)).await
+    }
+
+    /// Notes uses of sessions in the order of their ids, for the same reason.
+    pub(crate) async fn note_session_uses_on_server(
+        &self,
+        sessions: &[SessionUse],
+    ) -> Result<(), StoreError> {
+        let mut sessions = sessions.to_vec();
+        sessions.sort_unstable_by_key(|noted| noted.id.as_uuid());
+        self.until_done(|| self.try_to_note_session_uses(&sessions)).await
     }
 
     /// Cleans up, the log of what was revoked included.

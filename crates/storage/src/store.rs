@@ -5,12 +5,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query as SeaQuery, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait as _, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
+    ColumnTrait, Condition, ConnectionTrait as _, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
     QueryOrder, QuerySelect, Select,
 };
 use uuid::Uuid;
 use zenml_auth_core::ports::{
-    ApiKeyUse, ChangeSet, CommitError, DeviceUse, Epoch, Guard, PurgeBefore, Revocations, Store, StoreError,
+    ApiKeyUse, ChangeSet, CommitError, DeviceUse, Epoch, Guard, PurgeBefore, Revocations, SessionUse, Store,
+    StoreError,
 };
 use zenml_auth_model::query::{
     ApiKeyField, AuditField, DeviceField, Page, Query, ServiceAccountField, UserField,
@@ -242,6 +243,22 @@ impl SqlStore {
             self.dialect.add_ballast(&mut more);
         }
         transaction.execute(&more).await?;
+        transaction.commit().await
+    }
+
+    pub(crate) async fn try_to_note_session_uses(&self, sessions: &[SessionUse]) -> Result<(), DbErr> {
+        let transaction = self.writer.begin().await?;
+        for SessionUse { id, at } in sessions {
+            let is_later = Condition::any()
+                .add(session::Column::LastActive.is_null())
+                .add(session::Column::LastActive.lt(at.as_micros()));
+            session::Entity::update_many()
+                .col_expr(session::Column::LastActive, Expr::value(at.as_micros()))
+                .filter(session::Column::Id.eq(id.as_uuid()))
+                .filter(is_later)
+                .exec(&transaction)
+                .await?;
+        }
         transaction.commit().await
     }
 
@@ -520,6 +537,20 @@ impl Store for SqlStore {
                 .map_err(|error| self.read_error(&error)),
             #[cfg(any(feature = "postgres", feature = "mysql"))]
             Epochs::Shared { .. } => self.note_uses_on_server(keys, devices).await,
+        }
+    }
+
+    async fn note_session_uses(&self, sessions: &[SessionUse]) -> Result<(), StoreError> {
+        if sessions.is_empty() {
+            return Ok(());
+        }
+        match &self.epochs {
+            Epochs::Own { .. } => self
+                .try_to_note_session_uses(sessions)
+                .await
+                .map_err(|error| self.read_error(&error)),
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            Epochs::Shared { .. } => self.note_session_uses_on_server(sessions).await,
         }
     }
 

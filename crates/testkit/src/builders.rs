@@ -135,6 +135,8 @@ impl Builders {
             purpose: SessionPurpose::Browser { cookie: self.hash() },
             credentials_gen: user.credentials_gen,
             created: NOW,
+            authenticated: NOW,
+            last_active: NOW,
             expires: NOW + Duration::from_secs(24 * 3600),
             version: Version::FIRST,
         }

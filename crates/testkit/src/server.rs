@@ -66,6 +66,8 @@ pub struct TestOptions {
     pub public_url: Option<String>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<String>,
+    /// Whether HSTS is for subdomains, too.
+    pub hsts_subdomains: bool,
 }
 
 impl Default for TestOptions {
@@ -83,6 +85,7 @@ impl Default for TestOptions {
             },
             public_url: None,
             trusted_proxies: Vec::new(),
+            hsts_subdomains: false,
         }
     }
 }
@@ -171,6 +174,7 @@ impl TestServer {
                 public_url: options.public_url,
                 proxies: TrustedProxies::new(networks),
                 bodies: BodyBudget::default(),
+                hsts_subdomains: options.hsts_subdomains,
                 database_type: "sqlite",
             }),
         };

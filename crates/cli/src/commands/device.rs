@@ -1,16 +1,21 @@
 //! `zenml authorized-device`: the machines one has connected.
 
+use std::time::Duration;
+
 use clap::{Args, Subcommand};
 use uuid::Uuid;
 use zenml_auth_api::device::{DeviceResponse, DeviceStatus, DeviceUpdate};
 use zenml_auth_api::info::InfoResponse;
 
 use crate::ask;
+use crate::browser::{self, NoBrowser};
+use crate::clock;
 use crate::commands::status::{note_own_device, own_device};
 use crate::context::{Context, Session};
 use crate::error::{CliError, Exit};
 use crate::list_args::ListArgs;
 use crate::output::{self, Listed, OutputArgs, Record};
+use crate::spinner::Spinner;
 use crate::ui;
 
 #[derive(Debug, Subcommand)]
@@ -27,7 +32,7 @@ pub(crate) enum DeviceCommand {
     /// Switch a device off: its token is refused until it is unlocked
     Lock(LockArgs),
     /// Switch a device on again
-    Unlock(IdArgs),
+    Unlock(UnlockArgs),
     /// Remove a device: it has to be connected again
     Delete(DeleteArgs),
 }
@@ -119,11 +124,24 @@ pub(crate) struct LockArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+A zenml-auth server lets nobody but a person unlock a device. Where this machine's connection is not enough, the page of \
+the device opens in your browser, and the command waits until you have unlocked it there.
+
 Examples:
-  A laptop was stolen:
-    zenml device lock 2efa
-  It was found again:
+  A laptop was found again:
+    zenml device unlock 2efa
+  In a script, with a password:
+    zenml connect --url https://zenml.example.com --username ann
     zenml device unlock 2efa")]
+pub(crate) struct UnlockArgs {
+    #[command(flatten)]
+    which: IdArgs,
+    /// Show the link, and open no browser
+    #[arg(long)]
+    no_browser: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct IdArgs {
     /// The device's id, or the beginning of it
     #[arg(value_name = "ID")]
@@ -147,6 +165,11 @@ pub(crate) struct DeleteArgs {
     #[arg(short, long)]
     yes: bool,
 }
+
+/// For how long it is waited until a person has unlocked a device in the browser; as long as a request of a machine stands.
+const UNLOCK_WITHIN: Duration = Duration::from_secs(5 * 60);
+/// How often it is looked whether they have.
+const UNLOCK_PACE: Duration = Duration::from_secs(2);
 
 /// The statuses of devices; the first two are of requests, which are listed by ZenML's own server only.
 const STATUSES: [&str; 4] = [
@@ -273,8 +296,8 @@ pub(crate) async fn run(context: &Context, command: DeviceCommand) -> Result<(),
             set_locked(&session, &device, &args.which.output, true).await
         }
         DeviceCommand::Unlock(args) => {
-            let device = find(&session, &args.id).await?;
-            set_locked(&session, &device, &args.output, false).await
+            let device = find(&session, &args.which.id).await?;
+            unlock(context, &session, &device, &args).await
         }
         DeviceCommand::Delete(args) => delete(&session, &args).await,
     }
@@ -375,16 +398,94 @@ async fn set_locked(
     let device = session
         .finish(session.client.update_device(device.id, update).await)
         .await?;
+    show_changed(session, &device, shown_as, locked)
+}
+
+/// Unlocks a device, in the browser where this connection is not enough.
+async fn unlock(
+    context: &Context,
+    session: &Session<'_>,
+    device: &DeviceResponse,
+    args: &UnlockArgs,
+) -> Result<(), CliError> {
+    let update = DeviceUpdate { locked: Some(false) };
+    let shown_as = &args.which.output;
+    match session.client.update_device(device.id, update).await {
+        Err(error) if error.needs_recent_sign_in() => {
+            // The machine at hand can't see whether it was unlocked with a connection that is refused.
+            let device = unlock_in_browser(context, session, device, args.no_browser).await?;
+            show_changed(session, &device, shown_as, false)
+        }
+        answer => {
+            let device = session.finish(answer).await?;
+            show_changed(session, &device, shown_as, false)
+        }
+    }
+}
+
+/// Sends the person to the device's page, and waits until the device is unlocked.
+async fn unlock_in_browser(
+    context: &Context,
+    session: &Session<'_>,
+    device: &DeviceResponse,
+    no_browser: bool,
+) -> Result<DeviceResponse, CliError> {
+    let link = format!("{}/devices/{}", session.url().trim_end_matches('/'), device.id);
+    let opened = if no_browser {
+        Err(NoBrowser::Unwanted)
+    } else {
+        browser::available(&context.env).and_then(|()| browser::open(&context.env, &link))
+    };
+    ui::talk(match opened {
+        Ok(()) => "Only you can unlock a device. Your browser opens for it. If it does not, open this link:",
+        Err(_) => "Only you can unlock a device. Sign in and unlock it there, in a browser on any machine:",
+    });
+    ui::talk(&format!("\n    {}\n", ui::bold(&link)));
+    let spinner = Spinner::start(&format!(
+        "Waiting for you to unlock it, for up to {}…",
+        clock::shown_duration(UNLOCK_WITHIN)
+    ));
+    let until_unlocked = async {
+        loop {
+            tokio::time::sleep(UNLOCK_PACE).await;
+            match session.client.device(device.id).await {
+                Ok(found) if found.body.status == DeviceStatus::Locked => {}
+                Err(error) if error.is_transient() => {}
+                answer => return session.finish(answer).await,
+            }
+        }
+    };
+    let text = || "Waiting for you to unlock it… Ctrl-C to give up".to_owned();
+    tokio::select! {
+        outcome = tokio::time::timeout(UNLOCK_WITHIN, until_unlocked) => {
+            outcome.unwrap_or_else(|_| {
+                Err(CliError::new(
+                    Exit::Forbidden,
+                    format!("{} was not unlocked in time, and is still locked", called(device)),
+                )
+                .next(format!("Open {link} in a browser, sign in and unlock it there.")))
+            })
+        }
+        never = spinner.spin(text) => match never {},
+    }
+}
+
+fn show_changed(
+    session: &Session<'_>,
+    device: &DeviceResponse,
+    shown_as: &OutputArgs,
+    locked: bool,
+) -> Result<(), CliError> {
     ui::talk(&format!(
         "{} {}.",
         if locked { "Locked" } else { "Unlocked" },
-        called(&device)
+        called(device)
     ));
     let own = own_device(session);
     if own == Some(device.id) {
         note_own_device();
     }
-    let shown = Shown { device: &device, own };
+    let shown = Shown { device, own };
     output::changed(&shown.record(), shown_as.output)
 }
 

@@ -121,6 +121,8 @@ mod tests {
             purpose: SessionPurpose::Api,
             credentials_gen: 1,
             created: Timestamp::UNIX_EPOCH,
+            authenticated: Timestamp::UNIX_EPOCH,
+            last_active: Timestamp::UNIX_EPOCH,
             expires: Timestamp::MAX,
             version: Version::FIRST,
         })

@@ -26,7 +26,8 @@ use self::key_uses::KeyUses;
 use self::table::Key;
 use crate::epoch_log::EpochLog;
 use crate::ports::{
-    ApiKeyUse, ChangeSet, CommitError, DeviceUse, Epoch, Guard, PurgeBefore, Revocations, Store, StoreError,
+    ApiKeyUse, ChangeSet, CommitError, DeviceUse, Epoch, Guard, PurgeBefore, Revocations, SessionUse, Store,
+    StoreError,
 };
 
 /// Keeps everything in memory.
@@ -309,6 +310,15 @@ impl Store for MemoryStore {
             });
         }
         self.key_uses.lock().note(keys, |id| data.api_keys.contains(id));
+        Ok(())
+    }
+
+    async fn note_session_uses(&self, sessions: &[SessionUse]) -> Result<(), StoreError> {
+        let mut data = self.data.lock();
+        for SessionUse { id, at } in sessions {
+            data.sessions
+                .note(*id, |session| session.last_active = session.last_active.max(*at));
+        }
         Ok(())
     }
 

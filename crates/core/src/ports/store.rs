@@ -56,6 +56,15 @@ pub struct DeviceUse {
     pub from: UsedFrom,
 }
 
+/// The latest use of a browser's session, written behind in batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionUse {
+    /// Which session.
+    pub id: SessionId,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// What may be cleaned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PurgeBefore {
@@ -176,6 +185,10 @@ pub trait Store: Send + Sync + 'static {
     /// also by whom, see [`Store::api_key_uses`]. Neither counts as a change nor moves a version on; what is gone is
     /// skipped.
     async fn note_uses(&self, keys: &[ApiKeyUse], devices: &[DeviceUse]) -> Result<(), StoreError>;
+
+    /// Notes when sessions were last used, unless a later use is already noted. It counts as no change, as in
+    /// [`Store::note_uses`].
+    async fn note_session_uses(&self, sessions: &[SessionUse]) -> Result<(), StoreError>;
 
     /// Cleans away at most `limit` rows of each kind that ended before the given times, and tells how many. None while
     /// another replica does so.

@@ -4,4 +4,6 @@
 pub mod api_key;
 pub mod device;
 pub mod grant;
+pub mod recent_authentication;
+pub mod session;
 pub mod user;

@@ -9,7 +9,7 @@ use zenml_auth_model::{
 use super::internal::Tries;
 use super::service_accounts::FindServiceAccountError;
 use super::{Engine, Internal};
-use crate::caller::{Caller, NotAllowed, Scribe, target};
+use crate::caller::{Caller, NotAllowed, NotWithThis, Scribe, target};
 use crate::lookup::By;
 use crate::ports::{Change, ChangeSet, CommitError, Unique, id_bytes};
 use crate::rules::api_key::{self, Retention};
@@ -51,6 +51,9 @@ pub struct IssuedApiKey {
 /// Why no key was made.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateApiKeyError {
+    /// The credential is not enough.
+    #[error(transparent)]
+    NotWithThis(#[from] NotWithThis),
     /// The service account can't be had.
     #[error(transparent)]
     Account(#[from] FindServiceAccountError),
@@ -98,6 +101,9 @@ impl From<Internal> for FindApiKeyError {
 /// Why a key was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeApiKeyError {
+    /// The credential is not enough.
+    #[error(transparent)]
+    NotWithThis(#[from] NotWithThis),
     /// It can't be had.
     #[error(transparent)]
     Find(#[from] FindApiKeyError),
@@ -120,6 +126,9 @@ impl From<Internal> for ChangeApiKeyError {
 /// Why a key was not rotated.
 #[derive(Debug, thiserror::Error)]
 pub enum RotateApiKeyError {
+    /// The credential is not enough.
+    #[error(transparent)]
+    NotWithThis(#[from] NotWithThis),
     /// It can't be had.
     #[error(transparent)]
     Find(#[from] FindApiKeyError),
@@ -151,6 +160,7 @@ impl ApiKeys<'_> {
     ) -> Result<IssuedApiKey, CreateApiKeyError> {
         let engine = self.0;
         let account = self.account(caller, account, "create API keys").await?;
+        caller.may_leave("create an API key")?;
         let now = engine.now();
         if new.expires.is_some_and(|expires| expires <= now) {
             return Err(CreateApiKeyError::ExpiresInThePast);
@@ -285,6 +295,9 @@ impl ApiKeys<'_> {
                 updated: now,
                 ..found
             };
+            if !was_active && changed.active {
+                caller.may_leave("switch an API key on")?;
+            }
             let action = match (was_active, changed.active) {
                 (false, true) => Action::ApiKeyActivated,
                 (true, false) => Action::ApiKeyDeactivated,
@@ -332,6 +345,7 @@ impl ApiKeys<'_> {
             .account(caller, account, "rotate API keys")
             .await
             .map_err(FindApiKeyError::from)?;
+        caller.may_leave("rotate an API key")?;
         let mut tries = Tries::new();
         loop {
             tries.next().await?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use zenml_auth_model::{Action, Target, TargetKind};
 
-use super::sign_in::AccessToken;
+use super::sign_in::{AccessToken, Issue};
 use super::{Engine, Internal};
 use crate::caller::{Caller, Scribe};
 use crate::ports::ChangeSet;
@@ -35,8 +35,10 @@ pub enum ApiTokenError {
 pub struct ApiTokens<'a>(pub(super) &'a Engine);
 
 impl ApiTokens<'_> {
-    /// Makes a token with the caller's rights. It stands and falls with the credential it was made from: locking
-    /// the device, rotating the key or changing the password ends it too.
+    /// Makes a token with the caller's rights, for as long as what the caller showed is good and no longer. It stands and
+    /// falls with the credential it was made from: locking the device, rotating the key or changing the password ends it
+    /// too. It says that it was made by hand, and gives rise to less than its parent does; see
+    /// [`recent_authentication`](crate::rules::recent_authentication).
     ///
     /// # Errors
     /// [`ApiTokenError`]
@@ -58,13 +60,11 @@ impl ApiTokens<'_> {
         }
         let provenance = caller.credential.ok_or(ApiTokenError::NoCredential)?;
         let now = engine.now();
-        // A sign-in and a device end at their own time. A token from an API key is good as long as the key is, which every
-        // request with it asks about.
-        let latest = match provenance {
-            Provenance::Session { .. } | Provenance::Device { .. } => caller.expires,
-            Provenance::ApiKey { .. } => None,
-        };
-        let expires = latest.map_or(now + lifetime, |latest| latest.min(now + lifetime));
+        // No token outlives the one that asked for it. An API key may have no end of its own; every request with a token
+        // that was made from it asks about the key.
+        let expires = caller
+            .expires
+            .map_or(now + lifetime, |latest| latest.min(now + lifetime));
         let target = match provenance {
             Provenance::Device { device, .. } => Target {
                 kind: TargetKind::Device,
@@ -90,6 +90,10 @@ impl ApiTokens<'_> {
             .commit(ChangeSet::new().with(entry))
             .await
             .map_err(Internal::from)?;
-        Ok(engine.issue(provenance, now, expires)?)
+        let made = Issue {
+            made_from: Some(caller.shown.unwrap_or_default()),
+            ..Issue::of(provenance)
+        };
+        Ok(engine.issue(made, now, expires)?)
     }
 }

@@ -12,6 +12,7 @@ use zenml_auth_model::{
 use super::{Engine, Internal};
 use crate::caller::{Caller, Identity};
 use crate::identities::Current;
+use crate::rules::recent_authentication::{self, Proof};
 use crate::rules::{api_key, device};
 use crate::secrets;
 use crate::token::{Provenance, Token, TokenError};
@@ -113,6 +114,8 @@ impl Authenticator<'_> {
                 Caller {
                     identity: Identity::ServiceAccount(account),
                     credential,
+                    proof: Proof::Key,
+                    shown: Some(id.as_uuid()),
                     expires,
                     origin,
                 }
@@ -153,7 +156,15 @@ impl Authenticator<'_> {
     async fn admit(self, token: Token, origin: Origin) -> Result<Caller, AuthenticateError> {
         let now = self.0.now();
         let current = self.0.identities.catch_up().await.map_err(Internal::from)?;
-        let identity = match token.provenance {
+        let proof_until = |credential_ends| {
+            recent_authentication::of_token(
+                token.authenticated,
+                token.made_from,
+                token.expires,
+                credential_ends,
+            )
+        };
+        let (identity, proof) = match token.provenance {
             Provenance::Device {
                 user,
                 credentials_gen,
@@ -172,7 +183,12 @@ impl Authenticator<'_> {
                     refusal,
                 })?;
                 self.0.uses.device(device.id, &origin, now);
-                Identity::User(user)
+                // Only a sign-in says when it took place.
+                let proof = match proof_until(device.expires) {
+                    Proof::Factor(_) => Proof::Connection,
+                    other => other,
+                };
+                (Identity::User(user), proof)
             }
             Provenance::ApiKey {
                 account,
@@ -187,7 +203,11 @@ impl Authenticator<'_> {
                 }
                 admit_key(&account, &key, api_key::admit(&key, generation, now))?;
                 self.0.uses.key(key.id, generation, &origin, now);
-                Identity::ServiceAccount(account)
+                let proof = match token.made_from {
+                    Some(_) => Proof::Made,
+                    None => Proof::Key,
+                };
+                (Identity::ServiceAccount(account), proof)
             }
             Provenance::Session {
                 user,
@@ -196,16 +216,22 @@ impl Authenticator<'_> {
             } => {
                 let user = good_user(current, user, credentials_gen).await?;
                 let found = current.session(session).await.map_err(Internal::from)?;
-                let alive = found.is_some_and(|found| found.user_id == user.id && now < found.expires);
-                if !alive {
-                    return Err(AuthenticateError::SessionEnded(session));
-                }
-                Identity::User(user)
+                let session = found
+                    .filter(|found| found.user_id == user.id && now < found.expires)
+                    .ok_or(AuthenticateError::SessionEnded(session))?;
+                // The row knows it to the microsecond.
+                let proof = match proof_until(session.expires) {
+                    Proof::Factor(_) => Proof::Factor(session.authenticated),
+                    other => other,
+                };
+                (Identity::User(user), proof)
             }
         };
         Ok(Caller {
             identity,
             credential: Some(token.provenance),
+            proof,
+            shown: Some(token.id),
             expires: Some(token.expires),
             origin,
         })

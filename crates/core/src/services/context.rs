@@ -10,9 +10,11 @@ use super::{
     ApiKeys, ApiTokens, Audit, Authenticator, DeviceFlow, Devices, Internal, Maintenance, ServiceAccounts,
     SignIn, Users,
 };
+use crate::caller::{Caller, NotWithThis};
 use crate::identities::Identities;
 use crate::password::{HashingCost, Passwords};
 use crate::ports::{ChangeSet, Clock, CommitError, Entropy, Store, StoreError};
+use crate::rules::recent_authentication;
 use crate::settings::Settings;
 use crate::throttle::Throttle;
 use crate::token::Keyring;
@@ -198,6 +200,13 @@ impl Engine {
             Err(CommitError::Stale) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Goes on only for a person who signed in a short while ago.
+    pub(super) fn recent_person(&self, caller: &Caller, action: &'static str) -> Result<(), NotWithThis> {
+        let window = self.settings.lifetimes.recent_sign_in;
+        recent_authentication::recent_person(caller.proof, self.now(), window)
+            .map_err(|refusal| NotWithThis { action, refusal })
     }
 
     pub(super) fn store(&self) -> &dyn Store {

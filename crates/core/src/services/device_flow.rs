@@ -8,9 +8,9 @@ use zenml_auth_model::{
 };
 
 use super::internal::Tries;
-use super::sign_in::AccessToken;
+use super::sign_in::{AccessToken, Issue};
 use super::{Engine, Internal};
-use crate::caller::{Caller, NotAllowed, Scribe, target};
+use crate::caller::{Caller, NotAllowed, NotWithThis, Scribe, target};
 use crate::ports::{Change, ChangeSet, CommitError, Unique, id_bytes};
 use crate::rules::device;
 use crate::rules::grant::{self, Poll, Status};
@@ -27,6 +27,8 @@ pub struct RequestedDevice {
     pub device_code: Secret,
     /// What a person confirms, as `WDJB-MJHT`. Only its MAC is kept.
     pub user_code: Secret,
+    /// What the link of the request carries beside the code; see [`DeviceFlow::open_link`].
+    pub link_proof: String,
     /// For how long the request stands.
     pub expires_in: Duration,
     /// The least time between two polls.
@@ -115,6 +117,9 @@ pub enum LookUpError {
 /// Why a person's decision was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfirmError {
+    /// The credential is not enough.
+    #[error(transparent)]
+    NotWithThis(#[from] NotWithThis),
     /// There is no such request.
     #[error("no such request")]
     NotFound,
@@ -190,6 +195,7 @@ impl DeviceFlow<'_> {
                 now,
             );
             let requested = RequestedDevice {
+                link_proof: user_code::link_proof(&engine.server.secret, grant.id, &normalized),
                 id: grant.id,
                 device_code,
                 user_code,
@@ -283,7 +289,7 @@ impl DeviceFlow<'_> {
                         device: device.id,
                         token_gen: device.token_gen,
                     };
-                    let token = engine.issue(provenance, now, device.expires)?;
+                    let token = engine.issue(Issue::of(provenance), now, device.expires)?;
                     (changes, Ok(token))
                 }
             };
@@ -378,11 +384,43 @@ impl DeviceFlow<'_> {
                     | ConfirmError::Expired
                     | ConfirmError::WrongCode
                     | ConfirmError::TooManyWrongCodes
+                    | ConfirmError::NotWithThis(_)
                     | ConfirmError::DeviceLocked,
                 ) => Err(LookUpError::NotFound),
             },
             _ => Err(LookUpError::NotFound),
         }
+    }
+
+    /// A person opens the link that a machine showed. Following a link is no guess, as any site can make a browser do so: only a
+    /// link that was made here tells anything, and none counts against the person. `None` for a link that was not.
+    ///
+    /// # Errors
+    /// [`LookUpError`]
+    pub async fn open_link(
+        self,
+        caller: &Caller,
+        id: GrantId,
+        code: &UserCode,
+        proof: &str,
+    ) -> Result<Option<DeviceGrant>, LookUpError> {
+        let engine = self.0;
+        caller.user_id().ok_or(NotAllowed {
+            action: "see the sign-in requests of machines",
+        })?;
+        let Some(code) = &code.0 else { return Ok(None) };
+        if !user_code::is_our_link(&engine.server.secret, id, code, proof) {
+            return Ok(None);
+        }
+        let found = engine.store().grant(id).await.map_err(Internal::from)?;
+        let now = engine.now();
+        found
+            .filter(|found| {
+                grant::status(found, now) == Status::Pending
+                    && user_code::same(&found.user_code, &user_code::mac(&engine.server.secret, code))
+            })
+            .map(Some)
+            .ok_or(LookUpError::NotFound)
     }
 
     /// A person looks at a request by the code they typed. A wrong code counts against them.
@@ -453,6 +491,10 @@ impl DeviceFlow<'_> {
         let person = caller.user().ok_or(NotAllowed {
             action: "decide about machines",
         })?;
+        // Before the code is looked at: who may not approve learns nothing about it. Denying only takes away.
+        if matches!(decision, Decision::Approve { .. }) {
+            engine.recent_person(caller, "approve a device")?;
+        }
         let mut tries = Tries::new();
         loop {
             tries.next().await?;

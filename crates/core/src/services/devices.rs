@@ -6,7 +6,7 @@ use zenml_auth_model::{Action, Device, DeviceGrant, DeviceId, GrantId};
 use super::device_flow::{LookUpError, UserCode, device_target};
 use super::internal::Tries;
 use super::{Engine, Internal};
-use crate::caller::{Caller, Scribe};
+use crate::caller::{Caller, NotWithThis, Scribe};
 use crate::ports::{Change, ChangeSet};
 use crate::rules::device;
 use crate::throttle::TooMany;
@@ -14,6 +14,9 @@ use crate::throttle::TooMany;
 /// Why a device can't be had.
 #[derive(Debug, thiserror::Error)]
 pub enum FindDeviceError {
+    /// The credential is not enough.
+    #[error(transparent)]
+    NotWithThis(#[from] NotWithThis),
     /// There is none, or it is somebody else's.
     #[error("no such device")]
     NotFound,
@@ -89,7 +92,8 @@ impl Devices<'_> {
         }
     }
 
-    /// Locks or unlocks one of the caller's devices. Doing it twice changes nothing more.
+    /// Locks or unlocks one of the caller's devices. Doing it twice changes nothing more. Locking only takes away, so any
+    /// credential of the owner will do; unlocking needs a recent sign-in.
     ///
     /// # Errors
     /// [`FindDeviceError`]
@@ -105,6 +109,9 @@ impl Devices<'_> {
             tries.next().await?;
             let now = engine.now();
             let found = self.own(caller, id).await?;
+            if !locked {
+                engine.recent_person(caller, "unlock a device")?;
+            }
             let (changed, action) = if locked {
                 (device::lock(found.clone(), now), Action::DeviceLocked)
             } else {
@@ -150,7 +157,11 @@ impl Devices<'_> {
         }
     }
 
-    async fn own(self, caller: &Caller, id: DeviceId) -> Result<Device, FindDeviceError> {
+    /// One of the caller's devices, and nothing else.
+    ///
+    /// # Errors
+    /// [`FindDeviceError`]
+    pub async fn own(self, caller: &Caller, id: DeviceId) -> Result<Device, FindDeviceError> {
         let owner = caller.user_id().ok_or(FindDeviceError::NotFound)?;
         let found = self.0.store().device(id).await.map_err(Internal::from)?;
         let mut device = found

@@ -7,7 +7,7 @@ use zenml_auth_model::{
 
 use super::internal::Tries;
 use super::{Engine, Internal};
-use crate::caller::{Caller, Identity, NotAllowed, Scribe, target};
+use crate::caller::{Caller, Identity, NotAllowed, NotWithThis, Scribe, target};
 use crate::lookup::By;
 use crate::ports::{Change, ChangeSet, CommitError, Unique, id_bytes};
 
@@ -44,6 +44,9 @@ pub struct ServiceAccountChanges {
 /// Why no service account was made.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateServiceAccountError {
+    /// The credential is not enough.
+    #[error(transparent)]
+    NotWithThis(#[from] NotWithThis),
     /// Administrators only.
     #[error(transparent)]
     NotAllowed(#[from] NotAllowed),
@@ -72,6 +75,9 @@ pub enum FindServiceAccountError {
 /// Why a service account was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeServiceAccountError {
+    /// The credential is not enough.
+    #[error(transparent)]
+    NotWithThis(#[from] NotWithThis),
     /// It can't be had.
     #[error(transparent)]
     Find(#[from] FindServiceAccountError),
@@ -101,6 +107,7 @@ impl ServiceAccounts<'_> {
         new: NewServiceAccount,
     ) -> Result<ServiceAccount, CreateServiceAccountError> {
         caller.require_admin("create service accounts")?;
+        caller.may_leave("create a service account")?;
         let engine = self.0;
         let now = engine.now();
         let account = ServiceAccount {
@@ -200,6 +207,9 @@ impl ServiceAccounts<'_> {
                 updated: now,
                 ..found
             };
+            if !was_active && changed.active {
+                caller.may_leave("switch a service account on")?;
+            }
             let action = match (was_active, changed.active) {
                 (false, true) => Action::ServiceAccountActivated,
                 (true, false) => Action::ServiceAccountDeactivated,

@@ -12,7 +12,8 @@ use super::internal::Tries;
 use super::{Engine, Internal};
 use crate::caller::{Caller, Identity, Scribe, target};
 use crate::ports::{Change, ChangeSet, CommitError, id_bytes};
-use crate::rules::{api_key, device};
+use crate::rules::recent_authentication::Proof;
+use crate::rules::{api_key, device, session};
 use crate::secrets;
 use crate::throttle::TooMany;
 use crate::token::{Provenance, Token};
@@ -91,7 +92,11 @@ impl SignIn<'_> {
             credentials_gen: session.credentials_gen,
             session: session.id,
         };
-        Ok(self.0.issue(provenance, session.created, session.expires)?)
+        let signed_in = Issue {
+            authenticated: Some(session.authenticated),
+            ..Issue::of(provenance)
+        };
+        Ok(self.0.issue(signed_in, session.created, session.expires)?)
     }
 
     /// Signs in to the server's own pages with a password.
@@ -136,14 +141,17 @@ impl SignIn<'_> {
             .session_by_cookie(&hash)
             .await
             .map_err(Internal::from)?;
-        let session = found.ok_or(AuthenticateError::SessionEnded(SessionId::from_uuid(
+        let mut session = found.ok_or(AuthenticateError::SessionEnded(SessionId::from_uuid(
             uuid::Uuid::nil(),
         )))?;
-        if now >= session.expires {
+        self.0.uses.show_session(&mut session);
+        let idle = self.0.settings.lifetimes.browser_idle;
+        if !session::is_alive(&session, idle, now) {
             return Err(AuthenticateError::SessionEnded(session.id));
         }
         let current = self.0.identities.catch_up().await.map_err(Internal::from)?;
         let user = good_user(current, session.user_id, session.credentials_gen).await?;
+        self.0.uses.session(session.id, now);
         let credential = Provenance::Session {
             user: user.id,
             credentials_gen: session.credentials_gen,
@@ -152,6 +160,8 @@ impl SignIn<'_> {
         let caller = Caller {
             identity: Identity::User(user),
             credential: Some(credential),
+            proof: Proof::Factor(session.authenticated),
+            shown: None,
             expires: Some(session.expires),
             origin,
         };
@@ -188,6 +198,8 @@ impl SignIn<'_> {
             purpose: purpose(&user),
             credentials_gen: user.credentials_gen,
             created: now,
+            authenticated: now,
+            last_active: now,
             expires: now + lifetime,
             version: Version::FIRST,
         };
@@ -242,7 +254,7 @@ impl SignIn<'_> {
             generation,
         };
         Ok(engine
-            .issue(provenance, now, expires)
+            .issue(Issue::of(provenance), now, expires)
             .map_err(AuthenticateError::from)?)
     }
 
@@ -312,17 +324,40 @@ impl SignIn<'_> {
     }
 }
 
+/// What a token is to say.
+pub(super) struct Issue {
+    pub(super) provenance: Provenance,
+    /// In the token of a sign-in itself only.
+    pub(super) authenticated: Option<Timestamp>,
+    /// In a token for use by hand only.
+    pub(super) made_from: Option<uuid::Uuid>,
+}
+
+impl Issue {
+    /// The credential's own token.
+    pub(super) const fn of(provenance: Provenance) -> Self {
+        Self {
+            provenance,
+            authenticated: None,
+            made_from: None,
+        }
+    }
+}
+
 impl Engine {
     /// Signs a token. Its times are whole seconds, as RFC 7519 has them; it never outlives what it was made from.
     pub(super) fn issue(
         &self,
-        provenance: Provenance,
+        issue: Issue,
         now: Timestamp,
         expires: Timestamp,
     ) -> Result<AccessToken, Internal> {
+        let provenance = issue.provenance;
         let token = Token {
             id: uuid::Builder::from_random_bytes(id_bytes(self.entropy())).into_uuid(),
             provenance,
+            authenticated: issue.authenticated.map(|at| Timestamp::from_secs(at.as_secs())),
+            made_from: issue.made_from,
             issued: Timestamp::from_secs(now.as_secs()),
             expires: Timestamp::from_secs(expires.as_secs()),
         };

@@ -10,7 +10,7 @@ use zenml_auth_model::{
 use super::internal::Tries;
 use super::setup::readable_password;
 use super::{Engine, Internal};
-use crate::caller::{Caller, Identity, NotAllowed, Scribe, target};
+use crate::caller::{Caller, Identity, NotAllowed, NotWithThis, Scribe, target};
 use crate::lookup::By;
 use crate::password::{Passwords, WeakPassword};
 use crate::ports::{Change, ChangeSet, CommitError, Guard, Unique, id_bytes};
@@ -78,6 +78,9 @@ pub enum Account {
 /// Why no user was made.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateUserError {
+    /// The credential is not enough.
+    #[error(transparent)]
+    NotWithThis(#[from] NotWithThis),
     /// Administrators only.
     #[error(transparent)]
     NotAllowed(#[from] NotAllowed),
@@ -126,6 +129,9 @@ pub enum ChangePasswordError {
 /// Why a user was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeUserError {
+    /// The credential is not enough.
+    #[error(transparent)]
+    NotWithThis(#[from] NotWithThis),
     /// The user can't be had.
     #[error(transparent)]
     Find(#[from] FindUserError),
@@ -167,6 +173,9 @@ impl From<Internal> for ChangeUserError {
 /// Why a user was not deactivated.
 #[derive(Debug, thiserror::Error)]
 pub enum DeactivateUserError {
+    /// The credential is not enough.
+    #[error(transparent)]
+    NotWithThis(#[from] NotWithThis),
     /// The user can't be had.
     #[error(transparent)]
     Find(#[from] FindUserError),
@@ -251,6 +260,10 @@ impl Users<'_> {
     ) -> Result<(User, Option<Secret>), CreateUserError> {
         caller.require_admin("create users")?;
         let engine = self.0;
+        caller.may_leave("create a user")?;
+        if new.is_admin {
+            engine.recent_person(caller, "make an administrator")?;
+        }
         let (password, token) = match new.password {
             Some(password) => {
                 Passwords::check_strength(&password)?;
@@ -351,6 +364,7 @@ impl Users<'_> {
             let found = self.find_user(caller, which, "change other users").await?;
             let own = caller.user_id() == Some(found.id);
             check_rights(changes, &found, own)?;
+            self.check_credential(caller, changes, &found)?;
             if let (Some(password), None) = (&changes.password, &new_password) {
                 self.check_old_password(caller, &found, changes.old_password.clone())
                     .await?;
@@ -439,6 +453,11 @@ impl Users<'_> {
             let found = self.find_user(caller, which, "deactivate other users").await?;
             if caller.user_id() == Some(found.id) {
                 return Err(DeactivateUserError::Oneself);
+            }
+            // The activation token sets a password, and so outlives the credential. Without one, `update` switches off.
+            caller.may_leave("make an activation token")?;
+            if found.is_admin {
+                engine.recent_person(caller, "make an activation token for an administrator")?;
             }
             let now = engine.now();
             let token = secrets::random_secret(engine.entropy());
@@ -619,6 +638,31 @@ impl Users<'_> {
         found
             .map_err(Internal::from)?
             .ok_or_else(|| FindUserError::NotFound(which.clone()))
+    }
+
+    /// What gives rights, or a credential that outlives the caller's, needs more than any credential.
+    fn check_credential(
+        self,
+        caller: &Caller,
+        changes: &UserChanges,
+        found: &User,
+    ) -> Result<(), NotWithThis> {
+        if changes.password.is_some() {
+            self.0.recent_person(caller, "change a password")?;
+        }
+        let becomes_admin = changes.is_admin == Some(true) && !found.is_admin;
+        let comes_back = changes.active == Some(true) && !found.active;
+        let stays_admin = changes.is_admin.unwrap_or(found.is_admin);
+        if becomes_admin {
+            self.0.recent_person(caller, "make an administrator")?;
+        }
+        if comes_back && stays_admin {
+            self.0.recent_person(caller, "switch an administrator on")?;
+        }
+        if comes_back {
+            caller.may_leave("switch a user on")?;
+        }
+        Ok(())
     }
 
     async fn check_old_password(

@@ -1,4 +1,4 @@
-//! Remembers when and from where keys and devices were last used, to be written behind in batches.
+//! Remembers when and from where keys, devices and browsers' sessions were last used, to be written behind in batches.
 //!
 //! Noting a use takes a look into memory and no more. What is remembered is bounded: by the keys and devices there are,
 //! and for each value of a key by [`KEY_USERS_KEPT`], whatever its holder pretends to be.
@@ -7,9 +7,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use zenml_auth_model::{ApiKey, ApiKeyId, Device, DeviceId, KeyUse, Origin, Timestamp, UsedFrom};
+use zenml_auth_model::{
+    ApiKey, ApiKeyId, Device, DeviceId, KeyUse, Origin, Session, SessionId, Timestamp, UsedFrom,
+};
 
-use crate::ports::{ApiKeyUse, DeviceUse, KEY_USERS_KEPT, Store, StoreError};
+use crate::ports::{ApiKeyUse, DeviceUse, KEY_USERS_KEPT, SessionUse, Store, StoreError};
 
 /// How often the uses of one device, or of one key by one user of it, are written at most, but for the first one, which
 /// is not held back.
@@ -62,8 +64,15 @@ impl At for DeviceUse {
     }
 }
 
+impl At for SessionUse {
+    fn at(&self) -> Timestamp {
+        self.at
+    }
+}
+
 #[derive(Default)]
 struct Memory {
+    sessions: HashMap<SessionId, Noted<SessionUse>>,
     keys: HashMap<ApiKeyId, Vec<Noted<KeyUse>>>,
     devices: HashMap<DeviceId, Noted<DeviceUse>>,
 }
@@ -111,6 +120,23 @@ impl Uses {
         }
     }
 
+    /// A browser's session was used.
+    pub(super) fn session(&self, id: SessionId, now: Timestamp) {
+        let mut memory = self.0.lock();
+        let noted = memory
+            .sessions
+            .entry(id)
+            .or_insert_with(|| Noted::new(SessionUse { id, at: now }));
+        noted.latest.at = noted.latest.at.max(now);
+    }
+
+    /// Puts the latest use on a session that was read, written or not.
+    pub(super) fn show_session(&self, session: &mut Session) {
+        if let Some(noted) = self.0.lock().sessions.get(&session.id) {
+            session.last_active = session.last_active.max(noted.latest.at);
+        }
+    }
+
     /// Puts the latest use on a row that was read, written or not.
     pub(super) fn show_key(&self, key: &mut ApiKey) {
         let memory = self.0.lock();
@@ -150,6 +176,11 @@ impl Uses {
     /// Writes the uses that are due; with `all`, whatever is not written. What can't be written stays for the next
     /// time.
     pub(super) async fn flush(&self, store: &dyn Store, now: Timestamp, all: bool) -> Result<(), StoreError> {
+        let sessions = self.due_sessions(now, all);
+        for batch in sessions.chunks(BATCH) {
+            store.note_session_uses(batch).await?;
+            self.sessions_are_written(batch);
+        }
         let (keys, devices) = self.due(now, all);
         for batch in keys.chunks(BATCH) {
             store.note_uses(batch, &[]).await?;
@@ -160,6 +191,22 @@ impl Uses {
             self.devices_are_written(batch);
         }
         Ok(())
+    }
+
+    fn due_sessions(&self, now: Timestamp, all: bool) -> Vec<SessionUse> {
+        let mut memory = self.0.lock();
+        memory.sessions.retain(|_, noted| !noted.is_idle(now));
+        let due = memory.sessions.values().filter(|noted| noted.is_due(now, all));
+        due.map(|noted| noted.latest).collect()
+    }
+
+    fn sessions_are_written(&self, batch: &[SessionUse]) {
+        let mut memory = self.0.lock();
+        for written in batch {
+            if let Some(noted) = memory.sessions.get_mut(&written.id) {
+                noted.written = Some(written.at);
+            }
+        }
     }
 
     fn due(&self, now: Timestamp, all: bool) -> (Vec<ApiKeyUse>, Vec<DeviceUse>) {

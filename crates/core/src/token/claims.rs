@@ -49,6 +49,10 @@ pub struct Token {
     pub issued: Timestamp,
     /// The first moment at which it is no longer good, in whole seconds.
     pub expires: Timestamp,
+    /// In the token of a sign-in itself, and in no other: when the person proved who they are, in whole seconds.
+    pub authenticated: Option<Timestamp>,
+    /// In a token that was made for use by hand: the token or the API key that asked for it.
+    pub made_from: Option<Uuid>,
 }
 
 /// The registered claims of RFC 7519 §4.1 and ours. `device_id`, `api_key_id` and `key_gen` are named as ZenML
@@ -73,6 +77,11 @@ pub(super) struct Claims {
     sid: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     user_gen: Option<u32>,
+    /// OpenID Connect Core §2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    auth_time: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    made_from: Option<Uuid>,
 }
 
 impl Claims {
@@ -90,6 +99,8 @@ impl Claims {
             key_gen: None,
             sid: None,
             user_gen: None,
+            auth_time: token.authenticated.map(Timestamp::as_secs),
+            made_from: token.made_from,
         };
         match token.provenance {
             Provenance::Device {
@@ -128,6 +139,7 @@ impl Claims {
     /// `None` when the claims name no credential, or several.
     pub(super) fn into_token(self) -> Option<Token> {
         let user = UserId::from_uuid(self.sub);
+        let (authenticated, made_from) = (self.auth_time.map(Timestamp::from_secs), self.made_from);
         let provenance = match self {
             Self {
                 device_id: Some(device),
@@ -171,6 +183,8 @@ impl Claims {
             provenance,
             issued: Timestamp::from_secs(self.iat),
             expires: Timestamp::from_secs(self.exp),
+            authenticated,
+            made_from,
         })
     }
 }

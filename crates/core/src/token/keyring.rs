@@ -263,6 +263,8 @@ mod tests {
             provenance,
             issued: NOW,
             expires: NOW + Duration::from_secs(60),
+            authenticated: Some(NOW),
+            made_from: Some(Uuid::from_u128(8)),
         }
     }
 

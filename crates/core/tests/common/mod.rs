@@ -11,9 +11,10 @@ use std::sync::Arc;
 use zenml_auth_core::caller::{Caller, Identity};
 use zenml_auth_core::memory::MemoryStore;
 use zenml_auth_core::password::HashingCost;
+use zenml_auth_core::rules::recent_authentication::Proof;
 use zenml_auth_core::services::{Engine, FirstAdministrator, NewUser, Ports, Presented, set_up};
 use zenml_auth_core::settings::{Limits, Settings};
-use zenml_auth_model::{ClientId, DeviceTraits, Name, Origin, Secret, Text, User};
+use zenml_auth_model::{ClientId, DeviceTraits, Name, Origin, Secret, Text, Timestamp, User};
 use zenml_auth_testkit::clock::ManualClock;
 use zenml_auth_testkit::entropy::SeededEntropy;
 
@@ -107,10 +108,12 @@ impl World {
 }
 
 /// A caller as if the user had just been let in.
-pub(crate) fn as_user(user: &User) -> Caller {
+pub(crate) fn as_user(user: &User, now: Timestamp) -> Caller {
     Caller {
         identity: Identity::User(Arc::new(user.clone())),
         credential: None,
+        proof: Proof::Factor(now),
+        shown: None,
         expires: None,
         origin: origin(),
     }

@@ -38,6 +38,8 @@ pub(crate) async fn write(store: &SqlStore, number: u32, folder: &Path) -> Resul
             },
             issued: ISSUED,
             expires: EXPIRES,
+            authenticated: None,
+            made_from: None,
         };
         writeln!(tokens, "{}", keyring.sign(&token)?.expose())?;
     }

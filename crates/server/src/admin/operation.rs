@@ -271,7 +271,9 @@ impl From<CreateUserError> for Refusal {
             CreateUserError::NameTaken(name) => Self::NameTaken(name.to_string()),
             CreateUserError::WeakPassword(weak) => Self::NotUsable(weak.to_string()),
             CreateUserError::Internal(error) => error.into(),
-            error @ CreateUserError::NotAllowed(_) => Self::Failed(error.to_string()),
+            error @ (CreateUserError::NotAllowed(_) | CreateUserError::NotWithThis(_)) => {
+                Self::Failed(error.to_string())
+            }
         }
     }
 }
@@ -301,7 +303,9 @@ impl From<DeactivateUserError> for Refusal {
         match error {
             DeactivateUserError::Find(error) => error.into(),
             DeactivateUserError::LastAdministrator => Self::LastAdministrator,
-            error @ DeactivateUserError::Oneself => Self::Failed(error.to_string()),
+            error @ (DeactivateUserError::Oneself | DeactivateUserError::NotWithThis(_)) => {
+                Self::Failed(error.to_string())
+            }
         }
     }
 }
@@ -314,6 +318,7 @@ impl From<ChangeUserError> for Refusal {
             ChangeUserError::NeverActivated => Self::NoPassword,
             ChangeUserError::NameTaken(name) => Self::NameTaken(name.to_string()),
             error @ (ChangeUserError::Password(_)
+            | ChangeUserError::NotWithThis(_)
             | ChangeUserError::OthersPassword
             | ChangeUserError::OthersEmail
             | ChangeUserError::OwnAdminFlag

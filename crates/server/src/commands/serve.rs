@@ -56,6 +56,7 @@ pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandE
             public_url: config.server.public_url.clone(),
             proxies: TrustedProxies::new(config.server.trusted_proxies.clone()),
             bodies: BodyBudget::default(),
+            hsts_subdomains: config.server.hsts_subdomains,
             database_type: database_type(store.database()),
         }),
     };

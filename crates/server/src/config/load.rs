@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use zenml_auth_core::password::HashingCost;
 use zenml_auth_core::settings::{Lifetimes, Limits, Rate, Settings};
@@ -19,6 +20,7 @@ use crate::serve::DEFAULT_MAX_CONNECTIONS;
 const DEFAULT_BIND: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8237);
 
 const USER_CODE_ATTEMPTS: (u32, u32) = (1, 100);
+const LEAST_IDLE: Duration = Duration::from_secs(60);
 const PARALLEL_PASSWORD_CHECKS: (u32, u32) = (1, 256);
 const MAX_CONNECTIONS: (u32, u32) = (16, 100_000);
 
@@ -121,6 +123,7 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
             trusted_proxies: server.trusted_proxies.unwrap_or_default(),
             max_connections: server.max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS),
             max_connections_per_address: server.max_connections_per_address,
+            hsts_subdomains: server.hsts_subdomains == Some(Switch::On),
         },
         database: database(
             options.storage.over(file.storage),
@@ -258,11 +261,18 @@ fn lifetimes(options: &LifetimeOptions) -> Result<Lifetimes, ConfigError> {
         access_token: or(options.access_token, default.access_token),
         max_api_token: or(options.max_api_token, default.max_api_token),
         browser_session: or(options.browser_session, default.browser_session),
+        browser_idle: or(options.browser_idle, default.browser_idle),
+        recent_sign_in: or(options.recent_sign_in, default.recent_sign_in),
         device_grant: or(options.device_grant, default.device_grant),
         polling_interval: or(options.polling_interval, default.polling_interval),
         signing_key: or(options.signing_key, default.signing_key),
         keep_finished: default.keep_finished,
     };
+    if lifetimes.browser_idle < LEAST_IDLE {
+        return Err(ConfigError::Lifetimes(
+            "browser_idle is at least one minute: uses are written down every ten seconds",
+        ));
+    }
     if lifetimes.polling_interval >= lifetimes.device_grant {
         return Err(ConfigError::Lifetimes(
             "the polling interval has to be shorter than the time a device waits to be let in",

@@ -50,6 +50,8 @@ pub struct Server {
     pub max_connections: u32,
     /// How many of them one address may have.
     pub max_connections_per_address: Option<u32>,
+    /// Whether browsers are told to use TLS for all names below the public URL's, too.
+    pub hsts_subdomains: bool,
 }
 
 /// Who administers a new server.

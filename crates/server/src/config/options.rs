@@ -58,6 +58,11 @@ section!(
         #[arg(long, global = true, env = "ZENML_AUTH_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER",
             value_parser = clap::value_parser!(u32).range(16..=100_000), help_heading = "Server")]
         max_connections_per_address: u32,
+        /// Whether browsers are told to use TLS for all names below the public URL's, too (HSTS with includeSubDomains)
+        /// [default: off]
+        #[arg(long, global = true, env = "ZENML_AUTH_HSTS_SUBDOMAINS", value_name = "ON|OFF", value_enum,
+            hide_possible_values = true, help_heading = "Server")]
+        hsts_subdomains: Switch,
     }
 );
 
@@ -165,6 +170,15 @@ section!(
         #[arg(long = "browser-session-lifetime", global = true, env = "ZENML_AUTH_BROWSER_SESSION_LIFETIME",
             value_name = "SPAN", help_heading = "Lifetimes")]
         browser_session: Span,
+        /// How long a browser's sign-in may stay unused before it ends [default: 2h]
+        #[arg(long = "browser-idle-lifetime", global = true, env = "ZENML_AUTH_BROWSER_IDLE_LIFETIME",
+            value_name = "SPAN", help_heading = "Lifetimes")]
+        browser_idle: Span,
+        /// For how long after signing in a person may approve, trust and unlock devices, change their password and make
+        /// administrators; later they sign in again for it [default: 1h]
+        #[arg(long = "recent-sign-in", global = true, env = "ZENML_AUTH_RECENT_SIGN_IN", value_name = "SPAN",
+            help_heading = "Lifetimes")]
+        recent_sign_in: Span,
         /// How long a device waits to be let in [default: 5m]
         #[arg(long = "device-grant-lifetime", global = true, env = "ZENML_AUTH_DEVICE_GRANT_LIFETIME",
             value_name = "SPAN", help_heading = "Lifetimes")]

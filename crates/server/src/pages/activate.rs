@@ -60,7 +60,7 @@ pub(super) async fn submit(
     let fields = Fields::parse(&body);
     let again = |status, problem: String| show_form(&app, &headers, status, &fields, Some(problem));
     if !csrf::is_ours(&app, &headers, &fields) {
-        let problem = "This form was open for too long. Please try again.".to_owned();
+        let problem = csrf::NOT_OURS.to_owned();
         return Ok(again(StatusCode::FORBIDDEN, problem));
     }
     if fields.get("password") != fields.get("password_again") {

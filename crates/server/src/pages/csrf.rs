@@ -2,7 +2,8 @@
 //!
 //! A browser that opens a form gets a random cookie, and the form a token: the MAC, under the server's secret, of
 //! that cookie and of the sign-in. Another site can make a browser send the cookie, but can't know the token; and a
-//! token from before a sign-in is none after it, so that nobody can be signed in to a stranger's account unseen.
+//! token from before a sign-in is none after it, so that nobody can be signed in to a stranger's account unseen. Besides, what
+//! browsers say of where a form comes from is heeded (see `own_site.rs`).
 
 use axum::response::Response;
 use http::{HeaderMap, header};
@@ -11,10 +12,14 @@ use zenml_auth_core::secrets;
 use zenml_auth_model::{Secret, SecretHash};
 
 use super::form::Fields;
-use super::session::{presented, read_cookie, set_cookie};
+use super::session::{cookie_name, presented, read_cookie, set_cookie};
 use crate::state::App;
 
 const COOKIE: &str = "zenml-auth-csrf";
+
+/// What people are told whose form was not ours.
+pub(super) const NOT_OURS: &str = "This form was open for too long. Please try again.";
+
 const LIFETIME_SECONDS: i64 = 24 * 60 * 60;
 
 /// A token for the forms of one page, and the cookie it goes with.
@@ -27,7 +32,7 @@ pub(super) struct Csrf {
 
 impl Csrf {
     pub(super) fn for_page(app: &App, headers: &HeaderMap) -> Self {
-        let known = read_cookie(headers, COOKIE)
+        let known = read_cookie(headers, &cookie_name(app, COOKIE))
             .filter(|value| value.len() == 64)
             .map(Secret::new);
         let is_new = known.is_none();
@@ -43,7 +48,12 @@ impl Csrf {
     /// Gives the browser the cookie, if it has none.
     pub(super) fn attach(&self, app: &App, response: &mut Response) {
         if self.is_new {
-            let cookie = set_cookie(app, COOKIE, self.cookie.expose(), LIFETIME_SECONDS);
+            let cookie = set_cookie(
+                app,
+                &cookie_name(app, COOKIE),
+                self.cookie.expose(),
+                LIFETIME_SECONDS,
+            );
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
     }
@@ -51,20 +61,13 @@ impl Csrf {
 
 /// Whether a form came from a page of ours.
 pub(super) fn is_ours(app: &App, headers: &HeaderMap, fields: &Fields) -> bool {
-    let Some(cookie) = read_cookie(headers, COOKIE).map(Secret::new) else {
+    let Some(cookie) = read_cookie(headers, &cookie_name(app, COOKIE)).map(Secret::new) else {
         return false;
     };
     let Some(sent) = unhex(fields.get("csrf")) else {
         return false;
     };
-    secrets::same(&sent, &expected(app, headers, &cookie)) && !is_cross_site(headers)
-}
-
-/// Browsers that say so are believed.
-fn is_cross_site(headers: &HeaderMap) -> bool {
-    headers
-        .get("sec-fetch-site")
-        .is_some_and(|site| site != "same-origin" && site != "none")
+    secrets::same(&sent, &expected(app, headers, &cookie))
 }
 
 fn expected(app: &App, headers: &HeaderMap, cookie: &Secret) -> SecretHash {

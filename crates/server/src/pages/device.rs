@@ -1,5 +1,6 @@
 //! Deciding about a machine: enter a code, see what asks, approve or deny.
 
+use std::net::IpAddr;
 use std::ops::ControlFlow;
 
 use askama::Template;
@@ -8,12 +9,14 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use zenml_auth_core::caller::Caller;
 use zenml_auth_core::services::{ConfirmError, LookUpError, UserCode};
+use zenml_auth_core::throttle::Network;
 use zenml_auth_model::{DeviceGrant, GrantId, Origin, Text};
 
 use super::csrf::{self, Csrf};
 use super::form::Fields;
 use super::render::{Frame, Message, page};
 use super::session::{current, sign_in_first};
+use super::sign_in::{self, Pending};
 use crate::errors::ApiError;
 use crate::extract::{Form, RequestOrigin};
 use crate::state::App;
@@ -22,6 +25,7 @@ use crate::state::App;
 #[template(path = "enter_code.html")]
 struct EnterCode {
     frame: Frame,
+    code: String,
     problem: Option<String>,
 }
 
@@ -39,7 +43,10 @@ struct Confirm {
     minutes_left: u64,
     trusted_span: String,
     untrusted_span: String,
-    problem: Option<String>,
+    trusted: bool,
+    is_admin: bool,
+    /// From where the browser comes, if that is another network than the machine's.
+    elsewhere: Option<String>,
 }
 
 /// A request from a browser in which somebody has signed in.
@@ -58,12 +65,22 @@ impl Visit<'_> {
         )
     }
 
+    fn name(&self) -> &str {
+        self.caller.user().map_or("", |user| user.name.as_str())
+    }
+
     fn enter_code(&self, status: StatusCode, problem: Option<String>) -> Response {
+        self.enter_code_with(status, "", problem)
+    }
+
+    /// The form, filled in with a code that is not looked at before it is sent.
+    fn enter_code_with(&self, status: StatusCode, code: &str, problem: Option<String>) -> Response {
         let csrf = Csrf::for_page(self.app, self.headers);
         let mut response = page(
             status,
             &EnterCode {
                 frame: self.frame(&csrf),
+                code: code.to_owned(),
                 problem,
             },
         );
@@ -71,7 +88,14 @@ impl Visit<'_> {
         response
     }
 
-    fn confirm(&self, grant: &DeviceGrant, code: &UserCode, problem: Option<String>) -> Response {
+    /// The address of the browser, if the machine asks from another network. Unknown is not another.
+    fn elsewhere(&self, grant: &DeviceGrant) -> Option<String> {
+        let browser = self.caller.origin.address?;
+        let machine: IpAddr = grant.traits.ip_address.as_ref()?.as_str().parse().ok()?;
+        (Network::from(machine) != Network::from(browser)).then(|| browser.to_string())
+    }
+
+    fn confirm(&self, grant: &DeviceGrant, code: &UserCode, trusted: bool) -> Response {
         let csrf = Csrf::for_page(self.app, self.headers);
         let unknown = || "not told".to_owned();
         let shown = |text: &Option<Text>| text.as_ref().map_or_else(unknown, ToString::to_string);
@@ -103,7 +127,9 @@ impl Visit<'_> {
             minutes_left: grant.expires.since(self.app.engine.now()).as_secs().div_ceil(60),
             trusted_span: span(lifetimes.trusted_device),
             untrusted_span: span(lifetimes.untrusted_device),
-            problem,
+            trusted,
+            is_admin: self.caller.is_admin(),
+            elsewhere: self.elsewhere(grant),
         };
         let mut response = page(StatusCode::OK, &confirm);
         csrf.attach(self.app, &mut response);
@@ -180,13 +206,15 @@ pub(super) async fn show(
     let fields = Fields::parse(query.as_bytes());
     let code = UserCode::typed(fields.get("user_code"));
     match (fields.get("device_id").parse::<GrantId>(), code.display()) {
-        (Ok(id), Some(_)) => match app
+        // A link that was not made here is no more than a code that is typed for the person, who sends it or does not.
+        (Ok(id), Some(shown)) => match app
             .engine
             .device_flow()
-            .look_up(&visit.caller, id, Some(&code))
+            .open_link(&visit.caller, id, &code, fields.get("link"))
             .await
         {
-            Ok(grant) => Ok(visit.confirm(&grant, &code, None)),
+            Ok(Some(grant)) => Ok(visit.confirm(&grant, &code, false)),
+            Ok(None) => Ok(visit.enter_code_with(StatusCode::OK, &shown, None)),
             Err(error) => visit.not_found(error),
         },
         _ => Ok(visit.enter_code(StatusCode::OK, None)),
@@ -208,8 +236,7 @@ async fn open_form<'a>(
     if csrf::is_ours(app, headers, &fields) {
         return Ok(ControlFlow::Continue((visit, fields)));
     }
-    let problem = "This form was open for too long. Please enter the code again.".to_owned();
-    let again = visit.enter_code(StatusCode::FORBIDDEN, Some(problem));
+    let again = visit.enter_code(StatusCode::FORBIDDEN, Some(csrf::NOT_OURS.to_owned()));
     Ok(ControlFlow::Break(again))
 }
 
@@ -226,7 +253,33 @@ pub(super) async fn enter_code(
     };
     let code = UserCode::typed(fields.get("user_code"));
     match app.engine.device_flow().find(&visit.caller, &code).await {
-        Ok(grant) => Ok(visit.confirm(&grant, &code, None)),
+        Ok(grant) => Ok(visit.confirm(&grant, &code, false)),
+        Err(error) => visit.not_found(error),
+    }
+}
+
+/// Shows the page on which a decision was to be made before the person was asked to sign in again.
+pub(super) async fn go_on(
+    app: &App,
+    headers: &HeaderMap,
+    origin: Origin,
+    fields: &Fields,
+) -> Result<Response, ApiError> {
+    let Some(caller) = current(app, headers, origin).await? else {
+        return Ok(sign_in_first(app, "/devices/verify"));
+    };
+    let visit = Visit { app, headers, caller };
+    let Ok(id) = fields.get("device_id").parse::<GrantId>() else {
+        return Ok(visit.enter_code(StatusCode::BAD_REQUEST, None));
+    };
+    let code = UserCode::typed(fields.get("user_code"));
+    let found = app
+        .engine
+        .device_flow()
+        .look_up(&visit.caller, id, Some(&code))
+        .await;
+    match found {
+        Ok(grant) => Ok(visit.confirm(&grant, &code, fields.get("trusted") == "yes")),
         Err(error) => visit.not_found(error),
     }
 }
@@ -266,6 +319,16 @@ pub(super) async fn decide(
                 visit.done(StatusCode::OK, "Device denied", text, true)
             })
         }
+        Err(ConfirmError::NotWithThis(_)) => {
+            let pending = Pending::of(&fields);
+            Ok(sign_in::again(
+                &app,
+                &headers,
+                visit.name(),
+                "/devices/verify",
+                pending,
+            ))
+        }
         Err(error) => refused(&visit, error),
     }
 }
@@ -289,8 +352,9 @@ fn refused(visit: &Visit<'_>, error: ConfirmError) -> Result<Response, ApiError>
         ),
         ConfirmError::DeviceLocked => bad(
             "Device locked",
-            "You have locked this device. Unlock it with `zenml authorized-device unlock` from another machine, or after signing in with a password, then connect again.",
+            "You have locked this device. Unlock it on the page Your devices, then connect again.",
         ),
+        ConfirmError::NotWithThis(error) => Err(error.into()),
         ConfirmError::NotAllowed(error) => Err(error.into()),
         ConfirmError::Internal(error) => Err(error.into()),
     }

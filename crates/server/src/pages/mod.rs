@@ -14,11 +14,17 @@ use crate::state::App;
 mod activate;
 mod csrf;
 mod device;
+mod devices;
 mod form;
+mod own_site;
+mod password;
 mod render;
 mod session;
 mod sign_in;
 mod style;
+
+/// The page on which people see their devices.
+pub const DEVICES: &str = "/devices";
 
 /// All pages.
 pub fn router(app: &App) -> Router<App> {
@@ -28,6 +34,11 @@ pub fn router(app: &App) -> Router<App> {
         .route("/logout", axum::routing::post(sign_in::sign_out))
         .route("/devices/verify", get(device::show).post(device::enter_code))
         .route("/devices/verify/decision", axum::routing::post(device::decide))
+        .route(DEVICES, get(devices::list))
+        .route("/devices/{id}", get(devices::show))
+        .route("/devices/{id}/lock", axum::routing::post(devices::lock))
+        .route("/devices/{id}/unlock", axum::routing::post(devices::unlock))
+        .route("/password", get(password::show).post(password::submit))
         // Where the Python client sends invited users, by two names.
         .route("/activate-user", get(activate::show).post(activate::submit))
         .route("/signup", get(activate::show).post(activate::submit))

@@ -7,7 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use zenml_auth_api::ErrorBody;
 
-use super::style;
+use super::{own_site, style};
 use crate::errors::{ApiError, Unfinished};
 use crate::extract::RequestId;
 use crate::state::App;
@@ -79,10 +79,28 @@ fn failure(app: &App, status: StatusCode, body: &ErrorBody, request_id: Option<&
     page(status, &failed)
 }
 
+/// A form that another site has sent, or this one under another address.
+fn from_another_site(app: &App) -> Response {
+    let refused = Message {
+        frame: Frame::new(app, None, String::new()),
+        title: "Not from here",
+        text:
+            "Another site has sent this form, or the server was opened under another address than its own. \
+               Nothing was changed. Open the server's own address and try again."
+                .to_owned(),
+        good: false,
+    };
+    page(StatusCode::FORBIDDEN, &refused)
+}
+
 /// Shows failures as pages, and keeps other sites away.
 pub(super) async fn protect(State(app): State<App>, request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().map(|id| id.0.clone());
-    let mut response = next.run(request).await;
+    let mut response = if own_site::may_have_sent(&app, &request) {
+        next.run(request).await
+    } else {
+        from_another_site(&app)
+    };
     if let Some(Unfinished(body)) = response.extensions_mut().remove::<Unfinished>() {
         let retry_after = response.headers_mut().remove(header::RETRY_AFTER);
         response = failure(&app, response.status(), &body, id.as_deref());
@@ -95,8 +113,9 @@ pub(super) async fn protect(State(app): State<App>, request: Request, next: Next
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        // Addresses of pages hold user codes and activation tokens.
-        (header::REFERRER_POLICY, "no-referrer"),
+        // Addresses of pages hold user codes and activation tokens, so no more than the host is passed on. With `no-referrer`,
+        // browsers would send our own forms with `Origin: null` (Fetch §3.1).
+        (header::REFERRER_POLICY, "strict-origin"),
         (
             HeaderName::from_static("cross-origin-opener-policy"),
             "same-origin",

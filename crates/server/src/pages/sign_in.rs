@@ -7,9 +7,10 @@ use http::{HeaderMap, StatusCode, header};
 use zenml_auth_core::services::{Internal, PasswordSignInError};
 
 use super::csrf::{self, Csrf};
+use super::device;
 use super::form::Fields;
 use super::render::{Frame, page, path};
-use super::session::{current, safe_next, sign_in_cookie, sign_out_cookie};
+use super::session::{as_signed_in, current, safe_next, sign_in_cookie, sign_out_cookie};
 use crate::errors::ApiError;
 use crate::extract::{Form, RequestOrigin};
 use crate::state::App;
@@ -20,27 +21,69 @@ struct SignIn {
     frame: Frame,
     next: String,
     name: String,
+    /// Why somebody who has signed in is asked to do so again.
+    again: Option<&'static str>,
+    pending: Option<Pending>,
     problem: Option<String>,
 }
 
-fn show_form(
+/// A decision that waits until the person has signed in again. It stays in forms: addresses end up in histories and logs.
+#[derive(Clone)]
+pub(super) struct Pending {
+    pub(super) device_id: String,
+    pub(super) user_code: String,
+    pub(super) trusted: bool,
+}
+
+impl Pending {
+    /// What a form carries, if it carries a decision.
+    pub(super) fn of(fields: &Fields) -> Option<Self> {
+        let (device_id, user_code) = (fields.get("device_id"), fields.get("user_code"));
+        (!device_id.is_empty() && !user_code.is_empty()).then(|| Self {
+            device_id: device_id.to_owned(),
+            user_code: user_code.to_owned(),
+            trusted: fields.get("trusted") == "yes",
+        })
+    }
+}
+
+/// Asks somebody whose sign-in is too old to sign in again, and then goes on with what they were doing.
+pub(super) fn again(
     app: &App,
     headers: &HeaderMap,
-    status: StatusCode,
-    (next, name): (&str, &str),
-    problem: Option<String>,
+    name: &str,
+    next: &str,
+    pending: Option<Pending>,
 ) -> Response {
-    let csrf = Csrf::for_page(app, headers);
-    let frame = Frame::new(app, None, csrf.token.clone());
-    let template = SignIn {
-        frame,
+    let form = SignIn {
         next: next.to_owned(),
         name: name.to_owned(),
-        problem,
+        again: Some("You signed in a while ago. Enter your password again to go on."),
+        pending,
+        ..SignIn::empty(app)
     };
-    let mut response = page(status, &template);
-    csrf.attach(app, &mut response);
-    response
+    form.show(app, headers, StatusCode::FORBIDDEN)
+}
+
+impl SignIn {
+    fn empty(app: &App) -> Self {
+        Self {
+            frame: Frame::new(app, None, String::new()),
+            next: String::new(),
+            name: String::new(),
+            again: None,
+            pending: None,
+            problem: None,
+        }
+    }
+
+    fn show(mut self, app: &App, headers: &HeaderMap, status: StatusCode) -> Response {
+        let csrf = Csrf::for_page(app, headers);
+        self.frame = Frame::new(app, None, csrf.token.clone());
+        let mut response = page(status, &self);
+        csrf.attach(app, &mut response);
+        response
+    }
 }
 
 /// The form; or straight on, for who is signed in already.
@@ -55,7 +98,11 @@ pub(super) async fn show(
     if current(&app, &headers, origin).await?.is_some() {
         return Ok(Redirect::to(&path(&app, next)).into_response());
     }
-    Ok(show_form(&app, &headers, StatusCode::OK, (next, ""), None))
+    let form = SignIn {
+        next: next.to_owned(),
+        ..SignIn::empty(&app)
+    };
+    Ok(form.show(&app, &headers, StatusCode::OK))
 }
 
 /// Checks name and password.
@@ -68,14 +115,20 @@ pub(super) async fn submit(
     let fields = Fields::parse(&body);
     let next = safe_next(fields.get("next"));
     let name = fields.get("username");
-    let again =
-        |status, problem: &str| show_form(&app, &headers, status, (next, name), Some(problem.to_owned()));
+    let again = |status, problem: &str| {
+        let form = SignIn {
+            next: next.to_owned(),
+            name: name.to_owned(),
+            pending: Pending::of(&fields),
+            problem: Some(problem.to_owned()),
+            ..SignIn::empty(&app)
+        };
+        form.show(&app, &headers, status)
+    };
     if !csrf::is_ours(&app, &headers, &fields) {
-        return Ok(again(
-            StatusCode::FORBIDDEN,
-            "This form was open for too long. Please try again.",
-        ));
+        return Ok(again(StatusCode::FORBIDDEN, csrf::NOT_OURS));
     }
+    let before = current(&app, &headers, origin.clone()).await?;
     match app
         .engine
         .sign_in()
@@ -83,7 +136,16 @@ pub(super) async fn submit(
         .await
     {
         Ok(signed_in) => {
-            let mut response = Redirect::to(&path(&app, next)).into_response();
+            // The cookie is replaced, and so the sign-in that it stood for ends.
+            if let Some(before) = before {
+                app.engine.sign_in().out(&before).await?;
+            }
+            let mut response = if Pending::of(&fields).is_some() {
+                let headers = as_signed_in(&app, &headers, &signed_in.cookie);
+                device::go_on(&app, &headers, origin, &fields).await?
+            } else {
+                Redirect::to(&path(&app, next)).into_response()
+            };
             response
                 .headers_mut()
                 .append(header::SET_COOKIE, sign_in_cookie(&app, &signed_in.cookie));

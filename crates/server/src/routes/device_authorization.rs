@@ -34,9 +34,10 @@ pub async fn request(
         .await?;
     let code = requested.user_code.expose();
     let complete = format!(
-        "{}?device_id={}&user_code={code}",
+        "{}?device_id={}&user_code={code}&link={}",
         paths::DEVICE_VERIFY_PAGE,
-        requested.id
+        requested.id,
+        requested.link_proof,
     );
     Ok(Json(DeviceAuthorizationResponse {
         verification_uri: app.link(paths::DEVICE_VERIFY_PAGE),

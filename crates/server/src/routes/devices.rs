@@ -11,6 +11,7 @@ use zenml_auth_model::{DeviceGrant, DeviceId, GrantId, GrantState, User};
 use super::listing::page_response;
 use crate::errors::ApiError;
 use crate::extract::{Authenticated, Json as JsonBody, Segments};
+use crate::pages;
 use crate::state::App;
 
 fn parse_id(text: &str) -> Result<DeviceId, ApiError> {
@@ -89,13 +90,13 @@ pub async fn get(
     }))
 }
 
-/// Locks or unlocks one of one's devices.
+/// Locks or unlocks one of one's devices. Unlocking needs a recent sign-in.
 ///
 /// # Errors
-/// 404 when there is none, or it is somebody else's.
+/// 403 for unlocking with a credential that is not enough, 404 when there is none, or it is somebody else's.
 #[utoipa::path(put, path = "/api/v1/devices/{device_id}", tag = "devices", security(("bearer" = [])),
     params(("device_id" = String, Path)), request_body = DeviceUpdate,
-    responses((status = 200, body = DeviceResponse), (status = 404), (status = 422)))]
+    responses((status = 200, body = DeviceResponse), (status = 403), (status = 404), (status = 422)))]
 pub async fn update(
     State(app): State<App>,
     Authenticated(caller): Authenticated,
@@ -105,7 +106,14 @@ pub async fn update(
     let id = parse_id(&id)?;
     let devices = app.engine.devices();
     let device = match update.locked {
-        Some(locked) => devices.set_locked(&caller, id, locked).await?,
+        Some(locked) => match devices.set_locked(&caller, id, locked).await {
+            Ok(device) => device,
+            Err(FindDeviceError::NotWithThis(error)) => {
+                let page = app.link(&format!("{}/{id}", pages::DEVICES));
+                return Err(ApiError::sign_in_again(error, &page));
+            }
+            Err(error) => return Err(error.into()),
+        },
         None => match devices.find(&caller, id, None).await? {
             FoundDevice::Device(device) => device,
             FoundDevice::Grant(_) => return Err(FindDeviceError::NotFound.into()),
@@ -118,13 +126,14 @@ pub async fn update(
     )))
 }
 
-/// Lets a machine in, given the code that it shows.
+/// Lets a machine in, given the code that it shows. It needs a recent sign-in.
 ///
 /// # Errors
-/// 400 when the code is wrong or the request is not pending, 404 when there is none, 429 after too many wrong codes.
+/// 400 when the code is wrong or the request is not pending, 403 with a credential that is not enough, 404 when there is none, 429 after too many wrong codes.
 #[utoipa::path(put, path = "/api/v1/devices/{device_id}/verify", tag = "devices", security(("bearer" = [])),
     params(("device_id" = String, Path)), request_body = DeviceVerifyRequest,
-    responses((status = 200, body = DeviceResponse), (status = 400), (status = 404), (status = 422), (status = 429)))]
+    responses((status = 200, body = DeviceResponse), (status = 400), (status = 403), (status = 404), (status = 422),
+        (status = 429)))]
 pub async fn verify(
     State(app): State<App>,
     Authenticated(caller): Authenticated,

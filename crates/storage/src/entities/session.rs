@@ -16,6 +16,8 @@ pub struct Model {
     pub cookie: Option<SecretBytes>,
     pub credentials_gen: i64,
     pub created: i64,
+    pub authenticated: Option<i64>,
+    pub last_active: Option<i64>,
     pub expires: i64,
     pub version: i64,
 }
@@ -39,6 +41,8 @@ impl From<&Session> for Model {
             },
             credentials_gen: session.credentials_gen.into(),
             created: session.created.as_micros(),
+            authenticated: Some(session.authenticated.as_micros()),
+            last_active: Some(session.last_active.as_micros()),
             expires: session.expires.as_micros(),
             version: session.version.get().into(),
         }
@@ -61,6 +65,9 @@ impl TryFrom<Model> for Session {
             purpose,
             credentials_gen: counter("sessions.credentials_gen", row.credentials_gen)?,
             created: time("sessions.created", row.created)?,
+            // The release before wrote neither, and asked for the password at the beginning.
+            authenticated: time("sessions.authenticated", row.authenticated.unwrap_or(row.created))?,
+            last_active: time("sessions.last_active", row.last_active.unwrap_or(row.created))?,
             expires: time("sessions.expires", row.expires)?,
             version: version("sessions.version", row.version)?,
         })

@@ -130,6 +130,7 @@ properties![
     paging::listings_stay_within_their_scope,
     upkeep::uses_never_go_back_in_time,
     upkeep::a_use_is_no_change,
+    upkeep::uses_of_sessions_never_go_back_and_are_no_change,
     upkeep::an_update_keeps_a_later_use,
     upkeep::many_uses_at_once,
     upkeep::users_of_a_key_are_told_apart,
@@ -208,6 +209,7 @@ macro_rules! store_contract {
             listings_stay_within_their_scope
             uses_never_go_back_in_time
             a_use_is_no_change
+            uses_of_sessions_never_go_back_and_are_no_change
             an_update_keeps_a_later_use
             many_uses_at_once
             users_of_a_key_are_told_apart

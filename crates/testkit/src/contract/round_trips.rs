@@ -147,6 +147,8 @@ pub(super) async fn sessions_come_back(store: Arc<dyn Store>) {
     let user = build.user("alice");
     let browser = Session {
         credentials_gen: 3,
+        authenticated: NOW - Duration::from_secs(60),
+        last_active: NOW + Duration::from_secs(60),
         version: Version::new(2),
         ..build.session(&user)
     };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use zenml_auth_core::ports::{ApiKeyUse, Change, DeviceUse, KEY_USERS_KEPT, PurgeBefore, Store};
+use zenml_auth_core::ports::{ApiKeyUse, Change, DeviceUse, KEY_USERS_KEPT, PurgeBefore, SessionUse, Store};
 use zenml_auth_model::{
     ApiKey, ApiKeyId, Device, DeviceGrant, DeviceId, GrantState, KeyUse, Session, SigningKey, Text,
     Timestamp, UsedFrom,
@@ -114,6 +114,41 @@ pub(super) async fn a_use_is_no_change(store: Arc<dyn Store>) {
     // Whoever read the row before may still decide on it.
     make(&*store, Change::DeleteApiKey(key.id, key.version)).await;
     make(&*store, Change::DeleteDevice(device.id, device.version)).await;
+}
+
+pub(super) async fn uses_of_sessions_never_go_back_and_are_no_change(store: Arc<dyn Store>) {
+    let build = Builders::new();
+    let user = build.user("alice");
+    let (session, other) = (build.session(&user), build.session(&user));
+    let changes = [
+        Change::InsertUser(user),
+        Change::InsertSession(session.clone()),
+        Change::InsertSession(other.clone()),
+    ];
+    make_all(&*store, changes).await;
+    let used = |id, seconds| SessionUse {
+        id,
+        at: after(seconds),
+    };
+    let gone = build.session(&build.user("bob")).id;
+    for (uses, expected) in [
+        (vec![], 0),
+        (vec![used(session.id, 5)], 5),
+        (vec![used(session.id, 3), used(gone, 99)], 5),
+        (vec![used(session.id, 9), used(session.id, 7)], 9),
+    ] {
+        let epoch = store.epoch().await.unwrap();
+        store.note_session_uses(&uses).await.unwrap();
+        assert_eq!(store.epoch().await.unwrap(), epoch, "a use revokes nothing");
+        let expected = Session {
+            last_active: after(expected),
+            ..session.clone()
+        };
+        assert_eq!(store.session(session.id).await.unwrap(), Some(expected));
+    }
+    assert_eq!(store.session(other.id).await.unwrap(), Some(other));
+    // Whoever read the row before may still decide on it.
+    make(&*store, Change::DeleteSession(session.id, session.version)).await;
 }
 
 pub(super) async fn an_update_keeps_a_later_use(store: Arc<dyn Store>) {
