@@ -23,6 +23,7 @@ mod m0006_revocations;
 mod m0007_uses;
 mod m0008_device_codes;
 mod m0009_write_probe;
+mod m0010_attempts;
 mod m0012_sessions;
 mod run;
 
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_uses::Migration),
             Box::new(m0008_device_codes::Migration),
             Box::new(m0009_write_probe::Migration),
+            Box::new(m0010_attempts::Migration),
             Box::new(m0012_sessions::Migration),
         ]
     }

@@ -11,7 +11,7 @@
 use sea_orm_migration::sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use zenml_auth_migrations::{MigrationError, down, status, up};
 
-const ALL: [&str; 10] = [
+const ALL: [&str; 11] = [
     "m0001_server",
     "m0002_users",
     "m0003_devices",
@@ -21,6 +21,7 @@ const ALL: [&str; 10] = [
     "m0007_uses",
     "m0008_device_codes",
     "m0009_write_probe",
+    "m0010_attempts",
     "m0012_sessions",
 ];
 
@@ -50,7 +51,7 @@ async fn up_down_to_nothing_and_up_again() {
     let whole = schema(&db).await;
     assert_eq!(
         whole.iter().filter(|line| line.contains("CREATE TABLE")).count(),
-        14
+        16
     );
 
     assert_eq!(

@@ -138,6 +138,17 @@ fn rows_of(db: &DatabaseConnection, migration: &str) -> Vec<String> {
             id(110),
             id(10)
         )],
+        "m0010_attempts" => vec![
+            format!(
+                "INSERT INTO sign_in_failures VALUES ({}, 11, 1700000000000007)",
+                hash(7)
+            ),
+            format!(
+                "INSERT INTO familiar_networks VALUES ({}, {}, 1700000000000008)",
+                hash(8),
+                hash(9)
+            ),
+        ],
         other => panic!("say here what is in the tables of {other}"),
     }
 }

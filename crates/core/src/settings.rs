@@ -88,16 +88,21 @@ pub struct Rate {
 pub struct Limits {
     /// Whether [`Rate`]s apply at all. Off for load tests only.
     pub enabled: bool,
-    /// Failed sign-ins on one account. Default: 10 in 15 minutes.
+    /// Failed sign-ins on one account: so many cost nothing. Each one after them doubles the wait for the next one, which
+    /// begins at a second, up to the time given here. Default: 10, and 15 minutes.
     pub sign_in_per_account: Rate,
-    /// Failed sign-ins from one address. Default: 50 in 15 minutes.
+    /// Failed sign-ins from one address, and eight times as many from a /48. Default: 50 in 15 minutes.
     pub sign_in_per_address: Rate,
+    /// Failed sign-ins from all addresses together that the accounts are not known to use. Default: 1000 in 15 minutes.
+    pub sign_in_total: Rate,
     /// Wrong user codes by one person. Default: 10 in 15 minutes.
     pub user_code_per_person: Rate,
     /// Wrong user codes from one address. Default: 50 in 15 minutes.
     pub user_code_per_address: Rate,
-    /// Requests of machines from one address. Default: 60 in a minute.
+    /// Requests of machines from one address, and eight times as many from a /48. Default: 60 in a minute.
     pub device_authorization_per_address: Rate,
+    /// Requests from all addresses together of machines that were not connected before. Default: 600 in a minute.
+    pub device_authorization_total: Rate,
     /// Wrong user codes that end a machine's request. Default: 3.
     pub user_code_attempts: u32,
 }
@@ -115,6 +120,10 @@ impl Default for Limits {
                 burst: 50,
                 per: quarter,
             },
+            sign_in_total: Rate {
+                burst: 1000,
+                per: quarter,
+            },
             user_code_per_person: Rate {
                 burst: 10,
                 per: quarter,
@@ -125,6 +134,10 @@ impl Default for Limits {
             },
             device_authorization_per_address: Rate {
                 burst: 60,
+                per: MINUTE,
+            },
+            device_authorization_total: Rate {
+                burst: 600,
                 per: MINUTE,
             },
             user_code_attempts: 3,

@@ -1,25 +1,67 @@
-//! Limits on guessing and flooding.
+//! Limits on guessing and flooding, counted in the memory of one process.
 //!
-//! The limit is taken **before** an attempt and given back when it succeeds, so that a hundred guesses at once
-//! count as a hundred, and success never counts against anyone.
+//! **Only failures count.** An attempt that is under way holds a place in the counters that it would be charged to.
+//! When all places that are left are held, the next attempt waits for one of them to end; it is refused only when that
+//! many have really failed. So a hundred guesses at once count as a hundred, and right credentials count against nobody,
+//! however many come at once.
+//!
+//! Secrets of 256 bits can't be guessed, so they are checked first, and only wrong ones are looked at here.
+//!
+//! How often each account failed is kept in the store, where all replicas see it: see
+//! [`rules::slow_down`](crate::rules::slow_down).
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use zenml_auth_model::{ApiKeyId, Timestamp, UserId};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use zenml_auth_model::{ApiKeyId, SecretHash, Timestamp, UserId};
 
+use crate::ports::Clock;
 use crate::settings::{Limits, Rate};
 
-/// The most counters kept at a time; beyond it, the ones that matter least are forgotten first.
+/// The most counters of networks kept at a time. Beyond it, networks that are not known yet share one counter; none that
+/// matters is forgotten.
 const MAX_COUNTERS: usize = 100_000;
-/// How long an address from which an account signed in is known to be its owner's.
-const FAMILIAR_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How many times as much as one network a /48 may do: it is one customer's, or a few thousand homes'.
+const NETWORKS_OF_A_SITE: u32 = 8;
+/// How many attempts may wait for the same counter. More are refused for a moment.
+const MAX_WAITING: u32 = 128;
+/// For how long they are refused.
+const MOMENT: Duration = Duration::from_secs(1);
+/// How many passwords from unfamiliar networks are checked or wait to be checked at the same time: half of the queue for
+/// hashing, so that the other half is left to those who are known.
+const STRANGERS_AT_ONCE: u32 = 32;
+/// How often one machine may poll with its code before its polls are answered without asking the store.
+const POLLS: Rate = Rate {
+    burst: 30,
+    per: Duration::from_secs(60),
+};
 
-/// The network somebody comes from: an IPv4 address, or the /64 that an IPv6 subscriber has to himself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// The network a request comes from: an IPv4 address, or the /64 of an IPv6 address, which one subscriber has alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Network(IpAddr);
+
+impl Network {
+    /// The network that this one is a part of and that most likely has one owner: the /48 of an IPv6 address.
+    fn site(self) -> Option<Self> {
+        match self.0 {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(v6) => {
+                let [a, b, c, ..] = v6.segments();
+                Some(Self(IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))))
+            }
+        }
+    }
+
+    /// Its first address.
+    #[must_use]
+    pub const fn address(self) -> IpAddr {
+        self.0
+    }
+}
 
 impl From<IpAddr> for Network {
     fn from(address: IpAddr) -> Self {
@@ -33,19 +75,80 @@ impl From<IpAddr> for Network {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+impl std::fmt::Display for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            IpAddr::V4(address) => write!(f, "{address}"),
+            IpAddr::V6(address) => write!(f, "{address}/64"),
+        }
+    }
+}
+
+/// Whose attempts a counter counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Scope {
+    Network(Network),
+    Site(Network),
+    Everyone,
+    /// All networks together that came when there was no room for counters of their own.
+    Crowd,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Counter {
-    SignInAccount(String),
-    /// For an address from which the account signed in before: a stranger who uses up the account's own counter
-    /// can't lock its owner out.
-    SignInFamiliar(String, Network),
-    SignInAddress(Network),
-    /// Per address too: nobody guesses a key, and a stranger who knows its id must not be able to block it.
+    /// Attempts at one password, which are made one after the other: the account from unfamiliar networks, or from one
+    /// familiar network.
+    Turn([u8; 32]),
+    SignIn(Scope),
     ApiKey(ApiKeyId, Option<Network>),
-    ApiKeyAddress(Network),
+    WrongSecret(Scope),
     UserCodePerson(UserId),
-    UserCodeAddress(Network),
-    DeviceAuthorization(Network),
+    UserCode(Scope),
+    DeviceAuthorization(Scope),
+    WrongDeviceCode(Scope),
+    Poll([u8; 32], Option<Network>),
+}
+
+impl Counter {
+    /// The counter to use when there is no room for this one.
+    const fn in_a_crowd(self) -> Self {
+        const fn crowd(scope: Scope) -> Scope {
+            match scope {
+                Scope::Network(_) | Scope::Site(_) | Scope::Crowd => Scope::Crowd,
+                Scope::Everyone => Scope::Everyone,
+            }
+        }
+        match self {
+            Self::SignIn(scope) => Self::SignIn(crowd(scope)),
+            Self::WrongSecret(scope) => Self::WrongSecret(crowd(scope)),
+            Self::UserCode(scope) => Self::UserCode(crowd(scope)),
+            Self::DeviceAuthorization(scope) => Self::DeviceAuthorization(crowd(scope)),
+            Self::WrongDeviceCode(scope) => Self::WrongDeviceCode(crowd(scope)),
+            Self::ApiKey(..) => Self::WrongSecret(Scope::Crowd),
+            // As many as there are requests under way, people who signed in, and requests of machines.
+            own @ (Self::Turn(_) | Self::UserCodePerson(_) | Self::Poll(..)) => own,
+        }
+    }
+}
+
+/// A counter, and how much it allows.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    counter: Counter,
+    /// Failures, unless only those under way are limited.
+    rate: Option<Rate>,
+    /// Attempts under way.
+    at_once: u32,
+}
+
+impl Limit {
+    const fn rate(counter: Counter, rate: Rate) -> Self {
+        Self {
+            counter,
+            rate: Some(rate),
+            at_once: u32::MAX,
+        }
+    }
 }
 
 /// Too many attempts.
@@ -54,21 +157,198 @@ enum Counter {
 pub struct TooMany {
     /// When the next attempt will be let through.
     pub retry_after: Duration,
+    /// Whether it is the first refusal by this limit in a while. An audit trail that tells of refusals tells of the first
+    /// one only, or it could be flooded.
+    pub first: bool,
 }
 
-/// An attempt that was let through. It counts unless it is given back.
+/// An attempt under way. When it is dropped without a word, because its caller went away, it counts as a failure.
 #[derive(Debug)]
-#[must_use = "an attempt counts against somebody unless it is given back"]
-pub struct Attempt {
-    taken: Vec<(Counter, Rate)>,
-    familiar: Option<(String, Network)>,
+#[must_use = "an attempt that is dropped counts as a failure"]
+pub struct Attempt<'a> {
+    throttle: &'a Throttle,
+    limits: Vec<Limit>,
+    now: Timestamp,
+}
+
+impl Attempt<'_> {
+    /// It failed: it counts.
+    pub fn failed(mut self, now: Timestamp) {
+        self.now = now;
+    }
+
+    /// It succeeded, or came to nothing through no fault of its caller: it counts against nobody.
+    pub fn passed(mut self) {
+        let limits = std::mem::take(&mut self.limits);
+        self.throttle.leave(&limits, None);
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        self.throttle.leave(&self.limits, Some(self.now));
+    }
+}
+
+#[derive(Debug)]
+struct Count {
+    /// The theoretical arrival time of the generic cell rate algorithm: the later, the more was used.
+    used_until: Timestamp,
+    under_way: u32,
+    waiting: u32,
+    /// Until when refusals are no news.
+    told_until: Timestamp,
+    freed: Arc<Notify>,
+}
+
+impl Count {
+    fn new(now: Timestamp) -> Self {
+        Self {
+            used_until: now,
+            under_way: 0,
+            waiting: 0,
+            told_until: now,
+            freed: Arc::default(),
+        }
+    }
+
+    fn matters(&self, now: Timestamp) -> bool {
+        self.under_way > 0 || self.waiting > 0 || now < self.used_until || now < self.told_until
+    }
+
+    /// How many attempts may fail from now on, or how long to wait for one.
+    fn room(&mut self, rate: Rate, now: Timestamp) -> Result<u32, Duration> {
+        // Nothing can have used up more than there is: what says so was counted before the clock went back.
+        self.used_until = self.used_until.clamp(now, now + rate.per);
+        let left = rate.per.saturating_sub(self.used_until.since(now));
+        let one = emission(rate);
+        let room = left.as_micros() / one.as_micros().max(1);
+        if room == 0 {
+            Err(one.saturating_sub(left).max(Duration::from_micros(1)))
+        } else {
+            Ok(u32::try_from(room).unwrap_or(u32::MAX))
+        }
+    }
+
+    /// Whether a refusal is news.
+    fn tell(&mut self, quiet: Duration, now: Timestamp) -> bool {
+        let first = now >= self.told_until;
+        if first {
+            self.told_until = now + quiet;
+        }
+        first
+    }
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// The theoretical arrival time of the generic cell rate algorithm: the later, the more was used.
-    used_until: HashMap<Counter, Timestamp>,
-    familiar: HashMap<(String, Network), Timestamp>,
+    counts: HashMap<Counter, Count>,
+    /// When what does not matter any more was last looked for.
+    swept: Option<Timestamp>,
+}
+
+enum Entered {
+    Yes(Vec<Limit>),
+    Refused(TooMany),
+    /// Not yet: this one has no place free.
+    Busy(Counter, Arc<Notify>),
+}
+
+impl State {
+    fn count(&mut self, counter: Counter, now: Timestamp) -> &mut Count {
+        self.counts.entry(counter).or_insert_with(|| Count::new(now))
+    }
+
+    /// The counters to use for these limits.
+    fn resolve(&mut self, limits: Vec<Limit>, now: Timestamp) -> Vec<Limit> {
+        let missing = |state: &Self| {
+            limits
+                .iter()
+                .any(|limit| !state.counts.contains_key(&limit.counter))
+        };
+        if self.counts.len() < MAX_COUNTERS || !missing(self) {
+            return limits;
+        }
+        // Looking through all of them is work: not more often than once a second.
+        if self
+            .swept
+            .is_none_or(|swept| now >= swept + MOMENT || now < swept)
+        {
+            self.swept = Some(now);
+            self.counts.retain(|_, count| count.matters(now));
+            if self.counts.len() < MAX_COUNTERS {
+                return limits;
+            }
+        }
+        limits
+            .into_iter()
+            .map(|limit| match limit.counter {
+                known if self.counts.contains_key(&known) => limit,
+                unknown => Limit {
+                    counter: unknown.in_a_crowd(),
+                    rate: limit.rate.map(site_rate),
+                    ..limit
+                },
+            })
+            .collect()
+    }
+
+    fn room(&mut self, limits: &[Limit], now: Timestamp) -> Result<(), TooMany> {
+        let mut refused: Option<(Counter, Rate, Duration)> = None;
+        for limit in limits {
+            let Some(rate) = limit.rate else { continue };
+            if let Err(wait) = self.count(limit.counter, now).room(rate, now)
+                && refused.is_none_or(|(_, _, longest)| wait > longest)
+            {
+                refused = Some((limit.counter, rate, wait));
+            }
+        }
+        match refused {
+            None => Ok(()),
+            Some((counter, rate, retry_after)) => Err(TooMany {
+                retry_after,
+                first: self.count(counter, now).tell(rate.per, now),
+            }),
+        }
+    }
+
+    /// Turns are for those under way and those who wait. Without any, there is nothing to keep.
+    fn end_turn(&mut self, counter: Counter) {
+        let over = |count: &Count| {
+            count.under_way == 0 && count.waiting == 0 && count.told_until <= count.used_until
+        };
+        if matches!(counter, Counter::Turn(_)) && self.counts.get(&counter).is_some_and(over) {
+            self.counts.remove(&counter);
+        }
+    }
+
+    fn enter(&mut self, limits: &[Limit], now: Timestamp) -> Entered {
+        let limits = self.resolve(limits.to_vec(), now);
+        if let Err(refused) = self.room(&limits, now) {
+            return Entered::Refused(refused);
+        }
+        for limit in &limits {
+            let count = self.count(limit.counter, now);
+            let room = limit
+                .rate
+                .map_or(u32::MAX, |rate| count.room(rate, now).unwrap_or(0));
+            if count.under_way < room.min(limit.at_once) {
+                continue;
+            }
+            if count.waiting >= MAX_WAITING {
+                return Entered::Refused(TooMany {
+                    retry_after: MOMENT,
+                    first: false,
+                });
+            }
+            count.waiting += 1;
+            return Entered::Busy(limit.counter, Arc::clone(&count.freed));
+        }
+        for limit in &limits {
+            self.count(limit.counter, now).under_way += 1;
+        }
+        Entered::Yes(limits)
+    }
 }
 
 /// Counts attempts, in memory.
@@ -76,6 +356,19 @@ struct State {
 pub struct Throttle {
     limits: Limits,
     state: Mutex<State>,
+}
+
+/// Somebody who waits. No more, once dropped.
+struct Waiting<'a>(&'a Throttle, Counter);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock();
+        if let Some(count) = state.counts.get_mut(&self.1) {
+            count.waiting = count.waiting.saturating_sub(1);
+        }
+        state.end_turn(self.1);
+    }
 }
 
 impl Throttle {
@@ -88,130 +381,223 @@ impl Throttle {
         }
     }
 
-    /// Somebody is about to sign in to an account.
+    /// Waits for the attempts at the same password that came before. From a `familiar` network, failures from anywhere
+    /// else are no reason to refuse; from any other, there are limits for the network and for all of them together.
     ///
     /// # Errors
-    /// [`TooMany`] when too many sign-ins failed for the account or from the address.
-    pub fn sign_in(&self, account: &str, from: Option<IpAddr>, now: Timestamp) -> Result<Attempt, TooMany> {
-        let account = account.chars().take(255).collect::<String>();
-        let network = from.map(Network::from);
-        let familiar = network.map(|network| (account.clone(), network));
-        let is_familiar = familiar.as_ref().is_some_and(|pair| {
-            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            state
-                .familiar
-                .get(pair)
-                .is_some_and(|since| now < *since + FAMILIAR_FOR)
-        });
-        let own = match (is_familiar, network) {
-            (true, Some(network)) => Counter::SignInFamiliar(account, network),
-            _ => Counter::SignInAccount(account),
-        };
-        let mut counters = vec![(own, self.limits.sign_in_per_account)];
-        counters.extend(network.map(|n| (Counter::SignInAddress(n), self.limits.sign_in_per_address)));
-        self.take(counters, now)
-            .map(|attempt| Attempt { familiar, ..attempt })
+    /// [`TooMany`] when too many sign-ins failed from the network, or too many wait.
+    pub(crate) async fn sign_in(
+        &self,
+        turn: &SecretHash,
+        familiar: bool,
+        from: Option<IpAddr>,
+        clock: &dyn Clock,
+    ) -> Result<Attempt<'_>, TooMany> {
+        let mut limits = vec![Limit {
+            counter: Counter::Turn(*turn.as_bytes()),
+            rate: None,
+            at_once: 1,
+        }];
+        if !familiar {
+            limits.extend(self.scoped(Counter::SignIn, from, self.limits.sign_in_per_address));
+            limits.push(Limit {
+                at_once: STRANGERS_AT_ONCE,
+                ..Limit::rate(Counter::SignIn(Scope::Everyone), self.limits.sign_in_total)
+            });
+        }
+        self.enter(limits, clock).await
     }
 
-    /// A workload is about to exchange an API key for a token.
+    /// A refusal for a reason that is counted elsewhere, under the same key as the turns; whether it is news is known here.
+    pub(crate) fn refused(&self, turn: &SecretHash, retry_after: Duration, now: Timestamp) -> TooMany {
+        let mut state = self.state.lock();
+        let count = state.count(Counter::Turn(*turn.as_bytes()), now);
+        TooMany {
+            retry_after,
+            first: count.tell(self.limits.sign_in_per_account.per, now),
+        }
+    }
+
+    /// The value of an API key was wrong, or there is no such key. The right value is never asked about here, so that
+    /// whatever fails behind the same address can't keep it out.
     ///
     /// # Errors
-    /// [`TooMany`] when too many values of the key were wrong, or too many keys, from this address.
-    pub fn api_key(&self, key: ApiKeyId, from: Option<IpAddr>, now: Timestamp) -> Result<Attempt, TooMany> {
-        let network = from.map(Network::from);
-        let mut counters = vec![(Counter::ApiKey(key, network), self.limits.sign_in_per_account)];
-        counters.extend(network.map(|n| (Counter::ApiKeyAddress(n), self.limits.sign_in_per_address)));
-        self.take(counters, now)
+    /// [`TooMany`] when too many values of the key, or too many keys, were wrong.
+    pub(crate) fn wrong_api_key(
+        &self,
+        key: ApiKeyId,
+        from: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<(), TooMany> {
+        let key = Counter::ApiKey(key, from.map(Network::from));
+        let mut limits = vec![Limit::rate(key, self.limits.sign_in_per_account)];
+        limits.extend(self.scoped(Counter::WrongSecret, from, self.limits.sign_in_per_address));
+        self.take(limits, now)
+    }
+
+    /// Another secret of 256 bits was wrong, such as an activation token.
+    ///
+    /// # Errors
+    /// [`TooMany`] when too many were, from this network.
+    pub(crate) fn wrong_secret(&self, from: Option<IpAddr>, now: Timestamp) -> Result<(), TooMany> {
+        let limits = self.scoped(Counter::WrongSecret, from, self.limits.sign_in_per_address);
+        self.take(limits.collect(), now)
     }
 
     /// A person is about to try a user code.
     ///
     /// # Errors
-    /// [`TooMany`] when too many codes of this person or from the address were wrong.
-    pub fn user_code(
+    /// [`TooMany`] when too many codes of this person or from the network were wrong.
+    pub(crate) async fn user_code(
         &self,
         person: UserId,
         from: Option<IpAddr>,
-        now: Timestamp,
-    ) -> Result<Attempt, TooMany> {
-        let mut counters = vec![(Counter::UserCodePerson(person), self.limits.user_code_per_person)];
-        counters.extend(from.map(|address| {
-            (
-                Counter::UserCodeAddress(address.into()),
-                self.limits.user_code_per_address,
-            )
-        }));
-        self.take(counters, now)
+        clock: &dyn Clock,
+    ) -> Result<Attempt<'_>, TooMany> {
+        let person = Counter::UserCodePerson(person);
+        let mut limits = vec![Limit::rate(person, self.limits.user_code_per_person)];
+        limits.extend(self.scoped(Counter::UserCode, from, self.limits.user_code_per_address));
+        self.enter(limits, clock).await
     }
 
-    /// A machine is about to ask to be let in.
+    /// A machine asks to be connected. That always counts. With `known`, the machine was connected before: then only its
+    /// network's limits apply, not the one for all networks together.
     ///
     /// # Errors
-    /// [`TooMany`] when too many requests came from the address.
-    pub fn device_authorization(&self, from: Option<IpAddr>, now: Timestamp) -> Result<Attempt, TooMany> {
+    /// [`TooMany`] when too many requests came from the network, or from all of them.
+    pub(crate) fn device_authorization(
+        &self,
+        from: Option<IpAddr>,
+        known: bool,
+        now: Timestamp,
+    ) -> Result<(), TooMany> {
         let rate = self.limits.device_authorization_per_address;
-        self.take(
-            from.map(|address| (Counter::DeviceAuthorization(address.into()), rate))
-                .into_iter()
-                .collect(),
-            now,
-        )
+        let mut limits: Vec<Limit> = self.scoped(Counter::DeviceAuthorization, from, rate).collect();
+        if !known {
+            let everyone = Counter::DeviceAuthorization(Scope::Everyone);
+            limits.push(Limit::rate(everyone, self.limits.device_authorization_total));
+        }
+        self.take(limits, now)
     }
 
-    /// The attempt succeeded: it counts against nobody, and the address is known to be its owner's from now on.
-    pub fn succeeded(&self, mut attempt: Attempt, now: Timestamp) {
-        let familiar = attempt.familiar.take();
-        self.give_back(attempt);
-        if let Some(pair) = familiar.filter(|_| self.limits.enabled) {
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            make_room(&mut state.familiar, |since| now < *since + FAMILIAR_FOR);
-            state.familiar.insert(pair, now);
+    /// A device code was wrong.
+    ///
+    /// # Errors
+    /// [`TooMany`] when too many were, from this network.
+    pub(crate) fn wrong_device_code(&self, from: Option<IpAddr>, now: Timestamp) -> Result<(), TooMany> {
+        let rate = self.limits.device_authorization_per_address;
+        self.take(self.scoped(Counter::WrongDeviceCode, from, rate).collect(), now)
+    }
+
+    /// Counts a poll with a code that is right.
+    pub(crate) fn polled(&self, code: &SecretHash, from: Option<IpAddr>, now: Timestamp) {
+        if !self.limits.enabled {
+            return;
+        }
+        let counter = Counter::Poll(*code.as_bytes(), from.map(Network::from));
+        let mut state = self.state.lock();
+        // At most as many as there are open requests, and each for a minute.
+        if state.counts.len() >= MAX_COUNTERS && !state.counts.contains_key(&counter) {
+            state.resolve(vec![Limit::rate(counter, POLLS)], now);
+        }
+        let count = state.count(counter, now);
+        if count.room(POLLS, now).is_ok() {
+            count.used_until = count.used_until + emission(POLLS);
         }
     }
 
-    /// The attempt came to nothing, through no fault of whoever made it: it counts against nobody.
-    pub fn give_back(&self, attempt: Attempt) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        for (counter, rate) in attempt.taken {
-            if let Some(used_until) = state.used_until.get_mut(&counter) {
-                *used_until = *used_until - emission(rate);
+    /// Whether a code was [polled](Self::polled) with so often of late that nothing new can be learned. Of codes that
+    /// are not known to be right it tells nothing.
+    pub(crate) fn polls_too_often(&self, code: &SecretHash, from: Option<IpAddr>, now: Timestamp) -> bool {
+        let counter = Counter::Poll(*code.as_bytes(), from.map(Network::from));
+        let mut state = self.state.lock();
+        let count = state.counts.get_mut(&counter);
+        count.is_some_and(|count| count.room(POLLS, now).is_err())
+    }
+
+    /// The limits of a network, and of the /48 it is in.
+    fn scoped(
+        &self,
+        counter: fn(Scope) -> Counter,
+        from: Option<IpAddr>,
+        rate: Rate,
+    ) -> impl Iterator<Item = Limit> + use<> {
+        let network = from.map(Network::from);
+        let site = network.and_then(Network::site);
+        let own = network.map(|network| Limit::rate(counter(Scope::Network(network)), rate));
+        let site = site.map(|site| Limit::rate(counter(Scope::Site(site)), site_rate(rate)));
+        own.into_iter().chain(site)
+    }
+
+    async fn enter(&self, limits: Vec<Limit>, clock: &dyn Clock) -> Result<Attempt<'_>, TooMany> {
+        if !self.limits.enabled {
+            return Ok(self.attempt(Vec::new(), clock.now()));
+        }
+        loop {
+            let now = clock.now();
+            let freed;
+            let waiting;
+            let is_freed;
+            {
+                let mut state = self.state.lock();
+                match state.enter(&limits, now) {
+                    Entered::Yes(limits) => return Ok(self.attempt(limits, now)),
+                    Entered::Refused(refused) => return Err(refused),
+                    Entered::Busy(counter, notify) => {
+                        freed = notify;
+                        waiting = Waiting(self, counter);
+                        // While the state is locked, so that nothing is missed that ends from now on.
+                        is_freed = freed.notified();
+                    }
+                }
+            }
+            is_freed.await;
+            drop(waiting);
+        }
+    }
+
+    const fn attempt(&self, limits: Vec<Limit>, now: Timestamp) -> Attempt<'_> {
+        Attempt {
+            throttle: self,
+            limits,
+            now,
+        }
+    }
+
+    /// An attempt has ended; if it failed, at this time.
+    fn leave(&self, limits: &[Limit], failed: Option<Timestamp>) {
+        if limits.is_empty() {
+            return;
+        }
+        let mut state = self.state.lock();
+        for limit in limits {
+            let Some(count) = state.counts.get_mut(&limit.counter) else {
+                continue;
+            };
+            count.under_way = count.under_way.saturating_sub(1);
+            if let (Some(rate), Some(now)) = (limit.rate, failed) {
+                count.used_until = count.used_until.max(now) + emission(rate);
+            }
+            count.freed.notify_waiters();
+            state.end_turn(limit.counter);
+        }
+    }
+
+    /// Counts something at once, if there is room for it in all of the counters.
+    fn take(&self, limits: Vec<Limit>, now: Timestamp) -> Result<(), TooMany> {
+        if !self.limits.enabled {
+            return Ok(());
+        }
+        let mut state = self.state.lock();
+        let limits = state.resolve(limits, now);
+        state.room(&limits, now)?;
+        for limit in limits {
+            if let Some(rate) = limit.rate {
+                let count = state.count(limit.counter, now);
+                count.used_until = count.used_until.max(now) + emission(rate);
             }
         }
-    }
-
-    fn take(&self, counters: Vec<(Counter, Rate)>, now: Timestamp) -> Result<Attempt, TooMany> {
-        if !self.limits.enabled {
-            return Ok(Attempt {
-                taken: Vec::new(),
-                familiar: None,
-            });
-        }
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut waits = Duration::ZERO;
-        for (counter, rate) in &counters {
-            let used_until = match state.used_until.get_mut(counter) {
-                Some(counted) => {
-                    // Nothing can have used up more than there is: what says so was counted before the clock went back.
-                    *counted = (*counted).clamp(now, now + rate.per);
-                    *counted
-                }
-                None => now,
-            };
-            let allowed_from = (used_until + emission(*rate)) - rate.per;
-            waits = waits.max(allowed_from.since(now));
-        }
-        if waits > Duration::ZERO {
-            return Err(TooMany { retry_after: waits });
-        }
-        make_room(&mut state.used_until, |used_until| now < *used_until);
-        for (counter, rate) in &counters {
-            let used_until = state.used_until.entry(counter.clone()).or_insert(now);
-            *used_until = (*used_until).max(now) + emission(*rate);
-        }
-        Ok(Attempt {
-            taken: counters,
-            familiar: None,
-        })
+        Ok(())
     }
 }
 
@@ -220,29 +606,19 @@ fn emission(rate: Rate) -> Duration {
     rate.per / rate.burst.max(1)
 }
 
-/// Keeps a map from growing without end: forgets what has no effect any more, and if that is not enough, the half
-/// that has the least.
-fn make_room<K, V: Ord + Copy>(map: &mut HashMap<K, V>, matters: impl Fn(&V) -> bool) {
-    if map.len() >= MAX_COUNTERS {
-        map.retain(|_, value| matters(value));
-        if map.len() >= MAX_COUNTERS {
-            let mut values: Vec<V> = map.values().copied().collect();
-            let middle = values.len() / 2;
-            let (_, median, _) = values.select_nth_unstable(middle);
-            let median = *median;
-            let mut places = middle;
-            map.retain(|_, value| {
-                // Of many alike, only so many can stay.
-                let stays = *value > median || (*value == median && places > 0);
-                places = places.saturating_sub(usize::from(stays));
-                stays
-            });
-        }
+/// What a /48 may do when a network may do this.
+const fn site_rate(rate: Rate) -> Rate {
+    Rate {
+        burst: rate.burst.saturating_mul(NETWORKS_OF_A_SITE),
+        per: rate.per,
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll, Waker};
+
     use proptest::prelude::*;
 
     use super::*;
@@ -251,98 +627,252 @@ mod tests {
     const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
     const THERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 1));
 
+    /// A clock that stands still.
+    struct At(Timestamp);
+
+    impl Clock for At {
+        fn now(&self) -> Timestamp {
+            self.0
+        }
+    }
+
     fn throttle() -> Throttle {
         Throttle::new(Limits::default())
     }
 
-    #[test]
-    fn ten_failures_and_no_more() {
-        let throttle = throttle();
-        for _ in 0..10 {
-            let _failed = throttle.sign_in("ann", Some(HERE), NOW).unwrap();
+    fn turn(number: u32) -> SecretHash {
+        let mut bytes = [0; 32];
+        bytes[..4].copy_from_slice(&number.to_be_bytes());
+        SecretHash::from_bytes(bytes)
+    }
+
+    fn v6(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    type Entering<'a> = Pin<Box<dyn Future<Output = Result<Attempt<'a>, TooMany>> + 'a>>;
+
+    /// Goes on as far as it can without waiting.
+    fn poll<'a>(entering: &mut Entering<'a>) -> Option<Result<Attempt<'a>, TooMany>> {
+        match entering.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(entered) => Some(entered),
+            Poll::Pending => None,
         }
-        let refused = throttle.sign_in("ann", Some(HERE), NOW).unwrap_err();
-        assert_eq!(refused.retry_after, Duration::from_secs(90));
-        assert!(
-            throttle.sign_in("ann", Some(THERE), NOW).is_err(),
-            "another address does not help"
-        );
-        assert!(
-            throttle.sign_in("bob", Some(HERE), NOW).is_ok(),
-            "another account is not concerned"
-        );
-        assert!(
-            throttle
-                .sign_in("ann", Some(HERE), NOW + refused.retry_after)
-                .is_ok()
-        );
+    }
+
+    /// What comes of an attempt of somebody whom nobody keeps waiting.
+    fn sign_in(
+        throttle: &Throttle,
+        number: u32,
+        from: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<Attempt<'_>, TooMany> {
+        let (turn, clock) = (turn(number), At(now));
+        let entering = std::pin::pin!(throttle.sign_in(&turn, false, from, &clock));
+        match entering.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(entered) => entered,
+            Poll::Pending => panic!("somebody is in the way"),
+        }
     }
 
     #[test]
-    fn a_clock_that_goes_back_locks_nobody_out() {
+    fn fifty_failures_of_an_address_and_no_more() {
         let throttle = throttle();
-        let ahead = NOW + Duration::from_secs(24 * 60 * 60);
-        while throttle.device_authorization(Some(HERE), ahead).is_ok() {}
-        let refused = throttle.device_authorization(Some(HERE), NOW).unwrap_err();
-        let rate = Limits::default().device_authorization_per_address;
-        assert!(refused.retry_after <= emission(rate), "{refused:?}");
+        for number in 0..50 {
+            sign_in(&throttle, number, Some(HERE), NOW).unwrap().failed(NOW);
+        }
+        let refused = sign_in(&throttle, 50, Some(HERE), NOW).unwrap_err();
+        assert_eq!(refused.retry_after, Duration::from_secs(18));
+        assert!(refused.first);
+        assert!(!sign_in(&throttle, 50, Some(HERE), NOW).unwrap_err().first);
+        sign_in(&throttle, 50, Some(THERE), NOW).unwrap().passed();
         let later = NOW + refused.retry_after;
-        assert!(throttle.device_authorization(Some(HERE), later).is_ok());
+        sign_in(&throttle, 50, Some(HERE), later).unwrap().failed(later);
+        assert!(sign_in(&throttle, 51, Some(HERE), later).is_err());
     }
 
     #[test]
     fn success_never_counts() {
         let throttle = throttle();
         for _ in 0..1000 {
-            let attempt = throttle.sign_in("ann", Some(HERE), NOW).unwrap();
-            throttle.succeeded(attempt, NOW);
+            sign_in(&throttle, 0, Some(HERE), NOW).unwrap().passed();
+        }
+        assert!(
+            throttle
+                .state
+                .lock()
+                .counts
+                .values()
+                .all(|count| !count.matters(NOW))
+        );
+    }
+
+    #[test]
+    fn an_attempt_that_is_dropped_counts() {
+        let throttle = throttle();
+        for number in 0..50 {
+            drop(sign_in(&throttle, number, Some(HERE), NOW).unwrap());
+        }
+        assert!(sign_in(&throttle, 50, Some(HERE), NOW).is_err());
+    }
+
+    #[test]
+    fn one_attempt_at_a_password_waits_for_the_other() {
+        let (throttle, clock, turn) = (throttle(), At(NOW), turn(1));
+        let enter = || -> Entering<'_> { Box::pin(throttle.sign_in(&turn, false, Some(HERE), &clock)) };
+        let (mut first, mut second, mut third) = (enter(), enter(), enter());
+        let attempt = poll(&mut first).unwrap().unwrap();
+        assert!(poll(&mut second).is_none() && poll(&mut third).is_none());
+        // Who goes away holds nobody up.
+        drop(second);
+        attempt.passed();
+        poll(&mut third).unwrap().unwrap().passed();
+        drop((first, third));
+        assert!(
+            throttle
+                .state
+                .lock()
+                .counts
+                .keys()
+                .all(|counter| !matches!(counter, Counter::Turn(_)))
+        );
+    }
+
+    #[test]
+    fn only_so_many_wait() {
+        let (throttle, clock, turn) = (throttle(), At(NOW), turn(1));
+        let mut waiting: Vec<Entering<'_>> = (0..=MAX_WAITING)
+            .map(|_| -> Entering<'_> { Box::pin(throttle.sign_in(&turn, true, None, &clock)) })
+            .collect();
+        let attempt = poll(&mut waiting[0]).unwrap().unwrap();
+        for entering in &mut waiting[1..] {
+            assert!(poll(entering).is_none());
+        }
+        let mut late: Entering<'_> = Box::pin(throttle.sign_in(&turn, true, None, &clock));
+        assert_eq!(poll(&mut late).unwrap().unwrap_err().retry_after, MOMENT);
+        attempt.passed();
+    }
+
+    #[test]
+    fn strangers_leave_room_for_those_who_are_known() {
+        let (throttle, clock) = (throttle(), At(NOW));
+        let turns: Vec<_> = (0..200).map(turn).collect();
+        let mut strangers: Vec<Entering<'_>> = turns[..100]
+            .iter()
+            .map(|turn| -> Entering<'_> { Box::pin(throttle.sign_in(turn, false, None, &clock)) })
+            .collect();
+        let under_way: Vec<_> = strangers.iter_mut().filter_map(poll).collect();
+        assert_eq!(under_way.len(), STRANGERS_AT_ONCE as usize);
+        for turn in &turns[100..] {
+            let mut known: Entering<'_> = Box::pin(throttle.sign_in(turn, true, None, &clock));
+            poll(&mut known).unwrap().unwrap().passed();
         }
     }
 
     #[test]
-    fn strangers_do_not_lock_the_owner_out() {
+    fn all_strangers_together_have_a_limit_and_those_who_are_known_do_not_notice() {
         let throttle = throttle();
-        let attempt = throttle.sign_in("ann", Some(HERE), NOW).unwrap();
-        throttle.succeeded(attempt, NOW);
-        while throttle.sign_in("ann", Some(THERE), NOW).is_ok() {}
-        assert!(throttle.sign_in("ann", Some(HERE), NOW).is_ok());
+        for number in 0..1000_u32 {
+            let from = IpAddr::V4(std::net::Ipv4Addr::from(number));
+            sign_in(&throttle, number, Some(from), NOW).unwrap().failed(NOW);
+        }
+        assert!(sign_in(&throttle, 1000, Some(HERE), NOW).is_err());
+        let (clock, turn) = (At(NOW), turn(1));
+        let mut known: Entering<'_> = Box::pin(throttle.sign_in(&turn, true, Some(HERE), &clock));
+        poll(&mut known).unwrap().unwrap().passed();
     }
 
     #[test]
-    fn a_broken_workload_blocks_itself_only() {
-        let throttle = throttle();
-        let (broken, healthy) = (ApiKeyId::from_random([1; 16]), ApiKeyId::from_random([2; 16]));
-        while throttle.api_key(broken, Some(HERE), NOW).is_ok() {}
-        assert!(throttle.api_key(healthy, Some(HERE), NOW).is_ok());
-        assert!(throttle.api_key(broken, Some(THERE), NOW).is_ok());
-        assert!(throttle.sign_in("ann", Some(HERE), NOW).is_ok());
-    }
-
-    #[test]
-    fn an_ipv6_subscriber_is_one_network() {
-        let network = |text: &str| Network::from(text.parse::<IpAddr>().unwrap());
+    fn an_ipv6_subscriber_is_one_network_and_a_48_is_eight() {
+        let network = |text: &str| Network::from(v6(text));
         assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff::9"));
         assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
         assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
+        assert_eq!(network("2001:db8:1:2::1").to_string(), "2001:db8:1:2::/64");
+
+        let throttle = throttle();
+        let mut taken = 0;
+        for subnet in 0..20 {
+            let from = Some(v6(&format!("2001:db8:1:{subnet:x}::1")));
+            while throttle.device_authorization(from, true, NOW).is_ok() {
+                taken += 1;
+            }
+        }
+        assert_eq!(taken, 8 * 60);
+        let elsewhere = Some(v6("2001:db8:2::1"));
+        assert!(throttle.device_authorization(elsewhere, true, NOW).is_ok());
     }
 
     #[test]
-    fn memory_is_bounded() {
+    fn all_requests_together_have_a_limit_but_not_those_of_known_machines() {
         let throttle = throttle();
-        for number in 0..(MAX_COUNTERS + 10) {
-            let _failed = throttle.sign_in(&number.to_string(), None, NOW).unwrap();
+        for number in 0..600_u32 {
+            let from = Some(IpAddr::V4(std::net::Ipv4Addr::from(number)));
+            throttle.device_authorization(from, false, NOW).unwrap();
         }
-        assert!(throttle.state.lock().unwrap().used_until.len() <= MAX_COUNTERS);
+        assert!(throttle.device_authorization(Some(HERE), false, NOW).is_err());
+        assert!(throttle.device_authorization(Some(HERE), true, NOW).is_ok());
     }
 
     #[test]
-    fn a_flood_does_not_wash_a_full_counter_away() {
+    fn a_broken_workload_uses_up_its_own_count_first() {
         let throttle = throttle();
-        while throttle.sign_in("ann", None, NOW).is_ok() {}
-        for number in 0..(2 * MAX_COUNTERS) {
-            let _failed = throttle.sign_in(&number.to_string(), None, NOW).unwrap();
+        let broken = ApiKeyId::from_random([1; 16]);
+        let mut wrong = 0;
+        while throttle.wrong_api_key(broken, Some(HERE), NOW).is_ok() {
+            wrong += 1;
         }
-        assert!(throttle.sign_in("ann", None, NOW).is_err());
+        assert_eq!(wrong, 10);
+        assert!(
+            throttle
+                .wrong_api_key(ApiKeyId::from_random([2; 16]), Some(HERE), NOW)
+                .is_ok()
+        );
+        assert!(throttle.wrong_api_key(broken, Some(THERE), NOW).is_ok());
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_locks_nobody_out() {
+        let throttle = throttle();
+        let ahead = NOW + Duration::from_secs(24 * 60 * 60);
+        while throttle.device_authorization(Some(HERE), true, ahead).is_ok() {}
+        let refused = throttle.device_authorization(Some(HERE), true, NOW).unwrap_err();
+        let rate = Limits::default().device_authorization_per_address;
+        assert!(refused.retry_after <= emission(rate), "{refused:?}");
+        let later = NOW + refused.retry_after;
+        assert!(throttle.device_authorization(Some(HERE), true, later).is_ok());
+    }
+
+    /// A flood from more networks than there are counters.
+    fn flooded() -> Throttle {
+        let throttle = throttle();
+        while throttle.wrong_device_code(Some(HERE), NOW).is_ok() {}
+        for number in 0..u32::try_from(2 * MAX_COUNTERS).unwrap() {
+            let from = Some(IpAddr::V4(std::net::Ipv4Addr::from(number)));
+            let _refused_once_it_is_a_crowd = throttle.wrong_device_code(from, NOW);
+        }
+        throttle
+    }
+
+    #[test]
+    fn memory_is_bounded_and_a_flood_washes_nothing_away() {
+        let throttle = flooded();
+        // One more for each kind that has a crowd.
+        assert!(throttle.state.lock().counts.len() <= MAX_COUNTERS + 8);
+        assert!(
+            throttle.wrong_device_code(Some(HERE), NOW).is_err(),
+            "its own counter is there"
+        );
+        assert!(
+            throttle.wrong_device_code(Some(THERE), NOW).is_err(),
+            "it is one of the crowd"
+        );
+        let later = NOW + Duration::from_secs(2 * 60);
+        assert!(throttle.wrong_device_code(Some(THERE), later).is_ok());
+        assert!(
+            throttle.state.lock().counts.len() < 10,
+            "what does not matter any more is gone"
+        );
     }
 
     #[test]
@@ -352,32 +882,106 @@ mod tests {
             ..Limits::default()
         });
         for _ in 0..1000 {
-            let _failed = throttle.sign_in("ann", Some(HERE), NOW).unwrap();
+            sign_in(&throttle, 0, Some(HERE), NOW).unwrap().failed(NOW);
+            throttle.device_authorization(Some(HERE), false, NOW).unwrap();
+        }
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Step {
+        Enter,
+        Pass(usize),
+        Fail(usize),
+        Drop(usize),
+        GiveUp(usize),
+        Wait(u64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            4 => Just(Step::Enter),
+            2 => any::<usize>().prop_map(Step::Pass),
+            3 => any::<usize>().prop_map(Step::Fail),
+            1 => any::<usize>().prop_map(Step::Drop),
+            1 => any::<usize>().prop_map(Step::GiveUp),
+            1 => (0_u64..300).prop_map(Step::Wait),
+        ]
+    }
+
+    fn pick<T>(from: &mut Vec<T>, index: usize) -> Option<T> {
+        (!from.is_empty()).then(|| from.swap_remove(index % from.len()))
+    }
+
+    /// A clock that is moved while others hold it.
+    #[derive(Default)]
+    struct Moving(std::sync::atomic::AtomicU64);
+
+    impl Moving {
+        fn advance(&self, seconds: u64) {
+            self.0.fetch_add(seconds, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+
+    impl Clock for Moving {
+        fn now(&self) -> Timestamp {
+            NOW + Duration::from_secs(self.0.load(std::sync::atomic::Ordering::Relaxed))
         }
     }
 
     proptest! {
-        /// However attempts are spread over time, no window of `per` ever lets more than twice the burst through,
-        /// and waiting as long as told always helps.
+        /// Whatever attempts at once from one address come to, in whatever order: no more fail within a window than are
+        /// allowed in two, and nobody is refused as long as fewer have failed, however many are under way.
         #[test]
-        fn the_rate_holds(gaps in proptest::collection::vec(0_u64..200, 1..200)) {
-            let throttle = throttle();
-            let mut now = NOW;
-            let mut let_through = Vec::new();
-            for gap in gaps {
-                now = now + Duration::from_secs(gap);
-                match throttle.sign_in("ann", None, now) {
-                    Ok(_) => let_through.push(now),
-                    Err(refused) => {
-                        prop_assert!(refused.retry_after > Duration::ZERO);
-                        prop_assert!(refused.retry_after <= Duration::from_secs(90));
+        fn the_rate_holds_for_failures_and_failures_only(steps in proptest::collection::vec(step(), 1..200)) {
+            let clock = Moving::default();
+            let per = Duration::from_secs(15 * 60);
+            let throttle = Throttle::new(Limits {
+                sign_in_per_address: Rate { burst: 8, per },
+                ..Limits::default()
+            });
+            let turns: Vec<_> = (0..200).map(turn).collect();
+            let mut next = turns.iter();
+            let mut waiting: Vec<Entering<'_>> = Vec::new();
+            let mut under_way = Vec::new();
+            let mut failed: Vec<Timestamp> = Vec::new();
+            for step in steps {
+                let now = clock.now();
+                match step {
+                    Step::Enter => {
+                        let turn = next.next().unwrap();
+                        waiting.push(Box::pin(throttle.sign_in(turn, false, Some(HERE), &clock)));
+                    }
+                    Step::Pass(index) => if let Some(attempt) = pick(&mut under_way, index) {
+                        Attempt::passed(attempt);
+                    },
+                    Step::Fail(index) => if let Some(attempt) = pick(&mut under_way, index) {
+                        Attempt::failed(attempt, now);
+                        failed.push(now);
+                    },
+                    Step::Drop(index) => if let Some(attempt) = pick(&mut under_way, index) {
+                        drop(attempt);
+                        failed.push(now);
+                    },
+                    Step::GiveUp(index) => drop(pick(&mut waiting, index)),
+                    Step::Wait(seconds) => clock.advance(seconds),
+                }
+                let now = clock.now();
+                let lately = failed.iter().filter(|at| now.since(**at) < per).count();
+                prop_assert!(lately <= 16, "{lately} failures in one window");
+                let mut still = Vec::new();
+                for mut entering in std::mem::take(&mut waiting) {
+                    match poll(&mut entering) {
+                        None => still.push(entering),
+                        Some(Ok(attempt)) => under_way.push(attempt),
+                        Some(Err(refused)) => {
+                            prop_assert!(lately >= 8, "refused after {lately} failures");
+                            prop_assert!(refused.retry_after <= per / 8);
+                        }
                     }
                 }
-            }
-            let per = Duration::from_secs(15 * 60);
-            for (index, start) in let_through.iter().enumerate() {
-                let within = let_through[index..].iter().filter(|time| time.since(*start) < per).count();
-                prop_assert!(within <= 20, "{within} in one window");
+                prop_assert!(still.is_empty() || under_way.len() + lately >= 8, "somebody waits for nobody");
+                waiting = still;
+                prop_assert!(under_way.len() <= 16 - lately.min(16));
             }
         }
     }

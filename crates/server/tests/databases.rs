@@ -24,12 +24,13 @@ use zenml_auth_core::services::{FirstAdministrator, Ports, SetUp, set_up};
 use zenml_auth_model::{Name, Secret};
 use zenml_auth_storage::SqlStore;
 use zenml_auth_testkit::databases::{Kind, TestDatabase, fresh, own_server};
-use zenml_auth_testkit::server::{ADMIN, CHEAP, PASSWORD, TestOptions, TestServer, text};
+use zenml_auth_testkit::server::{ADMIN, CHEAP, PASSWORD, TestOptions, TestResponse, TestServer, text};
 
 zenml_auth_testkit::on_servers! {
     without_its_database_nobody_is_let_in_or_turned_away
     of_many_that_set_up_one_does
     what_one_replica_revokes_the_other_refuses
+    failures_on_one_replica_slow_the_account_down_on_the_other
     the_program_serves_from_it
     of_many_programs_that_start_at_once_one_sets_up
 }
@@ -109,6 +110,53 @@ async fn without_its_database_nobody_is_let_in_or_turned_away(kind: Kind) {
     server.get("/ready").send().await.expect(StatusCode::OK);
     server.request_device(CLIENT).await;
     server.admin().await;
+}
+
+async fn guess(server: &TestServer, address: &str, password: &str) -> TestResponse {
+    server
+        .post("/api/v1/login")
+        .header("x-forwarded-for", address)
+        .form(&[("username", ADMIN), ("password", password)])
+        .send()
+        .await
+}
+
+async fn failures_on_one_replica_slow_the_account_down_on_the_other(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let start = || async {
+        let store = SqlStore::connect(&database.options()).await.unwrap();
+        store.migrate_up().await.unwrap();
+        let options = TestOptions {
+            trusted_proxies: vec!["127.0.0.0/8".to_owned()],
+            ..TestOptions::limited()
+        };
+        TestServer::start_on(Arc::new(store), options).await
+    };
+    let replicas = [start().await, start().await];
+    let (home, away) = ("192.0.2.1", "198.51.100.1");
+    guess(&replicas[0], home, PASSWORD).await.expect(StatusCode::OK);
+    for number in 0..10 {
+        let replica = &replicas[number % 2];
+        guess(replica, away, "wrong-password")
+            .await
+            .expect(StatusCode::UNAUTHORIZED);
+    }
+    // One that starts now knows of them, too.
+    let replicas = [&replicas[0], &replicas[1], &start().await];
+    for replica in replicas {
+        let refused = guess(replica, away, PASSWORD).await;
+        refused.expect(StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(refused.header("retry-after"), "1");
+        // And where the owner is at home.
+        guess(replica, home, PASSWORD).await.expect(StatusCode::OK);
+        guess(replica, home, "wrong-password")
+            .await
+            .expect(StatusCode::UNAUTHORIZED);
+    }
+    for replica in replicas {
+        replica.clock.advance(Duration::from_secs(1));
+    }
+    guess(replicas[1], away, PASSWORD).await.expect(StatusCode::OK);
 }
 
 async fn of_many_that_set_up_one_does(kind: Kind) {

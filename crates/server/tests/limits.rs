@@ -25,20 +25,219 @@ async fn guess(server: &TestServer, name: &str, password: &str) -> TestResponse 
         .await
 }
 
+/// A server that believes the address in `X-Forwarded-For`, with the limits that are on by default.
+fn behind_a_proxy() -> TestOptions {
+    TestOptions {
+        trusted_proxies: vec!["127.0.0.0/8".to_owned()],
+        ..TestOptions::limited()
+    }
+}
+
+async fn guess_from(server: &TestServer, address: &str, name: &str, password: &str) -> TestResponse {
+    server
+        .post("/api/v1/login")
+        .header("x-forwarded-for", address)
+        .form(&[("username", name), ("password", password)])
+        .send()
+        .await
+}
+
+fn seconds_to_wait(refused: &TestResponse) -> u64 {
+    refused.expect(StatusCode::TOO_MANY_REQUESTS);
+    refused.header("retry-after").parse().unwrap()
+}
+
+/// The status of each request of many that are sent at the same time, sorted.
+async fn at_once<R>(number: usize, request: impl Fn(usize) -> R) -> Vec<StatusCode>
+where
+    R: Future<Output = TestResponse> + Send + 'static,
+{
+    let running: Vec<_> = (0..number).map(|number| tokio::spawn(request(number))).collect();
+    let mut statuses = Vec::new();
+    for one in running {
+        statuses.push(one.await.unwrap().status);
+    }
+    statuses.sort_unstable();
+    statuses
+}
+
 #[tokio::test]
-async fn failed_sign_ins_are_limited_per_account() {
+async fn each_failure_slows_an_account_down_further() {
     let server = TestServer::start_with(TestOptions::limited()).await;
     for _ in 0..10 {
         guess(&server, ADMIN, "wrong-password")
             .await
             .expect(StatusCode::UNAUTHORIZED);
     }
-    let refused = guess(&server, ADMIN, PASSWORD).await;
-    refused.expect(StatusCode::TOO_MANY_REQUESTS);
-    let wait: u64 = refused.header("retry-after").parse().unwrap();
-    assert_eq!(wait, 90);
-    server.clock.advance(Duration::from_secs(wait));
+    for expected in [1, 2, 4, 8, 16] {
+        let wait = seconds_to_wait(&guess(&server, ADMIN, PASSWORD).await);
+        assert_eq!(wait, expected);
+        // What is refused does not make it longer.
+        assert_eq!(seconds_to_wait(&guess(&server, ADMIN, PASSWORD).await), expected);
+        server.clock.advance(Duration::from_secs(wait));
+        guess(&server, ADMIN, "wrong-password")
+            .await
+            .expect(StatusCode::UNAUTHORIZED);
+    }
+    server.clock.advance(Duration::from_secs(32));
     guess(&server, ADMIN, PASSWORD).await.expect(StatusCode::OK);
+    // From now on the address is the owner's, with a count of its own.
+    for _ in 0..2 {
+        for _ in 0..9 {
+            guess(&server, ADMIN, "wrong-password")
+                .await
+                .expect(StatusCode::UNAUTHORIZED);
+        }
+        guess(&server, ADMIN, PASSWORD).await.expect(StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn strangers_do_not_lock_the_owner_out_of_an_address_they_use() {
+    let server = TestServer::start_with(behind_a_proxy()).await;
+    guess_from(&server, "192.0.2.1", ADMIN, PASSWORD)
+        .await
+        .expect(StatusCode::OK);
+    for number in 0..10 {
+        guess_from(&server, &format!("198.51.100.{number}"), ADMIN, "wrong-password")
+            .await
+            .expect(StatusCode::UNAUTHORIZED);
+    }
+    seconds_to_wait(&guess_from(&server, "198.51.100.99", ADMIN, PASSWORD).await);
+    guess_from(&server, "192.0.2.1", ADMIN, PASSWORD)
+        .await
+        .expect(StatusCode::OK);
+    // The 30 days begin anew with each sign-in, and then it is one of many addresses again.
+    server.clock.advance(Duration::from_secs(29 * 86_400));
+    guess_from(&server, "192.0.2.1", ADMIN, PASSWORD)
+        .await
+        .expect(StatusCode::OK);
+    server.clock.advance(Duration::from_secs(30 * 86_400));
+    for number in 0..10 {
+        guess_from(&server, &format!("198.51.100.{number}"), ADMIN, "wrong-password")
+            .await
+            .expect(StatusCode::UNAUTHORIZED);
+    }
+    seconds_to_wait(&guess_from(&server, "192.0.2.1", ADMIN, PASSWORD).await);
+}
+
+#[tokio::test]
+async fn names_that_nobody_has_are_slowed_down_alike() {
+    let server = TestServer::start_with(behind_a_proxy()).await;
+    let mut seen = Vec::new();
+    for name in [ADMIN, "nobody"] {
+        let mut answers = Vec::new();
+        for number in 0..14 {
+            let answer = guess_from(&server, &format!("198.51.100.{number}"), name, "wrong-password").await;
+            let wait = answer.headers.get("retry-after").cloned();
+            answers.push((answer.status, wait, answer.json()["detail"].clone()));
+        }
+        seen.push(answers);
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert_eq!(seen[0][13].0, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn right_passwords_at_once_are_all_right() {
+    let server = Arc::new(TestServer::start_with(TestOptions::limited()).await);
+    let statuses = at_once(25, |_| {
+        let server = server.clone();
+        async move { guess(&server, ADMIN, PASSWORD).await }
+    })
+    .await;
+    assert_eq!(statuses, [StatusCode::OK; 25]);
+}
+
+#[tokio::test]
+async fn right_passwords_among_wrong_ones_do_not_count() {
+    let server = Arc::new(TestServer::start_with(TestOptions::limited()).await);
+    let statuses = at_once(25, |number| {
+        let server = server.clone();
+        let password = if number % 3 == 0 {
+            "wrong-password"
+        } else {
+            PASSWORD
+        };
+        async move { guess(&server, ADMIN, password).await }
+    })
+    .await;
+    let expected = [[StatusCode::OK; 16].as_slice(), &[StatusCode::UNAUTHORIZED; 9]].concat();
+    assert_eq!(statuses, expected);
+}
+
+#[tokio::test]
+async fn people_behind_one_address_sign_in_at_once() {
+    let server = TestServer::start_with(TestOptions::limited()).await;
+    let admin = server.admin().await;
+    for number in 0..60 {
+        let body = json!({"name": format!("user-{number}"), "password": PASSWORD, "is_admin": false, "active": true});
+        let made = server
+            .post("/api/v1/users")
+            .bearer(&admin)
+            .json(&body)
+            .send()
+            .await;
+        made.expect(StatusCode::OK);
+    }
+    let server = Arc::new(server);
+    let statuses = at_once(60, |number| {
+        let server = server.clone();
+        async move { guess(&server, &format!("user-{number}"), PASSWORD).await }
+    })
+    .await;
+    assert_eq!(statuses, [StatusCode::OK; 60]);
+}
+
+async fn with_key(server: &TestServer, key: &str) -> TestResponse {
+    let form = [("grant_type", "zenml-api-key"), ("password", key)];
+    server.post("/api/v1/login").form(&form).send().await
+}
+
+#[tokio::test]
+async fn a_valid_key_is_never_refused_however_many_connections_use_it() {
+    let server = TestServer::start_with(TestOptions::limited()).await;
+    let key = Arc::new(server.api_key(&server.admin().await, "ci", "default").await);
+    let server = Arc::new(server);
+    let running: Vec<_> = (0..16)
+        .map(|_| {
+            let (server, key) = (server.clone(), key.clone());
+            tokio::spawn(async move {
+                for _ in 0..50 {
+                    with_key(&server, &key).await.expect(StatusCode::OK);
+                }
+            })
+        })
+        .collect();
+    for one in running {
+        one.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn wrong_keys_are_limited_and_keep_no_valid_one_out() {
+    let server = TestServer::start_with(TestOptions::limited()).await;
+    let admin = server.admin().await;
+    let (valid, gone) = (
+        server.api_key(&admin, "ci", "default").await,
+        server.api_key(&admin, "ci", "gone").await,
+    );
+    let path = "/api/v1/service_accounts/ci/api_keys/gone";
+    let deleted = server.delete(path).bearer(&admin).send().await;
+    deleted.expect(StatusCode::OK);
+    let server = Arc::new(server);
+    let statuses = at_once(40, |_| {
+        let (server, gone) = (server.clone(), gone.clone());
+        async move { with_key(&server, &gone).await }
+    })
+    .await;
+    let expected = [
+        [StatusCode::UNAUTHORIZED; 10].as_slice(),
+        &[StatusCode::TOO_MANY_REQUESTS; 30],
+    ]
+    .concat();
+    assert_eq!(statuses, expected);
+    with_key(&server, &valid).await.expect(StatusCode::OK);
 }
 
 #[tokio::test]

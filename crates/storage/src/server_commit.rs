@@ -150,7 +150,7 @@ impl SqlStore {
     }
 
     /// For what may be done twice.
-    async fn until_done<T, F>(&self, work: impl Fn() -> F) -> Result<T, StoreError>
+    pub(crate) async fn until_done<T, F>(&self, work: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, DbErr>>,
     {

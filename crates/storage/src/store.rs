@@ -10,9 +10,10 @@ use sea_orm::{
 };
 use uuid::Uuid;
 use zenml_auth_core::ports::{
-    ApiKeyUse, ChangeSet, CommitError, DeviceUse, Epoch, Guard, PurgeBefore, Revocations, SessionUse, Store,
-    StoreError,
+    ApiKeyUse, ChangeSet, CommitError, DeviceUse, Epoch, FamiliarNetwork, Guard, PurgeBefore, Revocations,
+    SessionUse, Store, StoreError,
 };
+use zenml_auth_core::rules::slow_down::Failures;
 use zenml_auth_model::query::{
     ApiKeyField, AuditField, DeviceField, Page, Query, ServiceAccountField, UserField,
 };
@@ -32,7 +33,7 @@ use crate::error;
 use crate::health;
 use crate::options::{ConnectOptions, Database};
 use crate::place::Place;
-use crate::queries::{key_uses, listing, upkeep};
+use crate::queries::{attempts, key_uses, listing, upkeep};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::revocations;
 use crate::transaction::Transactions;
@@ -262,6 +263,41 @@ impl SqlStore {
         transaction.commit().await
     }
 
+    pub(crate) async fn try_to_count_failure(
+        &self,
+        key: &SecretHash,
+        at: Timestamp,
+        forgotten_before: Timestamp,
+    ) -> Result<(), DbErr> {
+        let transaction = self.writer.begin().await?;
+        attempts::count_failure(&transaction, key, at, forgotten_before).await?;
+        transaction.commit().await
+    }
+
+    pub(crate) async fn try_to_forget_failures(&self, key: &SecretHash) -> Result<(), DbErr> {
+        let transaction = self.writer.begin().await?;
+        attempts::forget_failures(&transaction, key).await?;
+        transaction.commit().await
+    }
+
+    pub(crate) async fn try_to_note_network(&self, network: &FamiliarNetwork) -> Result<(), DbErr> {
+        let transaction = self.writer.begin().await?;
+        attempts::note_network(&transaction, network).await?;
+        transaction.commit().await
+    }
+
+    /// Does something that may be done twice: on a server again when it takes it back for the sake of somebody else.
+    async fn upkeep<F>(&self, work: impl Fn() -> F + Send + Sync) -> Result<(), StoreError>
+    where
+        F: Future<Output = Result<(), DbErr>> + Send,
+    {
+        match &self.epochs {
+            Epochs::Own { .. } => work().await.map_err(|error| self.read_error(&error)),
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            Epochs::Shared { .. } => self.until_done(work).await,
+        }
+    }
+
     /// The only row of a selection, as a model.
     async fn one<E, M>(&self, selection: Select<E>) -> Result<Option<M>, StoreError>
     where
@@ -319,7 +355,7 @@ impl SqlStore {
         M: TryFrom<E::Model, Error = StoreError>,
     {
         let (rows, total) = self
-            .read(|| listing::page::<E>(self.dialect, &self.reader, query, scope.clone()))
+            .read(|| listing::page::<E>(self.dialect, self.reader(), query, scope.clone()))
             .await?;
         Ok(Page {
             items: rows.into_iter().map(M::try_from).collect::<Result<_, _>>()?,
@@ -552,6 +588,34 @@ impl Store for SqlStore {
             #[cfg(any(feature = "postgres", feature = "mysql"))]
             Epochs::Shared { .. } => self.note_session_uses_on_server(sessions).await,
         }
+    }
+
+    async fn failures(&self, key: &SecretHash) -> Result<Option<Failures>, StoreError> {
+        let row = self.read(|| attempts::failures(self.reader(), key)).await?;
+        row.map(Failures::try_from).transpose()
+    }
+
+    async fn count_failure(
+        &self,
+        key: &SecretHash,
+        at: Timestamp,
+        forgotten_before: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.upkeep(|| self.try_to_count_failure(key, at, forgotten_before))
+            .await
+    }
+
+    async fn forget_failures(&self, key: &SecretHash) -> Result<(), StoreError> {
+        self.upkeep(|| self.try_to_forget_failures(key)).await
+    }
+
+    async fn network_seen(&self, id: &SecretHash) -> Result<Option<Timestamp>, StoreError> {
+        let row = self.read(|| attempts::network_seen(self.reader(), id)).await?;
+        Ok(row.map(|row| Timestamp::from_micros(row.seen)))
+    }
+
+    async fn note_network(&self, network: &FamiliarNetwork) -> Result<(), StoreError> {
+        self.upkeep(|| self.try_to_note_network(network)).await
     }
 
     async fn purge(&self, before: PurgeBefore, limit: u32) -> Result<u64, StoreError> {

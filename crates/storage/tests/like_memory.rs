@@ -358,12 +358,7 @@ async fn outcome(store: &dyn Store, event: &Event) -> String {
         Event::Use(keys, devices) => format!("{:?}", store.note_uses(keys, devices).await),
         Event::Purge(micros) => {
             let before = Timestamp::from_micros(NOW.as_micros() + micros);
-            let before = PurgeBefore {
-                grants: before,
-                sessions: before,
-                signing_keys: before,
-            };
-            format!("{:?}", store.purge(before, 1000).await.unwrap())
+            format!("{:?}", store.purge(PurgeBefore::all(before), 1000).await.unwrap())
         }
     }
 }

@@ -71,11 +71,7 @@ fn assert_unavailable(committed: Result<(), CommitError>) {
 
 /// Everything that has ended by then.
 fn ended_by(moment: Timestamp) -> PurgeBefore {
-    PurgeBefore {
-        grants: moment,
-        sessions: moment,
-        signing_keys: moment,
-    }
+    PurgeBefore::all(moment)
 }
 
 async fn connections_that_were_cut_are_replaced(kind: Kind) {
@@ -511,11 +507,7 @@ async fn the_log_of_revocations_stays_small(kind: Kind) {
         }
     };
     assert_eq!(known(first.get()).await, Some(5000));
-    let purge = PurgeBefore {
-        grants: Timestamp::UNIX_EPOCH,
-        sessions: Timestamp::UNIX_EPOCH,
-        signing_keys: Timestamp::UNIX_EPOCH,
-    };
+    let purge = PurgeBefore::all(Timestamp::UNIX_EPOCH);
     assert_eq!(
         store.purge(purge, 10).await.unwrap(),
         0,

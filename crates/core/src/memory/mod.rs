@@ -3,6 +3,7 @@
 //! It passes the same contract suite as the SQL store. What it holds is gone with the process, and listings look at
 //! every row, so it is meant for thousands of rows rather than millions.
 
+mod attempts;
 mod data;
 mod fields;
 mod key_uses;
@@ -21,14 +22,16 @@ use zenml_auth_model::{
     User, UserId, Version,
 };
 
+use self::attempts::Attempts;
 use self::data::Data;
 use self::key_uses::KeyUses;
 use self::table::Key;
 use crate::epoch_log::EpochLog;
 use crate::ports::{
-    ApiKeyUse, ChangeSet, CommitError, DeviceUse, Epoch, Guard, PurgeBefore, Revocations, SessionUse, Store,
-    StoreError,
+    ApiKeyUse, ChangeSet, CommitError, DeviceUse, Epoch, FamiliarNetwork, Guard, PurgeBefore, Revocations,
+    SessionUse, Store, StoreError,
 };
+use crate::rules::slow_down::Failures;
 
 /// Keeps everything in memory.
 ///
@@ -50,6 +53,8 @@ pub struct MemoryStore {
     epochs: EpochLog,
     /// Locked after the data.
     key_uses: Mutex<KeyUses>,
+    /// Locked on its own.
+    attempts: Mutex<Attempts>,
 }
 
 impl MemoryStore {
@@ -322,11 +327,37 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    async fn failures(&self, key: &SecretHash) -> Result<Option<Failures>, StoreError> {
+        Ok(self.attempts.lock().failures(key))
+    }
+
+    async fn count_failure(
+        &self,
+        key: &SecretHash,
+        at: Timestamp,
+        forgotten_before: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.attempts.lock().count_failure(key, at, forgotten_before);
+        Ok(())
+    }
+
+    async fn forget_failures(&self, key: &SecretHash) -> Result<(), StoreError> {
+        self.attempts.lock().forget_failures(key);
+        Ok(())
+    }
+
+    async fn network_seen(&self, id: &SecretHash) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.attempts.lock().network_seen(id))
+    }
+
+    async fn note_network(&self, network: &FamiliarNetwork) -> Result<(), StoreError> {
+        self.attempts.lock().note_network(network);
+        Ok(())
+    }
+
     async fn purge(&self, before: PurgeBefore, limit: u32) -> Result<u64, StoreError> {
-        let removed = self
-            .data
-            .lock()
-            .purge(before, usize::try_from(limit).unwrap_or(usize::MAX));
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let removed = self.data.lock().purge(before, limit) + self.attempts.lock().purge(before, limit);
         Ok(u64::try_from(removed).unwrap_or(u64::MAX))
     }
 }

@@ -17,4 +17,6 @@ pub use entropy::Entropy;
 pub use entropy::SystemEntropy;
 pub(crate) use entropy::id_bytes;
 pub use epoch::{Epoch, IdentityRef, Revocations, Revoked};
-pub use store::{ApiKeyUse, DeviceUse, KEY_USERS_KEPT, PurgeBefore, SessionUse, Store, StoreError};
+pub use store::{
+    ApiKeyUse, DeviceUse, FamiliarNetwork, KEY_USERS_KEPT, NETWORKS_KEPT, PurgeBefore, SessionUse, Store, StoreError,
+};

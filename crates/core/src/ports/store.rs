@@ -11,6 +11,7 @@ use zenml_auth_model::{
 };
 
 use super::{ChangeSet, CommitError, Epoch, Guard, Revocations};
+use crate::rules::slow_down::Failures;
 
 /// Why a store could not answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -65,6 +66,21 @@ pub struct SessionUse {
     pub at: Timestamp,
 }
 
+/// How many networks from which an account signs in are remembered: the latest ones.
+pub const NETWORKS_KEPT: usize = 32;
+
+/// A network from which an account signed in. Both are named by a MAC under the server's secret, as what is typed as a name
+/// may be a password, and as nobody needs to read from a backup where people work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FamiliarNetwork {
+    /// Account and network together.
+    pub id: SecretHash,
+    /// The account.
+    pub account: SecretHash,
+    /// When it last signed in from there.
+    pub seen: Timestamp,
+}
+
 /// What may be cleaned away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PurgeBefore {
@@ -74,6 +90,24 @@ pub struct PurgeBefore {
     pub sessions: Timestamp,
     /// Signing keys whose last token expired before this.
     pub signing_keys: Timestamp,
+    /// Counts of failures of which the last one was before this.
+    pub failures: Timestamp,
+    /// Networks from which an account last signed in before this.
+    pub networks: Timestamp,
+}
+
+impl PurgeBefore {
+    /// Everything that ended before this.
+    #[must_use]
+    pub const fn all(moment: Timestamp) -> Self {
+        Self {
+            grants: moment,
+            sessions: moment,
+            signing_keys: moment,
+            failures: moment,
+            networks: moment,
+        }
+    }
 }
 
 /// Keeps everything. All reads see everything that was committed before they began.
@@ -189,6 +223,23 @@ pub trait Store: Send + Sync + 'static {
     /// Notes when sessions were last used, unless a later use is already noted. It counts as no change, as in
     /// [`Store::note_uses`].
     async fn note_session_uses(&self, sessions: &[SessionUse]) -> Result<(), StoreError>;
+    /// How often attempts under this key failed, since they were last [forgotten](Store::forget_failures).
+    async fn failures(&self, key: &SecretHash) -> Result<Option<Failures>, StoreError>;
+    /// Counts one more failure, beside any number of others who do the same. One that comes after `forgotten_before` begins
+    /// anew. When the connection breaks in the middle, it may count twice.
+    async fn count_failure(
+        &self,
+        key: &SecretHash,
+        at: Timestamp,
+        forgotten_before: Timestamp,
+    ) -> Result<(), StoreError>;
+    /// Forgets the failures under a key.
+    async fn forget_failures(&self, key: &SecretHash) -> Result<(), StoreError>;
+    /// When an account last signed in from a network, if it is [remembered](Store::note_network).
+    async fn network_seen(&self, id: &SecretHash) -> Result<Option<Timestamp>, StoreError>;
+    /// Remembers that an account signed in from a network, unless a later time is remembered. Of each account it remembers
+    /// the latest [`NETWORKS_KEPT`].
+    async fn note_network(&self, network: &FamiliarNetwork) -> Result<(), StoreError>;
 
     /// Cleans away at most `limit` rows of each kind that ended before the given times, and tells how many. None while
     /// another replica does so.

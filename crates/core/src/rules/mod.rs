@@ -6,4 +6,5 @@ pub mod device;
 pub mod grant;
 pub mod recent_authentication;
 pub mod session;
+pub mod slow_down;
 pub mod user;

@@ -170,9 +170,9 @@ impl DeviceFlow<'_> {
         origin: &Origin,
     ) -> Result<RequestedDevice, RequestDeviceError> {
         let engine = self.0;
-        let _counts = engine
+        engine
             .throttle
-            .device_authorization(origin.address, engine.now())?;
+            .device_authorization(origin.address, false, engine.now())?;
         let mut tries = Tries::new();
         loop {
             tries.next().await?;
@@ -433,23 +433,32 @@ impl DeviceFlow<'_> {
             action: "see the sign-in requests of machines",
         })?;
         let now = engine.now();
-        let attempt = engine.throttle.user_code(person, caller.origin.address, now)?;
+        let clock = engine.ports.clock.as_ref();
+        let attempt = engine
+            .throttle
+            .user_code(person, caller.origin.address, clock)
+            .await?;
         let found = match &code.0 {
-            None => None,
+            None => Ok(None),
             Some(code) => {
                 let mac = user_code::mac(&engine.server.secret, code);
-                engine
-                    .store()
-                    .grant_by_user_code(&mac)
-                    .await
-                    .map_err(Internal::from)?
+                engine.store().grant_by_user_code(&mac).await
             }
         };
-        let found = found
-            .filter(|found| grant::status(found, now) == Status::Pending)
-            .ok_or(LookUpError::NotFound)?;
-        engine.throttle.give_back(attempt);
-        Ok(found)
+        match found {
+            Ok(Some(found)) if grant::status(&found, now) == Status::Pending => {
+                attempt.passed();
+                Ok(found)
+            }
+            Ok(_) => {
+                attempt.failed(now);
+                Err(LookUpError::NotFound)
+            }
+            Err(error) => {
+                attempt.passed();
+                Err(Internal::from(error).into())
+            }
+        }
     }
 
     /// A person lets a machine in, and says whether they trust it.
@@ -553,19 +562,22 @@ impl DeviceFlow<'_> {
         let id = found.id;
         let mut found = found;
         let mut tries = Tries::new();
+        let clock = engine.ports.clock.as_ref();
         let attempt = engine
             .throttle
-            .user_code(person, caller.origin.address, engine.now())?;
+            .user_code(person, caller.origin.address, clock)
+            .await?;
         let right = code.0.as_ref().is_some_and(|code| {
             user_code::same(&found.user_code, &user_code::mac(&engine.server.secret, code))
         });
         if right {
-            engine.throttle.give_back(attempt);
+            attempt.passed();
             return match grant::status(&found, engine.now()) {
                 Status::Pending => Ok(found),
                 other => Err(not_pending(other)),
             };
         }
+        attempt.failed(engine.now());
         loop {
             tries.next().await?;
             let now = engine.now();

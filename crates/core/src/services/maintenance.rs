@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use zenml_auth_model::{Action, SigningKey, TargetKind};
 
+use super::attempts::FAMILIAR_FOR;
 use super::internal::Tries;
 use super::setup::new_signing_key;
 use super::{Engine, Internal};
 use crate::caller::{Scribe, target};
 use crate::ports::{Change, ChangeSet, Guard, PurgeBefore};
+use crate::rules::slow_down;
 
 /// For how long the key before may go on signing: until every replica has loaded the new one, and their clocks may differ.
 const HANDOVER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -107,6 +109,8 @@ impl Maintenance<'_> {
             // Later than they end, as clocks may differ.
             sessions: kept_since,
             signing_keys: now,
+            failures: now - slow_down::remembered(self.0.settings.limits.sign_in_per_account),
+            networks: now - FAMILIAR_FOR,
         };
         let rows = self.0.store().purge(before, batch).await?;
         Ok(Tidied {

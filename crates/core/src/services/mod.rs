@@ -6,6 +6,7 @@
 
 mod api_keys;
 mod api_tokens;
+mod attempts;
 mod audit;
 mod authenticator;
 mod context;

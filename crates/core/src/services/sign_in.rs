@@ -7,6 +7,7 @@ use zenml_auth_model::{
     Timestamp, User, Version,
 };
 
+use super::attempts::Refused;
 use super::authenticator::{AuthenticateError, good_user};
 use super::internal::Tries;
 use super::{Engine, Internal};
@@ -55,6 +56,15 @@ pub enum PasswordSignInError {
     /// Not the caller's fault.
     #[error(transparent)]
     Internal(#[from] Internal),
+}
+
+impl From<Refused> for PasswordSignInError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::TooMany(error) => error.into(),
+            Refused::Internal(error) => error.into(),
+        }
+    }
 }
 
 /// Why a sign-in with an API key failed.
@@ -177,17 +187,19 @@ impl SignIn<'_> {
         purpose: impl Fn(&User) -> SessionPurpose + Send + Sync,
     ) -> Result<(Session, User), PasswordSignInError> {
         let engine = self.0;
-        let attempt = engine.throttle.sign_in(name, origin.address, engine.now())?;
-        let checked = self.check_password(name, password).await;
-        let (user, right) = match checked {
+        let attempt = engine.attempt_password(name, origin.address).await?;
+        let (user, right) = match self.check_password(name, password).await {
             Ok(checked) => checked,
             Err(error) => {
-                engine.throttle.give_back(attempt);
+                attempt.came_to_nothing();
                 return Err(error.into());
             }
         };
-        let user = user.filter(|_| right).ok_or(PasswordSignInError::Invalid)?;
-        engine.throttle.succeeded(attempt, engine.now());
+        let Some(user) = user.filter(|_| right) else {
+            attempt.failed().await?;
+            return Err(PasswordSignInError::Invalid);
+        };
+        attempt.succeeded().await?;
         if !user.active {
             return Err(PasswordSignInError::Inactive(user.name));
         }
@@ -239,10 +251,10 @@ impl SignIn<'_> {
         origin: &Origin,
     ) -> Result<AccessToken, ApiKeySignInError> {
         let engine = self.0;
-        let attempt = engine.throttle.api_key(id, origin.address, engine.now())?;
+        // Nobody guesses 256 bits: the value is checked first, and the right one is never refused for the sake of wrong ones.
         let checked = engine.authenticator().api_key(id, value, origin).await;
-        if !matches!(checked, Err(AuthenticateError::ApiKeyUnknown)) {
-            engine.throttle.give_back(attempt);
+        if matches!(checked, Err(AuthenticateError::ApiKeyUnknown)) {
+            engine.throttle.wrong_api_key(id, origin.address, engine.now())?;
         }
         let (account, key, generation) = checked?;
         let now = engine.now();

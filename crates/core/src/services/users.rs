@@ -7,6 +7,7 @@ use zenml_auth_model::{
     User, UserId, Version,
 };
 
+use super::attempts::Refused;
 use super::internal::Tries;
 use super::setup::readable_password;
 use super::{Engine, Internal};
@@ -493,13 +494,13 @@ impl Users<'_> {
         origin: &Origin,
     ) -> Result<User, ActivateUserError> {
         let engine = self.0;
-        let attempt = engine
-            .throttle
-            .sign_in(&which.to_string(), origin.address, engine.now())?;
         let presented = secrets::hash(token);
         // The token is checked before the password is hashed: strangers can't make the server work.
-        self.redeemable(which, &presented).await?;
-        engine.throttle.give_back(attempt);
+        let checked = self.redeemable(which, &presented).await;
+        if matches!(checked, Err(ActivateUserError::Invalid)) {
+            engine.throttle.wrong_secret(origin.address, engine.now())?;
+        }
+        checked?;
         Passwords::check_strength(&password)?;
         let hash = engine
             .passwords
@@ -674,17 +675,22 @@ impl Users<'_> {
         let engine = self.0;
         let old = old.ok_or(ChangePasswordError::OldPasswordMissing)?;
         let attempt = engine
-            .throttle
-            .sign_in(user.name.as_str(), caller.origin.address, engine.now())
-            .map_err(ChangePasswordError::from)?;
-        let right = engine.passwords.verify(old, user.password.clone()).await;
-        if !matches!(right, Ok(false)) {
-            engine.throttle.give_back(attempt);
-        }
-        if right.map_err(Internal::from)? {
-            Ok(())
-        } else {
-            Err(ChangePasswordError::OldPasswordWrong.into())
+            .attempt_password(user.name.as_str(), caller.origin.address)
+            .await
+            .map_err(|refused| match refused {
+                Refused::TooMany(error) => ChangeUserError::from(ChangePasswordError::from(error)),
+                Refused::Internal(error) => error.into(),
+            })?;
+        match engine.passwords.verify(old, user.password.clone()).await {
+            Ok(true) => Ok(attempt.succeeded().await?),
+            Ok(false) => {
+                attempt.failed().await?;
+                Err(ChangePasswordError::OldPasswordWrong.into())
+            }
+            Err(error) => {
+                attempt.came_to_nothing();
+                Err(Internal::from(error).into())
+            }
         }
     }
 

@@ -288,11 +288,16 @@ fn limits(options: &LimitOptions) -> Limits {
         enabled: options.rate_limit != Some(Switch::Off),
         sign_in_per_account: or(options.sign_in_per_account, default.sign_in_per_account),
         sign_in_per_address: or(options.sign_in_per_address, default.sign_in_per_address),
+        sign_in_total: or(options.sign_in_total, default.sign_in_total),
         user_code_per_person: or(options.user_code_per_person, default.user_code_per_person),
         user_code_per_address: or(options.user_code_per_address, default.user_code_per_address),
         device_authorization_per_address: or(
             options.device_authorization_per_address,
             default.device_authorization_per_address,
+        ),
+        device_authorization_total: or(
+            options.device_authorization_total,
+            default.device_authorization_total,
         ),
         user_code_attempts: options.user_code_attempts.unwrap_or(default.user_code_attempts),
     }

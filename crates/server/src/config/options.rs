@@ -201,14 +201,18 @@ section!(
         #[arg(long, global = true, env = "ZENML_AUTH_RATE_LIMIT", value_name = "ON|OFF", value_enum,
             hide_possible_values = true, help_heading = "Limits")]
         rate_limit: Switch,
-        /// Failed sign-ins on one account [default: 10/15m]
+        /// Failed sign-ins on one account that cost nothing, and the longest that the next one has to wait after more
+        /// [default: 10/15m]
         #[arg(long, global = true, env = "ZENML_AUTH_SIGN_IN_PER_ACCOUNT", value_name = "RATE",
             help_heading = "Limits")]
         sign_in_per_account: RateText,
-        /// Failed sign-ins from one address [default: 50/15m]
+        /// Failed sign-ins from one address; eight times as many from an IPv6 /48 [default: 50/15m]
         #[arg(long, global = true, env = "ZENML_AUTH_SIGN_IN_PER_ADDRESS", value_name = "RATE",
             help_heading = "Limits")]
         sign_in_per_address: RateText,
+        /// Failed sign-ins from all addresses together that the accounts are not known to use [default: 1000/15m]
+        #[arg(long, global = true, env = "ZENML_AUTH_SIGN_IN_TOTAL", value_name = "RATE", help_heading = "Limits")]
+        sign_in_total: RateText,
         /// Wrong user codes by one person [default: 10/15m]
         #[arg(long, global = true, env = "ZENML_AUTH_USER_CODE_PER_PERSON", value_name = "RATE",
             help_heading = "Limits")]
@@ -217,10 +221,14 @@ section!(
         #[arg(long, global = true, env = "ZENML_AUTH_USER_CODE_PER_ADDRESS", value_name = "RATE",
             help_heading = "Limits")]
         user_code_per_address: RateText,
-        /// Requests of devices from one address [default: 60/1m]
+        /// Requests of devices from one address; eight times as many from an IPv6 /48 [default: 60/1m]
         #[arg(long, global = true, env = "ZENML_AUTH_DEVICE_AUTHORIZATION_PER_ADDRESS", value_name = "RATE",
             help_heading = "Limits")]
         device_authorization_per_address: RateText,
+        /// Requests from all addresses together of devices that were not connected before [default: 600/1m]
+        #[arg(long, global = true, env = "ZENML_AUTH_DEVICE_AUTHORIZATION_TOTAL", value_name = "RATE",
+            help_heading = "Limits")]
+        device_authorization_total: RateText,
         /// Wrong user codes that end a device's request [default: 3]
         #[arg(long, global = true, env = "ZENML_AUTH_USER_CODE_ATTEMPTS", value_name = "NUMBER",
             value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "Limits")]

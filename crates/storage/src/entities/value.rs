@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use sea_orm::DeriveValueType;
+use sea_orm::{DbErr, DeriveValueType, TryFromU64};
 use zenml_auth_core::ports::StoreError;
 use zenml_auth_model::{Text, Timestamp, UsedFrom, Version};
 
@@ -14,6 +14,13 @@ pub struct SecretBytes(pub Vec<u8>);
 impl fmt::Debug for SecretBytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretBytes(…)")
+    }
+}
+
+/// For rows that are named by bytes: no database makes them up from a counter.
+impl TryFromU64 for SecretBytes {
+    fn try_from_u64(_: u64) -> Result<Self, DbErr> {
+        Err(DbErr::ConvertFromU64("SecretBytes"))
     }
 }
 

@@ -1,14 +1,18 @@
 //! What happens in the background: noting uses and cleaning up.
 
 use sea_orm::sea_query::{LockBehavior, LockType};
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, DbErr, EntityTrait, PrimaryKeyTrait, QueryFilter, QueryOrder, QuerySelect, TryGetable, Value,
+};
 use uuid::Uuid;
 use zenml_auth_core::ports::{Guard, PurgeBefore};
 use zenml_auth_model::{Timestamp, UsedFrom};
 
 use crate::commit;
 use crate::dialect::Dialect;
-use crate::entities::{Versioned, WithId, device_grant, guard, session, signing_key};
+use crate::entities::{
+    Versioned, WithId, device_grant, familiar_network, guard, session, sign_in_failure, signing_key,
+};
 use crate::transaction::Transaction;
 
 /// Notes the latest use of a row, unless a later one is noted. Tells whether there is such a row.
@@ -62,23 +66,41 @@ pub(crate) async fn purge(transaction: &Transaction, before: PurgeBefore, limit:
             limit,
         )
         .await?,
+        purge_table::<sign_in_failure::Entity>(
+            transaction,
+            sign_in_failure::Column::Last,
+            before.failures.as_micros(),
+            limit,
+        )
+        .await?,
+        purge_table::<familiar_network::Entity>(
+            transaction,
+            familiar_network::Column::Seen,
+            before.networks.as_micros(),
+            limit,
+        )
+        .await?,
     ];
     Ok(purged.iter().sum())
 }
 
-async fn purge_table<E: WithId>(
+async fn purge_table<E>(
     transaction: &Transaction,
     ends: E::Column,
     before: i64,
     limit: u64,
-) -> Result<u64, DbErr> {
+) -> Result<u64, DbErr>
+where
+    E: WithId,
+    <E::PrimaryKey as PrimaryKeyTrait>::ValueType: Into<Value> + TryGetable,
+{
     let ended = E::find()
         .select_only()
         .column(E::ID)
         .filter(ends.lt(before))
         .order_by_asc(ends)
         .limit(limit)
-        .into_tuple::<Uuid>()
+        .into_tuple::<<E::PrimaryKey as PrimaryKeyTrait>::ValueType>()
         .all(transaction)
         .await?;
     if ended.is_empty() {

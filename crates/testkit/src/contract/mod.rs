@@ -4,6 +4,7 @@
 //! its theme; it gets a fresh, empty store and panics when the store breaks the promise.
 
 mod atomicity;
+mod attempts;
 mod cascades;
 mod concurrency;
 mod epoch;
@@ -138,6 +139,11 @@ properties![
     upkeep::purging_takes_what_has_ended,
     upkeep::the_last_end_is_that_of_all_devices_and_sessions,
     upkeep::purging_keeps_to_its_limit,
+    attempts::failures_are_counted_and_forgotten,
+    attempts::failures_at_once_are_all_counted,
+    attempts::networks_are_remembered,
+    attempts::the_latest_networks_of_an_account_are_kept,
+    attempts::old_attempts_are_purged,
     concurrency::one_of_many_updates_wins,
     concurrency::one_of_many_exchanges_wins,
     concurrency::one_of_many_equal_names_wins,
@@ -217,6 +223,11 @@ macro_rules! store_contract {
             purging_takes_what_has_ended
             the_last_end_is_that_of_all_devices_and_sessions
             purging_keeps_to_its_limit
+            failures_are_counted_and_forgotten
+            failures_at_once_are_all_counted
+            networks_are_remembered
+            the_latest_networks_of_an_account_are_kept
+            old_attempts_are_purged
             one_of_many_updates_wins
             one_of_many_exchanges_wins
             one_of_many_equal_names_wins

@@ -365,6 +365,7 @@ pub(super) async fn purging_takes_what_has_ended(store: Arc<dyn Store>) {
         grants: after(10),
         sessions: after(20),
         signing_keys: after(30),
+        ..PurgeBefore::all(after(0))
     };
     assert_eq!(store.purge(before, 100).await.unwrap(), 4);
     assert_eq!(store.grant(grants[0].id).await.unwrap(), None);
@@ -423,11 +424,7 @@ pub(super) async fn purging_keeps_to_its_limit(store: Arc<dyn Store>) {
     )
     .await;
     let far = after(1_000_000);
-    let before = PurgeBefore {
-        grants: far,
-        sessions: far,
-        signing_keys: far,
-    };
+    let before = PurgeBefore::all(far);
     assert_eq!(store.purge(before, 0).await.unwrap(), 0);
     let mut purged = Vec::new();
     while let count @ 1.. = store.purge(before, 10).await.unwrap() {
