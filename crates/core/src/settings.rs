@@ -32,6 +32,8 @@ pub struct Lifetimes {
     pub signing_key: Duration,
     /// How long finished requests and sessions are kept, so that late polls get a true answer. Default: 1 hour.
     pub keep_finished: Duration,
+    /// How long entries of the audit trail are kept; without a value, for ever. Default: 365 days.
+    pub keep_audit: Option<Duration>,
 }
 
 impl Default for Lifetimes {
@@ -48,6 +50,7 @@ impl Default for Lifetimes {
             polling_interval: Duration::from_secs(5),
             signing_key: 90 * DAY,
             keep_finished: HOUR,
+            keep_audit: Some(365 * DAY),
         }
     }
 }

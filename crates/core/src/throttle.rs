@@ -56,6 +56,11 @@ impl Network {
         }
     }
 
+    /// The largest network around it that most likely has one owner.
+    pub(crate) fn owner(self) -> Self {
+        self.site().unwrap_or(self)
+    }
+
     /// Its first address.
     #[must_use]
     pub const fn address(self) -> IpAddr {
@@ -460,24 +465,26 @@ impl Throttle {
         self.enter(limits, clock).await
     }
 
-    /// A machine asks to be connected. That always counts. With `known`, the machine was connected before: then only its
-    /// network's limits apply, not the one for all networks together.
+    /// A machine asks to be connected. That always counts.
     ///
     /// # Errors
-    /// [`TooMany`] when too many requests came from the network, or from all of them.
-    pub(crate) fn device_authorization(
-        &self,
-        from: Option<IpAddr>,
-        known: bool,
-        now: Timestamp,
-    ) -> Result<(), TooMany> {
+    /// [`TooMany`] when too many requests came from the network.
+    pub(crate) fn device_authorization(&self, from: Option<IpAddr>, now: Timestamp) -> Result<(), TooMany> {
         let rate = self.limits.device_authorization_per_address;
-        let mut limits: Vec<Limit> = self.scoped(Counter::DeviceAuthorization, from, rate).collect();
-        if !known {
-            let everyone = Counter::DeviceAuthorization(Scope::Everyone);
-            limits.push(Limit::rate(everyone, self.limits.device_authorization_total));
-        }
-        self.take(limits, now)
+        self.take(
+            self.scoped(Counter::DeviceAuthorization, from, rate).collect(),
+            now,
+        )
+    }
+
+    /// And it was not connected before, as far as is known.
+    ///
+    /// # Errors
+    /// [`TooMany`] when too many requests came from all networks together.
+    pub(crate) fn device_authorization_of_all(&self, now: Timestamp) -> Result<(), TooMany> {
+        let everyone = Counter::DeviceAuthorization(Scope::Everyone);
+        let limit = Limit::rate(everyone, self.limits.device_authorization_total);
+        self.take(vec![limit], now)
     }
 
     /// A device code was wrong.
@@ -794,24 +801,13 @@ mod tests {
         let mut taken = 0;
         for subnet in 0..20 {
             let from = Some(v6(&format!("2001:db8:1:{subnet:x}::1")));
-            while throttle.device_authorization(from, true, NOW).is_ok() {
+            while throttle.device_authorization(from, NOW).is_ok() {
                 taken += 1;
             }
         }
         assert_eq!(taken, 8 * 60);
         let elsewhere = Some(v6("2001:db8:2::1"));
-        assert!(throttle.device_authorization(elsewhere, true, NOW).is_ok());
-    }
-
-    #[test]
-    fn all_requests_together_have_a_limit_but_not_those_of_known_machines() {
-        let throttle = throttle();
-        for number in 0..600_u32 {
-            let from = Some(IpAddr::V4(std::net::Ipv4Addr::from(number)));
-            throttle.device_authorization(from, false, NOW).unwrap();
-        }
-        assert!(throttle.device_authorization(Some(HERE), false, NOW).is_err());
-        assert!(throttle.device_authorization(Some(HERE), true, NOW).is_ok());
+        assert!(throttle.device_authorization(elsewhere, NOW).is_ok());
     }
 
     #[test]
@@ -835,12 +831,12 @@ mod tests {
     fn a_clock_that_goes_back_locks_nobody_out() {
         let throttle = throttle();
         let ahead = NOW + Duration::from_secs(24 * 60 * 60);
-        while throttle.device_authorization(Some(HERE), true, ahead).is_ok() {}
-        let refused = throttle.device_authorization(Some(HERE), true, NOW).unwrap_err();
+        while throttle.device_authorization(Some(HERE), ahead).is_ok() {}
+        let refused = throttle.device_authorization(Some(HERE), NOW).unwrap_err();
         let rate = Limits::default().device_authorization_per_address;
         assert!(refused.retry_after <= emission(rate), "{refused:?}");
         let later = NOW + refused.retry_after;
-        assert!(throttle.device_authorization(Some(HERE), true, later).is_ok());
+        assert!(throttle.device_authorization(Some(HERE), later).is_ok());
     }
 
     /// A flood from more networks than there are counters.
@@ -883,7 +879,8 @@ mod tests {
         });
         for _ in 0..1000 {
             sign_in(&throttle, 0, Some(HERE), NOW).unwrap().failed(NOW);
-            throttle.device_authorization(Some(HERE), false, NOW).unwrap();
+            throttle.device_authorization(Some(HERE), NOW).unwrap();
+            throttle.device_authorization_of_all(NOW).unwrap();
         }
     }
 
@@ -979,7 +976,7 @@ mod tests {
                         }
                     }
                 }
-                prop_assert!(still.is_empty() || under_way.len() + lately >= 8, "somebody waits for nobody");
+                prop_assert!(still.is_empty() || !under_way.is_empty(), "somebody waits for nobody");
                 waiting = still;
                 prop_assert!(under_way.len() <= 16 - lately.min(16));
             }

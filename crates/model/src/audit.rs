@@ -135,7 +135,9 @@ named_enum!(
         ServerInitialized => "server.initialized",
         /// A new signing key took over.
         SigningKeyRotated => "signing_key.rotated",
-        /// A machine asked to be let in.
+        /// Entries of the audit trail that were older than it is kept were removed.
+        AuditPurged => "audit.purged",
+        /// Machines asked to be connected: how many, from one network, in about an hour.
         DeviceRequested => "device.requested",
         /// A wrong user code was tried on a request.
         DeviceCodeRejected => "device.code_rejected",

@@ -403,6 +403,7 @@ impl From<PollError> for ApiError {
             PollError::SlowDown { .. } => OAuthErrorCode::SlowDown,
             PollError::Denied => OAuthErrorCode::AccessDenied,
             PollError::Expired | PollError::Spent => OAuthErrorCode::ExpiredToken,
+            PollError::TooMany(error) => return error.into(),
             PollError::InvalidGrant => OAuthErrorCode::InvalidGrant,
             PollError::InvalidClient => OAuthErrorCode::InvalidClient,
             PollError::Internal(error) => return error.into(),

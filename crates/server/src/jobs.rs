@@ -14,6 +14,8 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 const KEYS_EVERY: Duration = Duration::from_secs(60);
 /// How often what has ended is cleaned away.
 const TIDY_EVERY: Duration = Duration::from_secs(30);
+/// How often it is looked whether it is time to write down how many requests of devices there were.
+const REQUESTS_EVERY: Duration = Duration::from_secs(60);
 /// How many rows of a kind are cleaned away at a time, so that nobody waits for it.
 const TIDY_BATCH: u32 = 100;
 /// How long others have the database to themselves before the next batch.
@@ -40,6 +42,14 @@ impl Jobs {
             Box::pin(async move { engine.maintenance().rotate_signing_key_if_due().await })
         });
         every(TIDY_EVERY, "tidy up", |engine| Box::pin(tidy_up(engine)));
+        every(TIDY_EVERY, "shorten the audit trail", |engine| {
+            Box::pin(shorten_the_audit_trail(engine))
+        });
+        every(
+            REQUESTS_EVERY,
+            "write down how many devices asked to be connected",
+            |engine| Box::pin(async move { engine.maintenance().write_requests().await }),
+        );
         Self { engine, running }
     }
 
@@ -54,6 +64,9 @@ impl Jobs {
         }
         if let Err(error) = self.engine.maintenance().flush_all_uses().await {
             tracing::warn!(%error, "the last uses of keys and devices could not be written down");
+        }
+        if let Err(error) = self.engine.maintenance().write_all_requests().await {
+            tracing::warn!(%error, "the last requests of devices could not be written down");
         }
         ended
     }
@@ -93,6 +106,21 @@ async fn tidy_up(engine: Arc<Engine>) -> Result<(), Internal> {
             tracing::debug!(rows = tidied.rows, "tidied up");
         }
         if !tidied.more {
+            return Ok(());
+        }
+        sleep(TIDY_PAUSE).await;
+    }
+}
+
+async fn shorten_the_audit_trail(engine: Arc<Engine>) -> Result<(), Internal> {
+    let mut entries = 0;
+    loop {
+        let tidied = engine.maintenance().purge_audit(TIDY_BATCH).await?;
+        entries += tidied.rows;
+        if !tidied.more {
+            if entries > 0 {
+                tracing::info!(entries, "removed old entries of the audit trail");
+            }
             return Ok(());
         }
         sleep(TIDY_PAUSE).await;

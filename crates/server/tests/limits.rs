@@ -412,3 +412,63 @@ async fn off_means_off() {
     }
     guess(&server, ADMIN, PASSWORD).await.expect(StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_flood_of_requests_keeps_no_known_device_out() {
+    let limits = Limits {
+        device_authorization_total: Rate {
+            burst: 20,
+            per: Duration::from_secs(60),
+        },
+        ..Limits::default()
+    };
+    let options = TestOptions {
+        settings: Settings {
+            limits,
+            ..Settings::default()
+        },
+        ..behind_a_proxy()
+    };
+    let server = TestServer::start_with(options).await;
+    let admin = server.admin().await;
+    server.connect_device(&admin, CLIENT, true).await;
+    let ask = |client: &'static str, number: usize| {
+        server
+            .post("/api/v1/device_authorization")
+            .header("x-forwarded-for", &format!("2001:db8:{number:x}::1"))
+            .form(&[("client_id", client)])
+            .send()
+    };
+    let stranger = "0a9c1f0e-4f6b-4b7e-9a6e-0f6f6a1f2d11";
+    let mut taken = 0;
+    let refused = loop {
+        let answer = ask(stranger, taken).await;
+        if answer.status != StatusCode::OK {
+            break answer;
+        }
+        taken += 1;
+    };
+    assert_eq!(taken, 19, "one was the device's");
+    assert_eq!(seconds_to_wait(&refused), 3);
+    // A request of its own does not make a client a known one.
+    ask(stranger, 100).await.expect(StatusCode::TOO_MANY_REQUESTS);
+    ask(CLIENT, 101).await.expect(StatusCode::OK);
+    // Who is connected does not notice either.
+    server.current_user(&admin).await.expect(StatusCode::OK);
+    guess(&server, ADMIN, PASSWORD).await.expect(StatusCode::OK);
+}
+
+#[tokio::test]
+async fn wrong_device_codes_are_limited() {
+    let server = TestServer::start_with(TestOptions::limited()).await;
+    let asked = server.request_device(CLIENT).await;
+    let wrong = "ee0ecf0a-9d8c-4a83-8bfa-3d7a0e54e4a1.0000";
+    for _ in 0..60 {
+        server.poll(CLIENT, wrong).await.expect(StatusCode::BAD_REQUEST);
+    }
+    assert_eq!(seconds_to_wait(&server.poll(CLIENT, wrong).await), 1);
+    // The right one is not concerned.
+    let pending = server.poll(CLIENT, asked["device_code"].as_str().unwrap()).await;
+    pending.expect(StatusCode::BAD_REQUEST);
+    assert_eq!(pending.json()["error"], "authorization_pending");
+}

@@ -187,6 +187,22 @@ impl SqlStore {
         Ok(purged)
     }
 
+    /// Removes old entries of the audit trail and tells how many, or `None` when another replica is at it.
+    pub(crate) async fn try_to_purge_audit(
+        &self,
+        before: Timestamp,
+        limit: u32,
+    ) -> Result<Option<u64>, DbErr> {
+        let transaction = self.begin().await?;
+        let purged = if upkeep::take_turn(self.dialect, &transaction).await? {
+            Some(upkeep::purge_audit(&transaction, before, limit).await?)
+        } else {
+            None
+        };
+        transaction.commit().await?;
+        Ok(purged)
+    }
+
     pub(crate) async fn try_to_note_uses(
         &self,
         keys: &[ApiKeyUse],
@@ -493,6 +509,11 @@ impl Store for SqlStore {
         Ok(self.exists(grants).await? || self.exists(devices).await?)
     }
 
+    async fn client_has_device(&self, client: ClientId) -> Result<bool, StoreError> {
+        let devices = device::Entity::find().filter(device::Column::ClientId.eq(client.as_uuid()));
+        self.exists(devices).await
+    }
+
     async fn device(&self, id: DeviceId) -> Result<Option<Device>, StoreError> {
         self.by_id::<device::Entity, _>(id.as_uuid()).await
     }
@@ -629,5 +650,15 @@ impl Store for SqlStore {
             #[cfg(any(feature = "postgres", feature = "mysql"))]
             Epochs::Shared { .. } => self.purge_on_server(before, limit).await,
         }
+    }
+
+    async fn purge_audit(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let purge = || self.try_to_purge_audit(before, limit);
+        let purged = match &self.epochs {
+            Epochs::Own { .. } => purge().await.map_err(|error| self.read_error(&error))?,
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            Epochs::Shared { .. } => self.until_done(purge).await?,
+        };
+        Ok(purged.unwrap_or_default())
     }
 }

@@ -1,10 +1,10 @@
 //! All tables together, and how changes are made to them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use zenml_auth_model::{
     ApiKey, AuditEvent, Device, DeviceGrant, ServerIdentity, ServiceAccount, ServiceAccountId, Session,
-    SigningKey, User, UserId, Version,
+    SigningKey, Timestamp, User, UserId, Version,
 };
 
 use super::rows::approver;
@@ -163,6 +163,24 @@ impl Data {
                     .is_some_and(|retired_until| retired_until < before.signing_keys)
             });
         every_table!(self.keep());
+        removed
+    }
+
+    /// Removes the oldest entries.
+    pub(super) fn purge_audit(&mut self, before: Timestamp, limit: usize) -> usize {
+        let mut old: Vec<_> = self
+            .audit_events
+            .rows()
+            .filter(|event| event.at < before)
+            .map(|event| (event.at, event.id))
+            .collect();
+        old.sort_unstable();
+        old.truncate(limit);
+        let doomed: HashSet<_> = old.into_iter().map(|(_, id)| id).collect();
+        let removed = self
+            .audit_events
+            .remove_where(usize::MAX, |event| doomed.contains(&event.id));
+        self.audit_events.keep();
         removed
     }
 }

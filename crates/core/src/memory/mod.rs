@@ -190,6 +190,11 @@ impl Store for MemoryStore {
             || data.devices.rows().any(|device| device.client_id == client))
     }
 
+    async fn client_has_device(&self, client: ClientId) -> Result<bool, StoreError> {
+        let data = self.data.lock();
+        Ok(data.devices.rows().any(|device| device.client_id == client))
+    }
+
     async fn device(&self, id: DeviceId) -> Result<Option<Device>, StoreError> {
         Ok(self.data.lock().devices.get(id).cloned())
     }
@@ -358,6 +363,12 @@ impl Store for MemoryStore {
     async fn purge(&self, before: PurgeBefore, limit: u32) -> Result<u64, StoreError> {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let removed = self.data.lock().purge(before, limit) + self.attempts.lock().purge(before, limit);
+        Ok(u64::try_from(removed).unwrap_or(u64::MAX))
+    }
+
+    async fn purge_audit(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let removed = self.data.lock().purge_audit(before, limit);
         Ok(u64::try_from(removed).unwrap_or(u64::MAX))
     }
 }

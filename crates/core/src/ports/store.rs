@@ -171,6 +171,8 @@ pub trait Store: Send + Sync + 'static {
     async fn grant_by_user_code(&self, code: &CodeMac) -> Result<Option<DeviceGrant>, StoreError>;
     /// Whether any request or device of this client is kept.
     async fn client_is_known(&self, client: ClientId) -> Result<bool, StoreError>;
+    /// Whether any device of this client is kept.
+    async fn client_has_device(&self, client: ClientId) -> Result<bool, StoreError>;
 
     /// A device.
     async fn device(&self, id: DeviceId) -> Result<Option<Device>, StoreError>;
@@ -244,4 +246,7 @@ pub trait Store: Send + Sync + 'static {
     /// Cleans away at most `limit` rows of each kind that ended before the given times, and tells how many. None while
     /// another replica does so.
     async fn purge(&self, before: PurgeBefore, limit: u32) -> Result<u64, StoreError>;
+    /// Cleans away at most `limit` entries of the audit trail that were written before this, the oldest first, and tells how
+    /// many. None while another replica does so.
+    async fn purge_audit(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 }

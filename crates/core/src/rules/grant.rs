@@ -22,6 +22,10 @@ use crate::settings::Lifetimes;
 /// How much a poll that comes too early adds to the interval (RFC 8628 §3.5).
 pub const SLOW_DOWN: Duration = Duration::from_secs(5);
 
+/// The longest interval. A poll that comes too early under it changes nothing any more, so that one request causes only so
+/// many writes, however often it is polled.
+pub const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
+
 /// Where a request stands at a given time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Status {
@@ -195,7 +199,7 @@ pub fn reject_code(
 pub enum Poll {
     /// `authorization_pending`; the poll has to be noted.
     Pending(DeviceGrant),
-    /// `slow_down`; the poll and the longer interval have to be noted.
+    /// `slow_down`; the poll and the longer interval have to be noted, unless the request is as it was.
     SlowDown(DeviceGrant),
     /// `access_denied`
     Denied(DenialReason),
@@ -238,6 +242,9 @@ pub fn poll(grant: DeviceGrant, now: Timestamp) -> Poll {
                 .is_some_and(|last| now < last + grant.polling.interval);
             if too_early {
                 let interval = grant.polling.interval.saturating_add(SLOW_DOWN);
+                if interval > LONGEST_INTERVAL {
+                    return Poll::SlowDown(grant);
+                }
                 Poll::SlowDown(DeviceGrant {
                     polling: Polling {
                         interval,

@@ -25,7 +25,7 @@ pub struct Failures {
 
 /// For how long failures are remembered after the last one.
 ///
-/// Whoever waits until they are forgotten gains the free attempts once more. It takes at least as long as making as many
+/// An attacker who waits until they are forgotten gains the free attempts once more. It takes at least as long as making as many
 /// attempts at the slowest pace would.
 #[must_use]
 pub fn remembered(allowed: Rate) -> Duration {

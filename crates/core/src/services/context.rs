@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use parking_lot::Mutex;
 use zenml_auth_model::{ServerIdentity, Timestamp};
 
+use super::maintenance::Purged;
+use super::requests::Requests;
 use super::uses::Uses;
 use super::{
     ApiKeys, ApiTokens, Audit, Authenticator, DeviceFlow, Devices, Internal, Maintenance, ServiceAccounts,
@@ -51,6 +54,8 @@ pub struct Engine {
     pub(super) passwords: Passwords,
     pub(super) throttle: Throttle,
     pub(super) uses: Uses,
+    pub(super) requests: Requests,
+    pub(super) purged: Mutex<Purged>,
     pub(super) last_activity: AtomicI64,
 }
 
@@ -87,6 +92,8 @@ impl Engine {
             passwords: Passwords::new(cost, ports.entropy.as_ref()).map_err(Internal::from)?,
             throttle: Throttle::new(settings.limits),
             uses: Uses::default(),
+            requests: Requests::default(),
+            purged: Mutex::default(),
             last_activity: AtomicI64::new(server.created.as_micros()),
             ports,
             settings,

@@ -8,6 +8,7 @@ use zenml_auth_model::{
 };
 
 use super::internal::Tries;
+use super::requests::known_of;
 use super::sign_in::{AccessToken, Issue};
 use super::{Engine, Internal};
 use crate::caller::{Caller, NotAllowed, NotWithThis, Scribe, target};
@@ -67,6 +68,9 @@ pub enum PollError {
     /// `expired_token`: the code was exchanged before.
     #[error("the device code was used before")]
     Spent,
+    /// Too many wrong device codes from this address.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
     /// `invalid_grant`: the device code is wrong.
     #[error("the device code is not valid")]
     InvalidGrant,
@@ -170,9 +174,12 @@ impl DeviceFlow<'_> {
         origin: &Origin,
     ) -> Result<RequestedDevice, RequestDeviceError> {
         let engine = self.0;
-        engine
-            .throttle
-            .device_authorization(origin.address, false, engine.now())?;
+        if let Err(refused) = self.make_way(client_id, origin).await {
+            if matches!(refused, RequestDeviceError::TooMany(_)) {
+                engine.requests.count(origin.address, true, engine.now());
+            }
+            return Err(refused);
+        }
         let mut tries = Tries::new();
         loop {
             tries.next().await?;
@@ -202,23 +209,32 @@ impl DeviceFlow<'_> {
                 expires_in: grant.expires.since(now),
                 interval: grant.polling.interval,
             };
-            let entry = Scribe::anonymous(origin).entry(
-                engine.entropy(),
-                now,
-                Action::DeviceRequested,
-                grant_target(&grant),
-            );
-            match engine
-                .store()
-                .commit(ChangeSet::new().with(Change::InsertGrant(grant)).with(entry))
-                .await
-            {
-                Ok(()) => return Ok(requested),
+            let changes = ChangeSet::new().with(Change::InsertGrant(grant));
+            match engine.store().commit(changes).await {
+                Ok(()) => {
+                    engine.requests.count(origin.address, false, now);
+                    return Ok(requested);
+                }
                 // Another request has the same user code; draw again.
                 Err(CommitError::Taken(Unique::Code | Unique::Id)) => {}
                 Err(error) => return Err(Internal::from(error).into()),
             }
         }
+    }
+
+    /// Whether the limits leave room for another request. Machines that were connected before do not notice when strangers have
+    /// used up what all of them have together.
+    async fn make_way(self, client_id: ClientId, origin: &Origin) -> Result<(), RequestDeviceError> {
+        let engine = self.0;
+        let now = engine.now();
+        engine.throttle.device_authorization(origin.address, now)?;
+        if let Err(refused) = engine.throttle.device_authorization_of_all(now) {
+            let known = engine.store().client_has_device(client_id).await;
+            if !known.map_err(Internal::from)? {
+                return Err(refused.into());
+            }
+        }
+        Ok(())
     }
 
     /// The machine asks whether it was let in, and fetches its token if it was (RFC 8628 §3.4). Of several polls
@@ -235,6 +251,15 @@ impl DeviceFlow<'_> {
         let engine = self.0;
         let presented = secrets::hash(device_code);
         let named = device_code::grant_of(device_code);
+        if engine
+            .throttle
+            .polls_too_often(&presented, origin.address, engine.now())
+        {
+            return Err(PollError::SlowDown {
+                interval: grant::LONGEST_INTERVAL,
+            });
+        }
+        let mut counted = false;
         let mut tries = Tries::new();
         loop {
             tries.next().await?;
@@ -247,6 +272,7 @@ impl DeviceFlow<'_> {
                 found.client_id == client_id && secrets::same(&found.device_code, &presented)
             };
             let Some(found) = found.filter(right) else {
+                engine.throttle.wrong_device_code(origin.address, now)?;
                 let known = engine
                     .store()
                     .client_is_known(client_id)
@@ -258,6 +284,9 @@ impl DeviceFlow<'_> {
                     PollError::InvalidClient
                 });
             };
+            if !std::mem::replace(&mut counted, true) {
+                engine.throttle.polled(&presented, origin.address, now);
+            }
             let (changes, answer) = match grant::poll(found.clone(), now) {
                 Poll::Denied(_) => return Err(PollError::Denied),
                 Poll::Expired => return Err(PollError::Expired),
@@ -268,6 +297,9 @@ impl DeviceFlow<'_> {
                 ),
                 Poll::SlowDown(noted) => {
                     let interval = noted.polling.interval;
+                    if noted == found {
+                        return Err(PollError::SlowDown { interval });
+                    }
                     (
                         ChangeSet::new().with(Change::UpdateGrant(noted)),
                         Err(PollError::SlowDown { interval }),
@@ -336,6 +368,8 @@ impl DeviceFlow<'_> {
                 (device.clone(), Change::UpdateDevice(device))
             }
         };
+        let trust = if trusted { "trusted" } else { "not trusted" };
+        let details = format!("{trust}; {}", known_of(&found));
         let spent = grant::exchange(found, device.id, now).map_err(|error| match error.from {
             Status::Expired => PollError::Expired,
             Status::Pending | Status::Approved | Status::Denied | Status::Exchanged => PollError::Spent,
@@ -345,7 +379,7 @@ impl DeviceFlow<'_> {
             now,
             Action::DeviceConnected,
             device_target(&device),
-            Some(if trusted { "trusted" } else { "not trusted" }.to_owned()),
+            Some(details),
         );
         let changes = ChangeSet::new()
             .with(Change::UpdateGrant(spent))
@@ -525,13 +559,14 @@ impl DeviceFlow<'_> {
                     }
                     let decided = grant::approve(found, person, *trusted, now).map_err(refused)?;
                     let details = if *trusted { "trusted" } else { "not trusted" };
-                    (decided, Action::DeviceApproved, Some(details.to_owned()))
+                    let details = format!("{details}; {}", known_of(&decided));
+                    (decided, Action::DeviceApproved, Some(details))
                 }
-                Decision::Deny => (
-                    grant::deny(found, now).map_err(refused)?,
-                    Action::DeviceDenied,
-                    None,
-                ),
+                Decision::Deny => {
+                    let decided = grant::deny(found, now).map_err(refused)?;
+                    let details = known_of(&decided);
+                    (decided, Action::DeviceDenied, Some(details))
+                }
             };
             let entry =
                 Scribe::of(caller).entry_with(engine.entropy(), now, action, grant_target(&decided), details);
@@ -595,7 +630,11 @@ impl DeviceFlow<'_> {
             } else {
                 Action::DeviceCodeRejected
             };
-            let details = format!("wrong user code, attempt {} of {most}", rejected.failed_attempts);
+            let attempt = rejected.failed_attempts;
+            let details = format!(
+                "wrong user code, attempt {attempt} of {most}; {}",
+                known_of(&rejected)
+            );
             let entry = Scribe::of(caller).entry_with(
                 engine.entropy(),
                 now,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zenml_auth_model::{Action, SigningKey, TargetKind};
+use zenml_auth_model::{Action, SigningKey, TargetKind, Timestamp};
 
 use super::attempts::FAMILIAR_FOR;
 use super::internal::Tries;
@@ -14,6 +14,16 @@ use crate::rules::slow_down;
 
 /// For how long the key before may go on signing: until every replica has loaded the new one, and their clocks may differ.
 const HANDOVER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How often the audit trail tells of entries that were removed from it.
+const PURGES_TOLD_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The entries that were removed from the audit trail and of which it does not tell yet.
+#[derive(Debug, Default)]
+pub(super) struct Purged {
+    entries: u64,
+    told: Option<Timestamp>,
+}
 
 /// What tidying up came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +105,70 @@ impl Maintenance<'_> {
     /// As [`Maintenance::flush_uses`].
     pub async fn flush_all_uses(self) -> Result<(), Internal> {
         Ok(self.0.uses.flush(self.0.store(), self.0.now(), true).await?)
+    }
+
+    /// Writes down how many requests of machines there were, once an hour.
+    ///
+    /// # Errors
+    /// [`Internal`] when the store does not answer; nothing is forgotten then.
+    pub async fn write_requests(self) -> Result<(), Internal> {
+        self.write_requests_now(false).await
+    }
+
+    /// Writes down what was counted since, before the program ends.
+    ///
+    /// # Errors
+    /// As [`Maintenance::write_requests`].
+    pub async fn write_all_requests(self) -> Result<(), Internal> {
+        self.write_requests_now(true).await
+    }
+
+    async fn write_requests_now(self, all: bool) -> Result<(), Internal> {
+        if let Some((taken, entries)) = self.0.counted_requests(all) {
+            let changes = entries.into_iter().fold(ChangeSet::new(), ChangeSet::with);
+            self.0.store().commit(changes).await?;
+            taken.written();
+        }
+        Ok(())
+    }
+
+    /// Cleans away a small batch of the entries of the audit trail that are older than it is kept. The trail says so itself,
+    /// once a day.
+    ///
+    /// # Errors
+    /// [`Internal`] when the store does not answer.
+    pub async fn purge_audit(self, batch: u32) -> Result<Tidied, Internal> {
+        let engine = self.0;
+        let now = engine.now();
+        let Some(kept) = engine.settings.lifetimes.keep_audit else {
+            return Ok(Tidied { rows: 0, more: false });
+        };
+        let rows = engine.store().purge_audit(now - kept, batch).await?;
+        let more = rows >= u64::from(batch);
+        let due = {
+            let mut purged = engine.purged.lock();
+            purged.entries = purged.entries.saturating_add(rows);
+            let told = purged.told.is_some_and(|told| now < told + PURGES_TOLD_EVERY);
+            (purged.entries > 0 && !more && !told).then_some(purged.entries)
+        };
+        if let Some(entries) = due {
+            let details = format!(
+                "{entries} entries that were older than {} days",
+                kept.as_secs() / 86_400
+            );
+            let entry = Scribe::server().entry_with(
+                engine.entropy(),
+                now,
+                Action::AuditPurged,
+                target(TargetKind::Server, engine.server.id.as_uuid(), ""),
+                Some(details),
+            );
+            engine.store().commit(ChangeSet::new().with(entry)).await?;
+            let mut purged = engine.purged.lock();
+            purged.entries = purged.entries.saturating_sub(entries);
+            purged.told = Some(now);
+        }
+        Ok(Tidied { rows, more })
     }
 
     /// Cleans away a small batch of what has ended.

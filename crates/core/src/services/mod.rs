@@ -14,6 +14,7 @@ mod device_flow;
 mod devices;
 mod internal;
 mod maintenance;
+mod requests;
 mod service_accounts;
 mod setup;
 mod sign_in;

@@ -267,6 +267,7 @@ fn lifetimes(options: &LifetimeOptions) -> Result<Lifetimes, ConfigError> {
         polling_interval: or(options.polling_interval, default.polling_interval),
         signing_key: or(options.signing_key, default.signing_key),
         keep_finished: default.keep_finished,
+        keep_audit: options.audit_retention.map_or(default.keep_audit, |kept| kept.0),
     };
     if lifetimes.browser_idle < LEAST_IDLE {
         return Err(ConfigError::Lifetimes(

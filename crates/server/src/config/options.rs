@@ -15,7 +15,7 @@ use clap::Args;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::values::{LogFormat, RateText, Span, Switch, Tls};
+use super::values::{Keep, LogFormat, RateText, Span, Switch, Tls};
 
 macro_rules! section {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident : $type:ty),+ $(,)? }) => {
@@ -191,6 +191,10 @@ section!(
         #[arg(long = "signing-key-lifetime", global = true, env = "ZENML_AUTH_SIGNING_KEY_LIFETIME",
             value_name = "SPAN", help_heading = "Lifetimes")]
         signing_key: Span,
+        /// How long entries of the audit trail are kept, or forever [default: 365d]
+        #[arg(long, global = true, env = "ZENML_AUTH_AUDIT_RETENTION", value_name = "SPAN|forever",
+            help_heading = "Lifetimes")]
+        audit_retention: Keep,
     }
 );
 

@@ -66,6 +66,33 @@ impl TryFrom<String> for RateText {
     }
 }
 
+/// How long something is kept: a time span, or `forever`, which may also be written `0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Keep(pub Option<Duration>);
+
+impl FromStr for Keep {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if matches!(text, "0" | "forever") {
+            return Ok(Self(None));
+        }
+        let Span(span) = text
+            .parse()
+            .map_err(|error| format!("{error}; to keep everything, write forever"))?;
+        Ok(Self(Some(span)))
+    }
+}
+
+impl TryFrom<String> for Keep {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -129,6 +156,16 @@ mod tests {
                 per: Duration::from_secs(900)
             }))
         );
+    }
+
+    #[test]
+    fn what_is_kept_for_ever_is_read() {
+        assert_eq!("forever".parse(), Ok(Keep(None)));
+        assert_eq!("0".parse(), Ok(Keep(None)));
+        assert_eq!("90d".parse(), Ok(Keep(Some(Duration::from_secs(90 * 86_400)))));
+        for text in ["", "0d", "never", "-1"] {
+            assert!(text.parse::<Keep>().is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -11,7 +11,8 @@ use zenml_auth_model::{Timestamp, UsedFrom};
 use crate::commit;
 use crate::dialect::Dialect;
 use crate::entities::{
-    Versioned, WithId, device_grant, familiar_network, guard, session, sign_in_failure, signing_key,
+    Versioned, WithId, audit_event, device_grant, familiar_network, guard, session, sign_in_failure,
+    signing_key,
 };
 use crate::transaction::Transaction;
 
@@ -82,6 +83,16 @@ pub(crate) async fn purge(transaction: &Transaction, before: PurgeBefore, limit:
         .await?,
     ];
     Ok(purged.iter().sum())
+}
+
+/// Deletes at most `limit` entries of the audit trail that are older.
+pub(crate) async fn purge_audit(
+    transaction: &DatabaseTransaction,
+    before: Timestamp,
+    limit: u32,
+) -> Result<u64, DbErr> {
+    let created = audit_event::Column::Created;
+    purge_table::<audit_event::Entity>(transaction, created, before.as_micros(), limit.into()).await
 }
 
 async fn purge_table<E>(

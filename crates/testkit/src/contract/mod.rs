@@ -139,6 +139,7 @@ properties![
     upkeep::purging_takes_what_has_ended,
     upkeep::the_last_end_is_that_of_all_devices_and_sessions,
     upkeep::purging_keeps_to_its_limit,
+    upkeep::the_audit_trail_is_purged_from_its_end,
     attempts::failures_are_counted_and_forgotten,
     attempts::failures_at_once_are_all_counted,
     attempts::networks_are_remembered,
@@ -223,6 +224,7 @@ macro_rules! store_contract {
             purging_takes_what_has_ended
             the_last_end_is_that_of_all_devices_and_sessions
             purging_keeps_to_its_limit
+            the_audit_trail_is_purged_from_its_end
             failures_are_counted_and_forgotten
             failures_at_once_are_all_counted
             networks_are_remembered

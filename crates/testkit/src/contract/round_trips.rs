@@ -592,6 +592,9 @@ pub(super) async fn clients_are_known_by_grants_and_devices(store: Arc<dyn Store
     assert!(store.client_is_known(grant.client_id).await.unwrap());
     assert!(store.client_is_known(device.client_id).await.unwrap());
     assert!(!store.client_is_known(build.client()).await.unwrap());
+    // Anybody can make a request. A device says more.
+    assert!(!store.client_has_device(grant.client_id).await.unwrap());
+    assert!(store.client_has_device(device.client_id).await.unwrap());
     make(&*store, Change::DeleteDevice(device.id, device.version)).await;
     assert!(!store.client_is_known(device.client_id).await.unwrap());
 }

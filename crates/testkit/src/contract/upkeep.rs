@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use zenml_auth_core::ports::{ApiKeyUse, Change, DeviceUse, KEY_USERS_KEPT, PurgeBefore, SessionUse, Store};
+use zenml_auth_model::query::Query;
 use zenml_auth_model::{
-    ApiKey, ApiKeyId, Device, DeviceGrant, DeviceId, GrantState, KeyUse, Session, SigningKey, Text,
-    Timestamp, UsedFrom,
+    Action, ApiKey, ApiKeyId, AuditEvent, Device, DeviceGrant, DeviceId, GrantState, KeyUse, Session,
+    SigningKey, Text, Timestamp, UsedFrom,
 };
 
 use super::{make, make_all};
@@ -432,4 +433,34 @@ pub(super) async fn purging_keeps_to_its_limit(store: Arc<dyn Store>) {
     }
     // The limit is for each kind.
     assert_eq!(purged, [20, 12, 5]);
+}
+
+pub(super) async fn the_audit_trail_is_purged_from_its_end(store: Arc<dyn Store>) {
+    let build = Builders::new();
+    let entry = |seconds| AuditEvent {
+        at: after(seconds),
+        ..build.audit_event(Action::UserCreated)
+    };
+    // Not in the order of their ids.
+    let entries = [3, 0, 4, 1, 2].map(entry);
+    make_all(&*store, entries.iter().cloned().map(Change::Audit)).await;
+    let left = || async {
+        let page = store.list_audit_events(&Query::default()).await.unwrap();
+        let mut left: Vec<_> = page.items.iter().map(|event| event.at).collect();
+        left.sort_unstable();
+        left
+    };
+    assert_eq!(store.purge_audit(after(0), 10).await.unwrap(), 0);
+    assert_eq!(
+        store.purge_audit(after(3), 2).await.unwrap(),
+        2,
+        "the oldest ones first"
+    );
+    assert_eq!(left().await, [after(2), after(3), after(4)]);
+    assert_eq!(store.purge_audit(after(3), 2).await.unwrap(), 1);
+    assert_eq!(store.purge_audit(after(3), 2).await.unwrap(), 0);
+    assert_eq!(left().await, [after(3), after(4)]);
+    // Whatever else is cleaned up, the trail has its own time.
+    store.purge(PurgeBefore::all(after(1_000_000)), 10).await.unwrap();
+    assert_eq!(left().await, [after(3), after(4)]);
 }
