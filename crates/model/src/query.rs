@@ -2,10 +2,12 @@
 //!
 //! A query is checked when it is made, so that a store only ever sees conditions that fit their fields.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use uuid::Uuid;
 
+use crate::text::nfc;
 use crate::{ParseTimestampError, Timestamp};
 
 /// The page size when none is asked for, as on ZenML's wire.
@@ -481,7 +483,15 @@ impl<F: Field> Condition<F> {
         let ordered = matches!(field.kind(), FieldKind::Time | FieldKind::Number);
         let textual = matches!(field.kind(), FieldKind::Text | FieldKind::Id);
         let matching = |how| Ok(Test::Match(how, matched_text(field, single)));
+        // A name is the same in whatever normalization form it is typed; rows of older builds have it in any.
+        let composed = match (field.kind(), field.name()) {
+            (FieldKind::Text, "name" | "actor_name" | "target_name") => nfc(single),
+            _ => Cow::Borrowed(single),
+        };
+        let either = || vec![Value::Text(single.to_owned()), Value::Text(composed.to_string())];
         let test = match operator {
+            Operator::Equals if composed != single => Ok(Test::OneOf(either())),
+            Operator::NotEquals if composed != single => Ok(Test::NotOneOf(either())),
             Operator::IsNull => Ok(Test::IsNull),
             Operator::IsNotNull => Ok(Test::IsNotNull),
             Operator::Equals => compare(Comparison::Equal),

@@ -1,7 +1,10 @@
 //! Texts that people and clients choose, checked once where they come in.
 
-use std::fmt;
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 
+use unicode_normalization::{UnicodeNormalization as _, is_nfc};
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 use uuid::Uuid;
 
 /// The most characters a name or other one-line text may have, as on ZenML's wire.
@@ -9,10 +12,93 @@ pub const MAX_NAME_CHARS: usize = 255;
 /// The most bytes a longer text such as a description may have.
 pub const MAX_TEXT_BYTES: usize = 16 * 1024;
 
+/// The words by which the audit trail and the documentation name actors without an account. No account gets one of
+/// them as its name, so that nobody can pass for the operator or the server.
+const RESERVED: [&str; 5] = ["anonymous", "console", "operator", "server", "system"];
+
+/// A text in Unicode's normalization form C (UAX #15), in which two texts that are the same to people are the same
+/// characters. Names are kept in this form, and what is compared with a name is brought into it first.
+///
+/// ```
+/// use zenml_auth_model::text::nfc;
+///
+/// assert_eq!(nfc("re\u{301}ne\u{301}"), "r\u{e9}n\u{e9}");
+/// ```
+#[must_use]
+pub fn nfc(text: &str) -> Cow<'_, str> {
+    if is_nfc(text) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.nfc().collect())
+    }
+}
+
+/// Whether a character is plain: it shows as itself, and does nothing else. Control and format characters (which
+/// include those that change the direction of text), private-use and unassigned ones, line and paragraph separators
+/// and the characters that show as nothing are not plain.
+#[must_use]
+pub fn is_plain(c: char) -> bool {
+    !matches!(
+        c.general_category(),
+        GeneralCategory::Control
+            | GeneralCategory::Format
+            | GeneralCategory::PrivateUse
+            | GeneralCategory::Surrogate
+            | GeneralCategory::Unassigned
+            | GeneralCategory::LineSeparator
+            | GeneralCategory::ParagraphSeparator
+    ) && !is_invisible(c)
+}
+
+/// What shows as nothing without being a format character: the rest of Unicode's `Default_Ignorable_Code_Point`
+/// (UAX #44), such as variation selectors and fillers, and the Braille pattern without dots.
+const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{34f}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{17b4}'
+            | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{ffa0}'
+            | '\u{e0100}'..='\u{e01ef}'
+    )
+}
+
+/// Shows a text in quotes, on one line: quotes, backslashes and every character that is not [plain](is_plain) are
+/// escaped. So what is quoted can't pass for what stands around it.
+///
+/// ```
+/// use zenml_auth_model::text::Quoted;
+///
+/// assert_eq!(Quoted("a \"b\"\n").to_string(), r#""a \"b\"\u{a}""#);
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for c in self.0.chars() {
+            match c {
+                '"' | '\\' => write!(f, "\\{c}")?,
+                c if is_plain(c) => f.write_char(c)?,
+                c => write!(f, "{}", c.escape_unicode())?,
+            }
+        }
+        f.write_char('"')
+    }
+}
+
 /// A name of a user, service account or API key.
 ///
-/// 1 to 255 characters, no control characters, no blanks at either end, and not of the form of a UUID: many
-/// endpoints take a name or an id, and a name that looks like somebody else's id would be a trap.
+/// 1 to 255 characters in normalization form C, all of them [plain](is_plain), without blanks at either end, and not
+/// of the form of a UUID: many endpoints take a name or an id, and a name that looks like an id would be a trap.
+/// Letters of different scripts that look alike are not told apart.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(String);
 
@@ -25,9 +111,12 @@ pub enum NameError {
     /// More than [`MAX_NAME_CHARS`] characters.
     #[error("a name has at most {MAX_NAME_CHARS} characters")]
     TooLong,
-    /// A line break, a NUL or the like.
-    #[error("a name has no control characters")]
-    ControlCharacter,
+    /// A line break, a character that changes the direction of text, one that shows as nothing, or the like.
+    #[error(
+        "a name has no control, format, private-use or invisible characters; leave U+{:04X} out",
+        *.0 as u32
+    )]
+    NotPlain(char),
     /// Blanks at the beginning or at the end.
     #[error("a name neither begins nor ends with a blank")]
     OuterBlank,
@@ -37,20 +126,23 @@ pub enum NameError {
 }
 
 impl Name {
-    /// Checks a text and makes it a name.
+    /// Checks a text, brings it into normalization form C and makes it a name.
     ///
     /// # Errors
     /// [`NameError`] says which rule the text breaks.
     pub fn new(text: impl Into<String>) -> Result<Self, NameError> {
-        let text = text.into();
+        let text = match text.into() {
+            text if is_nfc(&text) => text,
+            text => text.nfc().collect(),
+        };
         if text.is_empty() {
             return Err(NameError::Empty);
         }
         if text.chars().count() > MAX_NAME_CHARS {
             return Err(NameError::TooLong);
         }
-        if text.chars().any(char::is_control) {
-            return Err(NameError::ControlCharacter);
+        if let Some(c) = text.chars().find(|c| !is_plain(*c)) {
+            return Err(NameError::NotPlain(c));
         }
         if text.trim() != text {
             return Err(NameError::OuterBlank);
@@ -71,6 +163,20 @@ impl Name {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether somebody calls this name by that text, in whatever normalization form they typed it.
+    #[must_use]
+    pub fn is(&self, typed: &str) -> bool {
+        self.0 == typed || self.0 == nfc(typed)
+    }
+
+    /// Whether no user and no service account may have this name: it is a word by which the audit trail names an
+    /// actor without an account, in whatever case and width.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        let folded: String = self.0.nfkc().flat_map(char::to_lowercase).collect();
+        RESERVED.contains(&folded.as_str())
     }
 }
 
@@ -138,7 +244,7 @@ impl Text {
     pub fn from_untrusted(text: &str, max_chars: usize) -> Self {
         Self(
             text.chars()
-                .filter(|c| !c.is_control())
+                .filter(|c| is_plain(*c))
                 .take(max_chars)
                 .collect::<String>()
                 .trim()
@@ -173,6 +279,8 @@ impl fmt::Debug for Text {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -182,7 +290,7 @@ mod tests {
         assert!(Name::new("ü".repeat(255)).is_ok());
         assert_eq!(Name::new(""), Err(NameError::Empty));
         assert_eq!(Name::new("x".repeat(256)), Err(NameError::TooLong));
-        assert_eq!(Name::new("a\nb"), Err(NameError::ControlCharacter));
+        assert_eq!(Name::new("a\nb"), Err(NameError::NotPlain('\n')));
         assert_eq!(Name::new(" ci"), Err(NameError::OuterBlank));
         assert_eq!(
             Name::new("8e7f2a67-e953-4ef7-b395-39f4924716b7"),
@@ -192,6 +300,109 @@ mod tests {
             Name::new("8e7f2a67e9534ef7b39539f4924716b7"),
             Err(NameError::LooksLikeId)
         );
+    }
+
+    #[test]
+    fn names_hold_nothing_that_deceives() {
+        for (deceiving, kind) in [
+            ('\u{1b}', "control"),
+            ('\u{9b}', "control"),
+            ('\u{200b}', "a space without width"),
+            ('\u{200d}', "a joiner"),
+            ('\u{200f}', "a mark of direction"),
+            ('\u{202e}', "an override of direction"),
+            ('\u{2066}', "an isolate"),
+            ('\u{feff}', "a byte-order mark"),
+            ('\u{ad}', "a soft hyphen"),
+            ('\u{e0041}', "a tag"),
+            ('\u{e000}', "private use"),
+            ('\u{10fffd}', "private use"),
+            ('\u{378}', "unassigned"),
+            ('\u{2028}', "a line separator"),
+            ('\u{fe0f}', "a variation selector"),
+            ('\u{3164}', "a filler"),
+            ('\u{2800}', "Braille without dots"),
+        ] {
+            let refused = Name::new(format!("an{deceiving}n"));
+            assert_eq!(refused, Err(NameError::NotPlain(deceiving)), "{kind}");
+        }
+        assert_eq!(
+            Name::new("an\u{202e}n").unwrap_err().to_string(),
+            "a name has no control, format, private-use or invisible characters; leave U+202E out"
+        );
+        for blank in [' ', '\u{a0}', '\u{3000}'] {
+            assert_eq!(Name::new(format!("{blank}ann")), Err(NameError::OuterBlank));
+            assert_eq!(Name::new(format!("ann{blank}")), Err(NameError::OuterBlank));
+        }
+    }
+
+    #[test]
+    fn names_are_composed() {
+        let (composed, decomposed) = ("Ren\u{e9}", "Rene\u{301}");
+        let name = Name::new(decomposed).unwrap();
+        assert_eq!(name.as_str(), composed);
+        assert!(name.is(decomposed) && name.is(composed) && !name.is("Rene"));
+        // 255 letters, each of which is typed as two characters.
+        assert!(Name::new("e\u{301}".repeat(255)).is_ok());
+        // What was kept before names were composed is called by what it is.
+        assert!(Name::from_stored(decomposed.to_owned()).is(decomposed));
+    }
+
+    #[test]
+    fn the_words_for_actors_are_reserved() {
+        for word in [
+            "operator",
+            "Operator",
+            "SERVER",
+            "console",
+            "anonymous",
+            "System",
+            "ｏｐｅｒａｔｏｒ",
+        ] {
+            assert!(Name::new(word).unwrap().is_reserved(), "{word}");
+        }
+        for word in ["default", "admin", "root", "operators", "server-1", "ci", "user"] {
+            assert!(!Name::new(word).unwrap().is_reserved(), "{word}");
+        }
+    }
+
+    #[test]
+    fn nothing_breaks_out_of_its_quotes() {
+        assert_eq!(Quoted("ann").to_string(), r#""ann""#);
+        assert_eq!(
+            Quoted("ann\" 1  operator\n\u{202e}\\").to_string(),
+            r#""ann\" 1  operator\u{a}\u{202e}\\""#
+        );
+    }
+
+    proptest! {
+        /// Whatever is typed: a name that is taken is normal, plain, and the same when it is read again.
+        #[test]
+        fn a_name_is_normal_and_plain(text in "\\PC{0,40}|.{0,40}") {
+            if let Ok(name) = Name::new(text.as_str()) {
+                prop_assert!(is_nfc(name.as_str()));
+                prop_assert!(name.as_str().chars().all(is_plain));
+                prop_assert_eq!(name.as_str().trim(), name.as_str());
+                prop_assert!(name.is(&text));
+                let decomposed: String = name.as_str().nfd().collect();
+                prop_assert_eq!(Name::new(decomposed.as_str()), Ok(name.clone()));
+                prop_assert!(name.is(&decomposed));
+            }
+        }
+
+        /// Whatever is quoted has two quotes that are not escaped, at its ends.
+        #[test]
+        fn quotes_hold(text in ".{0,40}") {
+            let quoted = Quoted(&text).to_string();
+            let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap();
+            prop_assert!(quoted.chars().all(is_plain));
+            let mut escaped = false;
+            for c in inner.chars() {
+                prop_assert!(c != '"' || escaped, "{}", quoted);
+                escaped = c == '\\' && !escaped;
+            }
+            prop_assert!(!escaped);
+        }
     }
 
     #[test]
@@ -208,5 +419,9 @@ mod tests {
             "lap[31mtop"
         );
         assert_eq!(Text::from_untrusted("laptop", 3).as_str(), "lap");
+        assert_eq!(
+            Text::from_untrusted("lap\u{202e}pot\u{200b}", 255).as_str(),
+            "lappot"
+        );
     }
 }
