@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use zenml_auth_model::{
-    Action, Actor, ApiKeyId, AuditEvent, AuditEventId, CredentialRef, Origin, ServiceAccount, Target,
-    TargetKind, Text, Timestamp, User, UserId,
+    Action, Actor, ApiKeyId, AuditEvent, AuditEventId, CredentialRef, Details, Origin, ServiceAccount,
+    Target, TargetKind, Text, Timestamp, User, UserId,
 };
 
 use crate::ports::{Change, Entropy, id_bytes};
@@ -149,6 +149,7 @@ impl Caller {
 }
 
 /// Writes entries of the audit trail on behalf of somebody.
+#[derive(Clone)]
 pub(crate) struct Scribe {
     actor: Actor,
     credential: Option<CredentialRef>,
@@ -210,7 +211,7 @@ impl Scribe {
         now: Timestamp,
         action: Action,
         target: Target,
-        details: Option<String>,
+        details: Option<Details>,
     ) -> Change {
         Change::Audit(AuditEvent {
             id: AuditEventId::at(now, id_bytes(entropy)),
@@ -220,7 +221,7 @@ impl Scribe {
             action,
             target,
             origin: self.origin.clone(),
-            details: details.map(Text::from_stored),
+            details,
         })
     }
 }

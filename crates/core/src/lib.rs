@@ -35,6 +35,7 @@
 //! # }
 //! ```
 
+pub mod audit_details;
 pub mod caller;
 pub mod device_code;
 pub mod epoch_log;

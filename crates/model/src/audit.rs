@@ -1,8 +1,16 @@
 //! Who did what, to what, with which credential, from where.
 
+use std::fmt;
 use std::net::IpAddr;
 
+use crate::text::Quoted;
 use crate::{ApiKeyId, AuditEventId, DeviceId, Name, ServiceAccountId, SessionId, Text, Timestamp, UserId};
+
+mod details;
+
+pub use details::{
+    About, ChangedField, Details, FieldChange, FieldValue, RefusalReason, Refusals, RequestFacts, ValueChange,
+};
 
 /// What kind of actor did it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,6 +89,18 @@ impl Actor {
     }
 }
 
+impl fmt::Display for Actor {
+    /// The kind, and for an account its name in quotes and its id: no name can pass for another kind of actor.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind().as_str();
+        match self {
+            Self::User { id, name } => write!(f, "{kind} {} {id}", Quoted(name.as_str())),
+            Self::ServiceAccount { id, name } => write!(f, "{kind} {} {id}", Quoted(name.as_str())),
+            Self::Anonymous | Self::Operator | Self::Server => f.write_str(kind),
+        }
+    }
+}
+
 /// Which credential was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CredentialRef {
@@ -90,6 +110,17 @@ pub enum CredentialRef {
     ApiKey(ApiKeyId),
     /// A sign-in with a password.
     Session(SessionId),
+}
+
+impl fmt::Display for CredentialRef {
+    /// The kind and the id.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device(id) => write!(f, "device {id}"),
+            Self::ApiKey(id) => write!(f, "api_key {id}"),
+            Self::Session(id) => write!(f, "session {id}"),
+        }
+    }
 }
 
 /// Where a request came from.
@@ -128,6 +159,8 @@ macro_rules! named_enum {
     };
 }
 
+pub(crate) use named_enum;
+
 named_enum!(
     /// What was done.
     Action {
@@ -141,6 +174,10 @@ named_enum!(
         DeviceRequested => "device.requested",
         /// A wrong user code was tried on a request.
         DeviceCodeRejected => "device.code_rejected",
+        /// Too many wrong user codes: further ones were turned away.
+        DeviceCodeThrottled => "device.code_throttled",
+        /// Too many requests of machines: further ones were turned away.
+        DeviceRequestThrottled => "device.request_throttled",
         /// A person let a machine in.
         DeviceApproved => "device.approved",
         /// A person turned a machine away, or it was turned away after too many wrong codes.
@@ -155,6 +192,10 @@ named_enum!(
         DeviceSignedOut => "device.signed_out",
         /// A device was deleted.
         DeviceDeleted => "device.deleted",
+        /// A sign-in with a password failed.
+        SignInFailed => "sign_in.failed",
+        /// Too many sign-ins failed: further ones were turned away.
+        SignInThrottled => "sign_in.throttled",
         /// A person signed in with a password.
         SessionStarted => "session.started",
         /// A person signed out.
@@ -163,6 +204,14 @@ named_enum!(
         UserCreated => "user.created",
         /// A user was changed.
         UserUpdated => "user.updated",
+        /// A user became an administrator.
+        UserAdminGranted => "user.admin_granted",
+        /// A user is no longer an administrator.
+        UserAdminRevoked => "user.admin_revoked",
+        /// A wrong current password was given to change a user's password.
+        UserPasswordRefused => "user.password_refused",
+        /// A wrong activation token was given, or one that has ended.
+        UserActivationRefused => "user.activation_refused",
         /// A user's password was changed.
         UserPasswordChanged => "user.password_changed",
         /// An operator set a user's password.
@@ -185,6 +234,10 @@ named_enum!(
         ServiceAccountDeleted => "service_account.deleted",
         /// An API key was created.
         ApiKeyCreated => "api_key.created",
+        /// An API key was shown and refused.
+        ApiKeyRefused => "api_key.refused",
+        /// Too many wrong API keys: further ones were turned away.
+        ApiKeyThrottled => "api_key.throttled",
         /// An API key was changed.
         ApiKeyUpdated => "api_key.updated",
         /// An API key was activated.
@@ -233,7 +286,18 @@ pub struct Target {
     pub name: Option<Text>,
 }
 
-/// One entry of the audit trail, written in the transaction of the change it tells of.
+impl fmt::Display for Target {
+    /// The kind, the name in quotes if there is one, and the id.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.kind.as_str())?;
+        if let Some(name) = &self.name {
+            write!(f, " {}", Quoted(name.as_str()))?;
+        }
+        write!(f, " {}", self.id)
+    }
+}
+
+/// One entry of the audit trail. One that tells of a change is written in the transaction of that change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEvent {
     /// The entry's id.
@@ -250,6 +314,29 @@ pub struct AuditEvent {
     pub target: Target,
     /// From where.
     pub origin: Origin,
-    /// More, in words, such as `trusted` or `retained for 60 minutes`; never anything secret.
-    pub details: Option<Text>,
+    /// More about it; never anything secret.
+    pub details: Option<Details>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_passes_for_another_actor() {
+        let id = UserId::from_random([1; 16]);
+        let named = |name: &str| Actor::User {
+            id,
+            name: Name::from_stored(name.to_owned()),
+        };
+        assert_eq!(named("ann").to_string(), format!("user \"ann\" {id}"));
+        // Names that were kept before they were checked so closely.
+        assert_eq!(named("operator").to_string(), format!("user \"operator\" {id}"));
+        assert_eq!(
+            named("a\"\n\u{202e}operator").to_string(),
+            format!(r#"user "a\"\u{{a}}\u{{202e}}operator" {id}"#)
+        );
+        assert_eq!(Actor::Operator.to_string(), "operator");
+        assert_eq!(Actor::Anonymous.to_string(), "anonymous");
+    }
 }

@@ -35,7 +35,7 @@ pub mod user;
 pub mod version;
 
 pub use api_key::{ApiKey, KeyGeneration, RetainedKey};
-pub use audit::{Action, Actor, ActorKind, AuditEvent, CredentialRef, Origin, Target, TargetKind};
+pub use audit::{Action, Actor, ActorKind, AuditEvent, CredentialRef, Details, Origin, Target, TargetKind};
 pub use device::{Device, DeviceState, DeviceTraits};
 pub use grant::{DenialReason, DeviceGrant, GrantState, Polling};
 pub use id::{

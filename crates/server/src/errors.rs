@@ -23,7 +23,7 @@ use zenml_auth_core::services::{
 };
 use zenml_auth_core::throttle::TooMany;
 use zenml_auth_core::token::TokenError;
-use zenml_auth_model::DeviceId;
+use zenml_auth_model::{DeviceId, Name};
 
 /// A request that failed. Boxed, as most requests do not.
 #[derive(Debug)]
@@ -302,6 +302,12 @@ impl From<Internal> for ApiError {
     }
 }
 
+/// 422: the name is kept for the audit trail.
+fn name_reserved(name: &Name) -> ApiError {
+    let problem = format_args!("{name:?} is reserved; choose another name").to_string();
+    ValidationErrors::body_field("name", problem).into()
+}
+
 fn refused_device(id: DeviceId, refusal: device::Refusal) -> String {
     match refusal {
         device::Refusal::Locked => {
@@ -463,6 +469,7 @@ impl From<CreateServiceAccountError> for ApiError {
             CreateServiceAccountError::NameTaken(name) => Self::conflict(format!(
                 "There is a service account with the name '{name}' already."
             )),
+            CreateServiceAccountError::NameReserved(name) => name_reserved(&name),
             CreateServiceAccountError::Internal(error) => error.into(),
         }
     }
@@ -488,6 +495,7 @@ impl From<ChangeServiceAccountError> for ApiError {
             ChangeServiceAccountError::NameTaken(name) => Self::conflict(format!(
                 "There is a service account with the name '{name}' already."
             )),
+            ChangeServiceAccountError::NameReserved(name) => name_reserved(&name),
         }
     }
 }
@@ -566,6 +574,7 @@ impl From<CreateUserError> for ApiError {
             CreateUserError::NameTaken(name) => {
                 Self::conflict(format!("There is a user with the name '{name}' already."))
             }
+            CreateUserError::NameReserved(name) => name_reserved(&name),
             CreateUserError::WeakPassword(error) => error.into(),
             CreateUserError::Internal(error) => error.into(),
         }
@@ -608,6 +617,8 @@ impl From<ChangeUserError> for ApiError {
             ChangeUserError::NameTaken(name) => {
                 Self::conflict(format!("There is a user with the name '{name}' already."))
             }
+            ChangeUserError::NameReserved(name) => name_reserved(&name),
+            ChangeUserError::NotAllowed(error) => error.into(),
             ChangeUserError::Password(error) => error.into(),
             ChangeUserError::OthersPassword => Self::forbidden(
                 "Nobody sets the password of somebody else. Deactivate the account; with the activation token, \

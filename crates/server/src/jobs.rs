@@ -10,6 +10,8 @@ use zenml_auth_core::services::{Engine, Internal};
 
 /// How often uses of keys and devices are written down.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// How often what was refused is written to the audit trail, as far as it is time.
+const REFUSALS_EVERY: Duration = Duration::from_secs(1);
 /// How often signing keys are loaded, and rotated if it is time.
 const KEYS_EVERY: Duration = Duration::from_secs(60);
 /// How often what has ended is cleaned away.
@@ -37,6 +39,9 @@ impl Jobs {
         };
         every(FLUSH_EVERY, "write uses down", |engine| {
             Box::pin(async move { engine.maintenance().flush_uses().await })
+        });
+        every(REFUSALS_EVERY, "write refusals to the audit trail", |engine| {
+            Box::pin(async move { engine.maintenance().flush_refusals().await })
         });
         every(KEYS_EVERY, "load signing keys", |engine| {
             Box::pin(async move { engine.maintenance().rotate_signing_key_if_due().await })
@@ -67,6 +72,9 @@ impl Jobs {
         }
         if let Err(error) = self.engine.maintenance().write_all_requests().await {
             tracing::warn!(%error, "the last requests of devices could not be written down");
+        }
+        if let Err(error) = self.engine.maintenance().flush_all_refusals().await {
+            tracing::warn!(%error, "the last refusals could not be written to the audit trail");
         }
         ended
     }

@@ -240,20 +240,52 @@ fn operators_manage_users_while_the_server_runs() {
         listed.contains("ann") && listed.contains("administrator"),
         "{listed}"
     );
-    let trail = String::from_utf8(run(folder.path(), &["audit"]).stdout).unwrap();
+    // What was refused is written when the server stops, at the latest.
+    server.terminate();
+    let audit = |arguments: &[&str]| {
+        let said = run(folder.path(), &[&["audit"][..], arguments].concat());
+        assert!(said.status.success(), "{said:?}");
+        String::from_utf8(said.stdout).unwrap()
+    };
+    let trail = audit(&[]);
     for part in [
-        "user.password_reset",
-        "operator",
-        "user.created",
+        "  operator  user.password_reset  user \"default\" ",
+        "  operator  user.admin_granted  user \"ann\" ",
+        "  user \"default\" ",
+        "  anonymous  sign_in.failed  user \"default\" ",
+        "(wrong_password, at ",
         "session.started",
         "from 127.0.0.1",
     ] {
         assert!(trail.contains(part), "{part} is not in\n{trail}");
     }
-    let json =
-        String::from_utf8(run(folder.path(), &["audit", "--output", "json", "--limit", "1"]).stdout).unwrap();
+    // By name, and by id whatever the name.
+    let by_name = audit(&["--actor", "default"]);
+    assert!(by_name.contains("session.started"), "{by_name}");
+    let id = by_name
+        .split_once("user \"default\" ")
+        .map(|(_, rest)| rest.split(' ').next().unwrap())
+        .unwrap();
+    assert_eq!(audit(&["--actor", id]), by_name);
+    assert_eq!(audit(&["--actor-id", id]), by_name);
+    let done_to = audit(&["--target-id", id]);
+    assert!(
+        done_to.contains("user.password_reset") && !done_to.contains("ann"),
+        "{done_to}"
+    );
+    assert_eq!(audit(&["--target", id]), done_to);
+    assert!(
+        !run(folder.path(), &["audit", "--actor-id", "default"])
+            .status
+            .success()
+    );
+    let json = audit(&["--output", "json", "--action", "sign_in.failed"]);
     let event: Value = serde_json::from_str(json.trim()).unwrap();
-    assert_eq!(event["action"], "user.created");
+    assert_eq!(event["details"]["reason"], "wrong_password");
+    let json = audit(&["--output", "json", "--action", "user.created", "--limit", "1"]);
+    let event: Value = serde_json::from_str(json.trim()).unwrap();
+    assert_eq!(event["target_name"], "ann");
+    assert_eq!(event["details"]["administrator"], true);
 }
 
 #[test]

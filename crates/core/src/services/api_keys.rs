@@ -1,8 +1,9 @@
 //! Keys of workloads.
 
+use zenml_auth_model::audit::{ChangedField, FieldChange};
 use zenml_auth_model::query::{ApiKeyField, Page, Query};
 use zenml_auth_model::{
-    Action, ApiKey, ApiKeyId, KeyGeneration, KeyUse, Name, Secret, ServiceAccount, ServiceAccountId,
+    Action, ApiKey, ApiKeyId, Details, KeyGeneration, KeyUse, Name, Secret, ServiceAccount, ServiceAccountId,
     TargetKind, Text, Timestamp, UsedFrom, Version,
 };
 
@@ -287,25 +288,43 @@ impl ApiKeys<'_> {
             tries.next().await?;
             let found = self.of(&account, which).await?;
             let now = engine.now();
-            let was_active = found.active;
             let changed = ApiKey {
-                name: changes.name.clone().unwrap_or(found.name),
-                description: changes.description.clone().unwrap_or(found.description),
+                name: changes.name.clone().unwrap_or_else(|| found.name.clone()),
+                description: changes
+                    .description
+                    .clone()
+                    .unwrap_or_else(|| found.description.clone()),
                 active: changes.active.unwrap_or(found.active),
                 updated: now,
-                ..found
+                ..found.clone()
             };
-            if !was_active && changed.active {
+            if !found.active && changed.active {
                 caller.may_leave("switch an API key on")?;
             }
-            let action = match (was_active, changed.active) {
-                (false, true) => Action::ApiKeyActivated,
-                (true, false) => Action::ApiKeyDeactivated,
-                (true, true) | (false, false) => Action::ApiKeyUpdated,
+            let mut set = ChangeSet::new().with(Change::UpdateApiKey(changed.clone()));
+            let switched = match (found.active, changed.active) {
+                (false, true) => Some(Action::ApiKeyActivated),
+                (true, false) => Some(Action::ApiKeyDeactivated),
+                (true, true) | (false, false) => None,
             };
-            let set = ChangeSet::new()
-                .with(Change::UpdateApiKey(changed.clone()))
-                .with(self.entry(caller, now, action, (&account, &changed), None));
+            if let Some(action) = switched {
+                set = set.with(self.entry(caller, now, action, (&account, &changed), None));
+            }
+            let different: Vec<_> = [
+                FieldChange::between(ChangedField::Name, &found.name, &changed.name),
+                FieldChange::between(
+                    ChangedField::Description,
+                    &found.description,
+                    &changed.description,
+                ),
+            ]
+            .into_iter()
+            .flatten()
+            .collect();
+            if switched.is_none() || !different.is_empty() {
+                let details = Some(Details::Changes(different));
+                set = set.with(self.entry(caller, now, Action::ApiKeyUpdated, (&account, &changed), details));
+            }
             match engine.store().commit(set).await {
                 Ok(()) => {
                     return Ok((
@@ -356,11 +375,11 @@ impl ApiKeys<'_> {
             }
             let value = secrets::random_secret(engine.entropy());
             let rotated = api_key::rotate(found, secrets::hash(&value), retention, now);
-            let details = match rotated.retained {
-                Some(retained) if now < retained.until => {
-                    format!("the old value is good until {}", retained.until)
-                }
-                Some(_) | None => "the old value ended at once".to_owned(),
+            let details = Details::Rotated {
+                old_value_until: rotated
+                    .retained
+                    .map(|retained| retained.until)
+                    .filter(|until| now < *until),
             };
             let set = ChangeSet::new()
                 .with(Change::UpdateApiKey(rotated.clone()))
@@ -422,7 +441,7 @@ impl ApiKeys<'_> {
     async fn of(self, account: &ServiceAccount, which: &By<ApiKeyId>) -> Result<ApiKey, FindApiKeyError> {
         let found = match which {
             By::Id(id) => self.0.store().api_key(*id).await,
-            By::Name(name) => self.0.store().api_key_by_name(account.id, name).await,
+            By::Name(name) => self.0.api_key_by_name(account.id, name).await,
         };
         let mut key = found
             .map_err(Internal::from)?
@@ -441,7 +460,7 @@ impl ApiKeys<'_> {
         now: Timestamp,
         action: Action,
         (account, key): (&ServiceAccount, &ApiKey),
-        details: Option<String>,
+        details: Option<Details>,
     ) -> Change {
         let name = format!("{}/{}", account.name, key.name);
         let target = target(TargetKind::ApiKey, key.id.as_uuid(), name);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zenml_auth_model::{Action, Target, TargetKind};
+use zenml_auth_model::{Action, Details, Target, TargetKind};
 
 use super::sign_in::{AccessToken, Issue};
 use super::{Engine, Internal};
@@ -82,7 +82,7 @@ impl ApiTokens<'_> {
                 name: None,
             },
         };
-        let details = Some(format!("good for {} seconds", expires.since(now).as_secs()));
+        let details = Some(Details::TokenIssued { expires });
         let entry =
             Scribe::of(caller).entry_with(engine.entropy(), now, Action::ApiTokenIssued, target, details);
         engine

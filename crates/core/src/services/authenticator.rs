@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use zenml_auth_model::audit::RefusalReason;
 use zenml_auth_model::{
     ApiKey, ApiKeyId, DeviceId, Name, Origin, Secret, ServiceAccount, ServiceAccountId, SessionId, User,
     UserId,
 };
 
+use super::refusals::Refusal;
 use super::{Engine, Internal};
 use crate::caller::{Caller, Identity};
 use crate::identities::Current;
@@ -248,13 +250,25 @@ impl Authenticator<'_> {
         let value = secrets::hash(value);
         let current = self.0.identities.catch_up().await.map_err(Internal::from)?;
         let key = current.api_key(id).await.map_err(Internal::from)?;
-        let key = key.ok_or(AuthenticateError::ApiKeyUnknown)?;
+        let Some(key) = key else {
+            self.0.refused(Refusal::of_unknown_key(id, origin));
+            return Err(AuthenticateError::ApiKeyUnknown);
+        };
         let presented = api_key::present(&key, &value, now);
+        let refused = |reason| {
+            self.0.refused(Refusal::of_key(reason, key.id, origin));
+        };
         if presented == Err(api_key::Refusal::WrongValue) {
+            refused(RefusalReason::WrongValue);
             return Err(AuthenticateError::ApiKeyUnknown);
         }
         let account = service_account(current, key.service_account_id).await?;
-        let generation = admit_key(&account, &key, presented)?;
+        let generation = admit_key(&account, &key, presented).inspect_err(|error| {
+            refused(match error {
+                AuthenticateError::ApiKey { refusal, .. } => reason(*refusal),
+                _ => RefusalReason::Inactive,
+            });
+        })?;
         self.0.uses.key(key.id, generation, origin, now);
         Ok((account, key, generation))
     }
@@ -283,6 +297,15 @@ async fn service_account(
 ) -> Result<Arc<ServiceAccount>, AuthenticateError> {
     let found = current.service_account(id).await.map_err(Internal::from)?;
     found.ok_or(AuthenticateError::AccountGone)
+}
+
+const fn reason(refusal: api_key::Refusal) -> RefusalReason {
+    match refusal {
+        api_key::Refusal::Inactive => RefusalReason::Inactive,
+        api_key::Refusal::Expired => RefusalReason::Expired,
+        api_key::Refusal::WrongValue => RefusalReason::WrongValue,
+        api_key::Refusal::RotatedAway | api_key::Refusal::GenerationEnded => RefusalReason::RotatedAway,
+    }
 }
 
 /// The service account's own switch rules over its keys.

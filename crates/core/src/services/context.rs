@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use zenml_auth_model::{ServerIdentity, Timestamp};
 
 use super::maintenance::Purged;
+use super::refusals::Refusals;
 use super::requests::Requests;
 use super::uses::Uses;
 use super::{
@@ -56,6 +57,7 @@ pub struct Engine {
     pub(super) uses: Uses,
     pub(super) requests: Requests,
     pub(super) purged: Mutex<Purged>,
+    pub(super) refusals: Refusals,
     pub(super) last_activity: AtomicI64,
 }
 
@@ -94,6 +96,7 @@ impl Engine {
             uses: Uses::default(),
             requests: Requests::default(),
             purged: Mutex::default(),
+            refusals: Refusals::default(),
             last_activity: AtomicI64::new(server.created.as_micros()),
             ports,
             settings,

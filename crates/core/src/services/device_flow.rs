@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use zenml_auth_model::audit::RefusalReason;
 use zenml_auth_model::{
-    Action, ClientId, DenialReason, Device, DeviceGrant, DeviceState, DeviceTraits, GrantId, GrantState,
-    Origin, Secret, Target, TargetKind, Text, User,
+    Action, ClientId, DenialReason, Details, Device, DeviceGrant, DeviceState, DeviceTraits, GrantId,
+    GrantState, Origin, Secret, Target, TargetKind, Text, User,
 };
 
 use super::internal::Tries;
-use super::requests::known_of;
+use super::refusals::Refusal;
+use super::requests::facts_of;
 use super::sign_in::{AccessToken, Issue};
 use super::{Engine, Internal};
 use crate::caller::{Caller, NotAllowed, NotWithThis, Scribe, target};
@@ -177,6 +179,7 @@ impl DeviceFlow<'_> {
         if let Err(refused) = self.make_way(client_id, origin).await {
             if matches!(refused, RequestDeviceError::TooMany(_)) {
                 engine.requests.count(origin.address, true, engine.now());
+                engine.refused(Refusal::too_many(Action::DeviceRequestThrottled, origin));
             }
             return Err(refused);
         }
@@ -368,8 +371,7 @@ impl DeviceFlow<'_> {
                 (device.clone(), Change::UpdateDevice(device))
             }
         };
-        let trust = if trusted { "trusted" } else { "not trusted" };
-        let details = format!("{trust}; {}", known_of(&found));
+        let details = facts_of(&found).decided(Some(trusted));
         let spent = grant::exchange(found, device.id, now).map_err(|error| match error.from {
             Status::Expired => PollError::Expired,
             Status::Pending | Status::Approved | Status::Denied | Status::Exchanged => PollError::Spent,
@@ -463,7 +465,7 @@ impl DeviceFlow<'_> {
     /// [`LookUpError`]
     pub async fn find(self, caller: &Caller, code: &UserCode) -> Result<DeviceGrant, LookUpError> {
         let engine = self.0;
-        let person = caller.user_id().ok_or(NotAllowed {
+        let person = caller.user().ok_or(NotAllowed {
             action: "see the sign-in requests of machines",
         })?;
         let now = engine.now();
@@ -471,7 +473,8 @@ impl DeviceFlow<'_> {
         let attempt = engine
             .throttle
             .user_code(person, caller.origin.address, clock)
-            .await?;
+            .await
+            .inspect_err(|_| self.refused_code(caller, person, RefusalReason::TooMany))?;
         let found = match &code.0 {
             None => Ok(None),
             Some(code) => {
@@ -486,6 +489,7 @@ impl DeviceFlow<'_> {
             }
             Ok(_) => {
                 attempt.failed(now);
+                self.refused_code(caller, person, RefusalReason::UnknownCode);
                 Err(LookUpError::NotFound)
             }
             Err(error) => {
@@ -493,6 +497,16 @@ impl DeviceFlow<'_> {
                 Err(Internal::from(error).into())
             }
         }
+    }
+
+    /// Notes a code of a person that was refused without a request that it could be counted on.
+    fn refused_code(self, caller: &Caller, person: &User, reason: RefusalReason) {
+        let action = match reason {
+            RefusalReason::TooMany => Action::DeviceCodeThrottled,
+            _ => Action::DeviceCodeRejected,
+        };
+        let refusal = Refusal::of_user(action, reason, person, &caller.origin);
+        self.0.refused(refusal.by(Scribe::of(caller)));
     }
 
     /// A person lets a machine in, and says whether they trust it.
@@ -558,13 +572,12 @@ impl DeviceFlow<'_> {
                         return Err(ConfirmError::DeviceLocked);
                     }
                     let decided = grant::approve(found, person, *trusted, now).map_err(refused)?;
-                    let details = if *trusted { "trusted" } else { "not trusted" };
-                    let details = format!("{details}; {}", known_of(&decided));
+                    let details = facts_of(&decided).decided(Some(*trusted));
                     (decided, Action::DeviceApproved, Some(details))
                 }
                 Decision::Deny => {
                     let decided = grant::deny(found, now).map_err(refused)?;
-                    let details = known_of(&decided);
+                    let details = facts_of(&decided).decided(None);
                     (decided, Action::DeviceDenied, Some(details))
                 }
             };
@@ -591,7 +604,7 @@ impl DeviceFlow<'_> {
         code: &UserCode,
     ) -> Result<DeviceGrant, ConfirmError> {
         let engine = self.0;
-        let person = caller.user_id().ok_or(NotAllowed {
+        let person = caller.user().ok_or(NotAllowed {
             action: "decide about machines",
         })?;
         let id = found.id;
@@ -601,7 +614,8 @@ impl DeviceFlow<'_> {
         let attempt = engine
             .throttle
             .user_code(person, caller.origin.address, clock)
-            .await?;
+            .await
+            .inspect_err(|_| self.refused_code(caller, person, RefusalReason::TooMany))?;
         let right = code.0.as_ref().is_some_and(|code| {
             user_code::same(&found.user_code, &user_code::mac(&engine.server.secret, code))
         });
@@ -630,11 +644,11 @@ impl DeviceFlow<'_> {
             } else {
                 Action::DeviceCodeRejected
             };
-            let attempt = rejected.failed_attempts;
-            let details = format!(
-                "wrong user code, attempt {attempt} of {most}; {}",
-                known_of(&rejected)
-            );
+            let details = Details::WrongCode {
+                attempt: rejected.failed_attempts,
+                most,
+                request: Some(facts_of(&rejected)),
+            };
             let entry = Scribe::of(caller).entry_with(
                 engine.entropy(),
                 now,

@@ -152,10 +152,10 @@ impl Maintenance<'_> {
             (purged.entries > 0 && !more && !told).then_some(purged.entries)
         };
         if let Some(entries) = due {
-            let details = format!(
-                "{entries} entries that were older than {} days",
-                kept.as_secs() / 86_400
-            );
+            let details = Details::Purged {
+                entries,
+                kept_days: kept.as_secs() / 86_400,
+            };
             let entry = Scribe::server().entry_with(
                 engine.entropy(),
                 now,
@@ -169,6 +169,23 @@ impl Maintenance<'_> {
             purged.told = Some(now);
         }
         Ok(Tidied { rows, more })
+    }
+
+    /// Writes what was refused of late to the audit trail, as far as it is time: what was not written at all before, and what
+    /// has added up since. At most sixty entries in a minute.
+    ///
+    /// # Errors
+    /// [`Internal`] when the store does not answer; nothing is forgotten then.
+    pub async fn flush_refusals(self) -> Result<(), Internal> {
+        self.0.write_refusals(false).await
+    }
+
+    /// Writes all that was refused and is not written yet, before the program ends.
+    ///
+    /// # Errors
+    /// As [`Maintenance::flush_refusals`].
+    pub async fn flush_all_refusals(self) -> Result<(), Internal> {
+        self.0.write_refusals(true).await
     }
 
     /// Cleans away a small batch of what has ended.

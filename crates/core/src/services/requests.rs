@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use zenml_auth_model::{Action, DeviceGrant, DeviceTraits, Origin, TargetKind, Text, Timestamp};
+use zenml_auth_model::audit::RequestFacts;
+use zenml_auth_model::{Action, Details, DeviceGrant, Origin, TargetKind, Timestamp};
 
 use super::Engine;
 use crate::caller::{Scribe, target};
@@ -44,14 +45,14 @@ impl Counted {
         self.last = self.last.max(other.last);
     }
 
-    fn to_words(self, whose: &str) -> String {
-        let Self {
-            all,
-            refused,
-            first,
-            last,
-        } = self;
-        format!("{all} requests{whose} from {first} to {last}, {refused} of them refused")
+    const fn told(self, of_other_networks: bool) -> Details {
+        Details::Requests {
+            times: self.all,
+            refused: self.refused,
+            first: self.first,
+            last: self.last,
+            of_other_networks,
+        }
     }
 }
 
@@ -129,17 +130,12 @@ impl Engine {
                     address: network.map(Network::address),
                     ..Origin::default()
                 };
-                let whose = if network.is_some() {
-                    ""
-                } else {
-                    " of other networks"
-                };
                 Scribe::anonymous(&origin).entry_with(
                     self.entropy(),
                     now,
                     Action::DeviceRequested,
                     target(TargetKind::Server, self.server.id.as_uuid(), ""),
-                    Some(counted.to_words(whose)),
+                    Some(counted.told(network.is_none())),
                 )
             })
             .collect();
@@ -152,29 +148,11 @@ impl Engine {
 }
 
 /// What is known of a request, for the entry of a decision on it.
-pub(super) fn known_of(grant: &DeviceGrant) -> String {
-    let DeviceTraits {
-        hostname,
-        os,
-        ip_address,
-        python_version,
-        zenml_version,
-    } = &grant.traits;
-    let mut words = format!("requested at {}", grant.created);
-    let traits = [
-        (" from ", ip_address),
-        (", host ", hostname),
-        (", ", os),
-        (", ZenML ", zenml_version),
-        (", Python ", python_version),
-    ];
-    for (before, value) in traits {
-        if let Some(value) = value.as_ref().map(Text::as_str) {
-            words.push_str(before);
-            words.push_str(value);
-        }
+pub(super) fn facts_of(grant: &DeviceGrant) -> RequestFacts {
+    RequestFacts {
+        at: grant.created,
+        traits: grant.traits.clone(),
     }
-    words
 }
 
 #[cfg(test)]

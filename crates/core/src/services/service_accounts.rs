@@ -1,8 +1,9 @@
 //! Accounts of workloads.
 
+use zenml_auth_model::audit::{ChangedField, FieldChange};
 use zenml_auth_model::query::{Page, Query, ServiceAccountField};
 use zenml_auth_model::{
-    Action, Name, ServiceAccount, ServiceAccountId, TargetKind, Text, Timestamp, Version,
+    Action, Details, Name, ServiceAccount, ServiceAccountId, TargetKind, Text, Timestamp, Version,
 };
 
 use super::internal::Tries;
@@ -53,6 +54,9 @@ pub enum CreateServiceAccountError {
     /// There is one of that name.
     #[error("there is a service account of the name {0} already")]
     NameTaken(Name),
+    /// The name is a word for an actor of the audit trail.
+    #[error("the name {0} is reserved; choose another one")]
+    NameReserved(Name),
     /// Not the caller's fault.
     #[error(transparent)]
     Internal(#[from] Internal),
@@ -84,6 +88,9 @@ pub enum ChangeServiceAccountError {
     /// There is one of that name.
     #[error("there is a service account of the name {0} already")]
     NameTaken(Name),
+    /// The name is a word for an actor of the audit trail.
+    #[error("the name {0} is reserved; choose another one")]
+    NameReserved(Name),
 }
 
 impl From<Internal> for ChangeServiceAccountError {
@@ -108,6 +115,9 @@ impl ServiceAccounts<'_> {
     ) -> Result<ServiceAccount, CreateServiceAccountError> {
         caller.require_admin("create service accounts")?;
         caller.may_leave("create a service account")?;
+        if new.name.is_reserved() {
+            return Err(CreateServiceAccountError::NameReserved(new.name));
+        }
         let engine = self.0;
         let now = engine.now();
         let account = ServiceAccount {
@@ -123,7 +133,7 @@ impl ServiceAccounts<'_> {
         };
         let changes = ChangeSet::new()
             .with(Change::InsertServiceAccount(account.clone()))
-            .with(self.entry(caller, now, Action::ServiceAccountCreated, &account));
+            .with(self.entry(caller, now, Action::ServiceAccountCreated, &account, None));
         match engine.store().commit(changes).await {
             Ok(()) => Ok(account),
             Err(CommitError::Taken(Unique::ServiceAccountName)) => {
@@ -145,7 +155,7 @@ impl ServiceAccounts<'_> {
         if let Identity::ServiceAccount(own) = &caller.identity {
             let is_own = match which {
                 By::Id(id) => *id == own.id,
-                By::Name(name) => name == own.name.as_str(),
+                By::Name(name) => own.name.is(name),
             };
             if is_own {
                 return Ok(own.as_ref().clone());
@@ -154,7 +164,7 @@ impl ServiceAccounts<'_> {
         caller.require_admin("see service accounts")?;
         let found = match which {
             By::Id(id) => self.0.store().service_account(*id).await,
-            By::Name(name) => self.0.store().service_account_by_name(name).await,
+            By::Name(name) => self.0.service_account_by_name(name).await,
         };
         found
             .map_err(Internal::from)?
@@ -197,27 +207,41 @@ impl ServiceAccounts<'_> {
             tries.next().await?;
             let now = self.0.now();
             let found = self.find(caller, which).await?;
-            let was_active = found.active;
             let changed = ServiceAccount {
-                name: changes.name.clone().unwrap_or(found.name),
-                full_name: changes.full_name.clone().unwrap_or(found.full_name),
-                description: changes.description.clone().unwrap_or(found.description),
-                avatar_url: changes.avatar_url.clone().or(found.avatar_url),
+                name: changes.name.clone().unwrap_or_else(|| found.name.clone()),
+                full_name: changes
+                    .full_name
+                    .clone()
+                    .unwrap_or_else(|| found.full_name.clone()),
+                description: changes
+                    .description
+                    .clone()
+                    .unwrap_or_else(|| found.description.clone()),
+                avatar_url: changes.avatar_url.clone().or_else(|| found.avatar_url.clone()),
                 active: changes.active.unwrap_or(found.active),
                 updated: now,
-                ..found
+                ..found.clone()
             };
-            if !was_active && changed.active {
+            if !found.active && changed.active {
                 caller.may_leave("switch a service account on")?;
             }
-            let action = match (was_active, changed.active) {
-                (false, true) => Action::ServiceAccountActivated,
-                (true, false) => Action::ServiceAccountDeactivated,
-                (true, true) | (false, false) => Action::ServiceAccountUpdated,
+            if changed.name != found.name && changed.name.is_reserved() {
+                return Err(ChangeServiceAccountError::NameReserved(changed.name));
+            }
+            let mut set = ChangeSet::new().with(Change::UpdateServiceAccount(changed.clone()));
+            let switched = match (found.active, changed.active) {
+                (false, true) => Some(Action::ServiceAccountActivated),
+                (true, false) => Some(Action::ServiceAccountDeactivated),
+                (true, true) | (false, false) => None,
             };
-            let set = ChangeSet::new()
-                .with(Change::UpdateServiceAccount(changed.clone()))
-                .with(self.entry(caller, now, action, &changed));
+            if let Some(action) = switched {
+                set = set.with(self.entry(caller, now, action, &changed, None));
+            }
+            let different = differences(&found, &changed);
+            if switched.is_none() || !different.is_empty() {
+                let details = Some(Details::Changes(different));
+                set = set.with(self.entry(caller, now, Action::ServiceAccountUpdated, &changed, details));
+            }
             match self.0.store().commit(set).await {
                 Ok(()) => {
                     return Ok(ServiceAccount {
@@ -251,19 +275,43 @@ impl ServiceAccounts<'_> {
             let found = self.find(caller, which).await?;
             let set = ChangeSet::new()
                 .with(Change::DeleteServiceAccount(found.id, found.version))
-                .with(self.entry(caller, now, Action::ServiceAccountDeleted, &found));
+                .with(self.entry(caller, now, Action::ServiceAccountDeleted, &found, None));
             if self.0.committed(set).await? {
                 return Ok(());
             }
         }
     }
 
-    fn entry(self, caller: &Caller, now: Timestamp, action: Action, account: &ServiceAccount) -> Change {
+    fn entry(
+        self,
+        caller: &Caller,
+        now: Timestamp,
+        action: Action,
+        account: &ServiceAccount,
+        details: Option<Details>,
+    ) -> Change {
         let target = target(
             TargetKind::ServiceAccount,
             account.id.as_uuid(),
             account.name.as_str(),
         );
-        Scribe::of(caller).entry(self.0.entropy(), now, action, target)
+        Scribe::of(caller).entry_with(self.0.entropy(), now, action, target, details)
     }
+}
+
+/// What an update changed, but for whether the account may be used.
+fn differences(before: &ServiceAccount, after: &ServiceAccount) -> Vec<FieldChange> {
+    [
+        FieldChange::between(ChangedField::Name, &before.name, &after.name),
+        FieldChange::between(ChangedField::FullName, &before.full_name, &after.full_name),
+        FieldChange::between(ChangedField::Description, &before.description, &after.description),
+        FieldChange::between(
+            ChangedField::Avatar,
+            before.avatar_url.as_ref(),
+            after.avatar_url.as_ref(),
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -2,8 +2,8 @@
 
 use uuid::Uuid;
 use zenml_auth_model::{
-    Action, Name, Secret, ServerId, ServerIdentity, SigningKey, SigningKeyId, TargetKind, Text, Timestamp,
-    User, UserId, Version,
+    Action, Details, Name, Secret, ServerId, ServerIdentity, SigningKey, SigningKeyId, TargetKind, Text,
+    Timestamp, User, UserId, Version,
 };
 use zeroize::Zeroizing;
 
@@ -24,6 +24,9 @@ pub struct FirstAdministrator {
 /// Why a server can't be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum SetUpError {
+    /// The administrator's name is a word for an actor of the audit trail.
+    #[error("the administrator's name {0} is reserved; choose another one")]
+    NameReserved(Name),
     /// The administrator's password can't be set.
     #[error("the administrator's password: {0}")]
     WeakPassword(#[from] WeakPassword),
@@ -58,6 +61,9 @@ pub async fn set_up(
 ) -> Result<SetUp, SetUpError> {
     if ports.store.server().await.map_err(Internal::from)?.is_some() {
         return Ok(SetUp::Already);
+    }
+    if administrator.name.is_reserved() {
+        return Err(SetUpError::NameReserved(administrator.name));
     }
     let entropy = ports.entropy.as_ref();
     let (password, made_password) = match administrator.password {
@@ -109,10 +115,20 @@ pub async fn set_up(
             Action::ServerInitialized,
             target(TargetKind::Server, server.id.as_uuid(), ""),
         ))
-        .with(scribe.entry(
+        .with(scribe.entry_with(
             entropy,
             now,
             Action::UserCreated,
+            target(TargetKind::User, user.id.as_uuid(), user.name.as_str()),
+            Some(Details::UserCreated {
+                administrator: true,
+                invited_until: None,
+            }),
+        ))
+        .with(scribe.entry(
+            entropy,
+            now,
+            Action::UserAdminGranted,
             target(TargetKind::User, user.id.as_uuid(), user.name.as_str()),
         ))
         .with(Change::InsertServer(server))

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use zenml_auth_model::audit::RefusalReason;
+use zenml_auth_model::text::nfc;
 use zenml_auth_model::{
     Action, ApiKeyId, DeviceId, Name, Origin, Secret, Session, SessionId, SessionPurpose, TargetKind,
     Timestamp, User, Version,
@@ -10,6 +12,7 @@ use zenml_auth_model::{
 use super::attempts::Refused;
 use super::authenticator::{AuthenticateError, good_user};
 use super::internal::Tries;
+use super::refusals::Refusal;
 use super::{Engine, Internal};
 use crate::caller::{Caller, Identity, Scribe, target};
 use crate::ports::{Change, ChangeSet, CommitError, id_bytes};
@@ -187,7 +190,16 @@ impl SignIn<'_> {
         purpose: impl Fn(&User) -> SessionPurpose + Send + Sync,
     ) -> Result<(Session, User), PasswordSignInError> {
         let engine = self.0;
-        let attempt = engine.attempt_password(name, origin.address).await?;
+        // However the name is typed, its failures add up.
+        let composed = nfc(name);
+        let attempt = engine
+            .attempt_password(&composed, origin.address)
+            .await
+            .inspect_err(|refused| {
+                if matches!(refused, Refused::TooMany(_)) {
+                    engine.refused(Refusal::too_many_on(Action::SignInThrottled, name, origin));
+                }
+            })?;
         let (user, right) = match self.check_password(name, password).await {
             Ok(checked) => checked,
             Err(error) => {
@@ -195,12 +207,26 @@ impl SignIn<'_> {
                 return Err(error.into());
             }
         };
-        let Some(user) = user.filter(|_| right) else {
-            attempt.failed().await?;
-            return Err(PasswordSignInError::Invalid);
+        let failed = |reason, user| {
+            engine.refused(Refusal::of_account(
+                Action::SignInFailed,
+                reason,
+                user,
+                &composed,
+                origin,
+            ));
+        };
+        let user = match (user, right) {
+            (Some(user), true) => user,
+            (user, _) => {
+                failed(RefusalReason::WrongPassword, user.as_ref());
+                attempt.failed().await?;
+                return Err(PasswordSignInError::Invalid);
+            }
         };
         attempt.succeeded().await?;
         if !user.active {
+            failed(RefusalReason::Inactive, Some(&user));
             return Err(PasswordSignInError::Inactive(user.name));
         }
         let now = engine.now();
@@ -234,7 +260,7 @@ impl SignIn<'_> {
 
     /// The user, if there is one, and whether the password is theirs. Both cost the same work.
     async fn check_password(self, name: &str, password: Secret) -> Result<(Option<User>, bool), Internal> {
-        let user = self.0.store().user_by_name(name).await?;
+        let user = self.0.user_by_name(name).await?;
         let hash = user.as_ref().and_then(|user| user.password.clone());
         let right = self.0.passwords.verify(password, hash).await?;
         Ok((user, right))
@@ -254,7 +280,10 @@ impl SignIn<'_> {
         // Nobody guesses 256 bits: the value is checked first, and the right one is never refused for the sake of wrong ones.
         let checked = engine.authenticator().api_key(id, value, origin).await;
         if matches!(checked, Err(AuthenticateError::ApiKeyUnknown)) {
-            engine.throttle.wrong_api_key(id, origin.address, engine.now())?;
+            engine
+                .throttle
+                .wrong_api_key(id, origin.address, engine.now())
+                .inspect_err(|_| engine.refused(Refusal::too_many(Action::ApiKeyThrottled, origin)))?;
         }
         let (account, key, generation) = checked?;
         let now = engine.now();

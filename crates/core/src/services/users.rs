@@ -1,14 +1,17 @@
 //! People's accounts.
 
 use uuid::Uuid;
+use zenml_auth_model::audit::{ChangedField, FieldChange, RefusalReason};
 use zenml_auth_model::query::{Page, Query, UserField};
+use zenml_auth_model::text::nfc;
 use zenml_auth_model::{
-    Action, Name, Origin, Secret, SecretHash, ServiceAccount, ServiceAccountId, TargetKind, Text, Timestamp,
-    User, UserId, Version,
+    Action, Details, Name, Origin, Secret, SecretHash, ServiceAccount, ServiceAccountId, TargetKind, Text,
+    Timestamp, User, UserId, Version,
 };
 
 use super::attempts::Refused;
 use super::internal::Tries;
+use super::refusals::Refusal;
 use super::setup::readable_password;
 use super::{Engine, Internal};
 use crate::caller::{Caller, Identity, NotAllowed, NotWithThis, Scribe, target};
@@ -88,6 +91,9 @@ pub enum CreateUserError {
     /// There is one of that name.
     #[error("there is a user of the name {0} already")]
     NameTaken(Name),
+    /// The name is a word for an actor of the audit trail.
+    #[error("the name {0} is reserved; choose another one")]
+    NameReserved(Name),
     /// The password can't be set.
     #[error(transparent)]
     WeakPassword(#[from] WeakPassword),
@@ -139,9 +145,15 @@ pub enum ChangeUserError {
     /// There is one of that name.
     #[error("there is a user of the name {0} already")]
     NameTaken(Name),
+    /// The name is a word for an actor of the audit trail.
+    #[error("the name {0} is reserved; choose another one")]
+    NameReserved(Name),
     /// The password was not changed.
     #[error(transparent)]
     Password(#[from] ChangePasswordError),
+    /// Only administrators rename users.
+    #[error(transparent)]
+    NotAllowed(#[from] NotAllowed),
     /// People set their own passwords.
     #[error("nobody sets the password of somebody else; deactivate the account and let them set a new one")]
     OthersPassword,
@@ -260,6 +272,9 @@ impl Users<'_> {
         new: NewUser,
     ) -> Result<(User, Option<Secret>), CreateUserError> {
         caller.require_admin("create users")?;
+        if new.name.is_reserved() {
+            return Err(CreateUserError::NameReserved(new.name));
+        }
         let engine = self.0;
         caller.may_leave("create a user")?;
         if new.is_admin {
@@ -297,9 +312,17 @@ impl Users<'_> {
             updated: now,
             version: Version::FIRST,
         };
-        let changes = ChangeSet::new()
+        let scribe = Scribe::of(caller);
+        let details = Details::UserCreated {
+            administrator: user.is_admin,
+            invited_until: None,
+        };
+        let mut changes = ChangeSet::new()
             .with(Change::InsertUser(user.clone()))
-            .with(self.entry(&Scribe::of(caller), now, Action::UserCreated, &user));
+            .with(self.entry_with(&scribe, now, Action::UserCreated, &user, Some(details)));
+        if user.is_admin {
+            changes = changes.with(self.entry(&scribe, now, Action::UserAdminGranted, &user));
+        }
         match engine.store().commit(changes).await {
             Ok(()) => Ok((user, token)),
             Err(CommitError::Taken(Unique::UserName)) => Err(CreateUserError::NameTaken(user.name)),
@@ -364,7 +387,7 @@ impl Users<'_> {
             tries.next().await?;
             let found = self.find_user(caller, which, "change other users").await?;
             let own = caller.user_id() == Some(found.id);
-            check_rights(changes, &found, own)?;
+            check_rights(caller, changes, &found, own)?;
             self.check_credential(caller, changes, &found)?;
             if let (Some(password), None) = (&changes.password, &new_password) {
                 self.check_old_password(caller, &found, changes.old_password.clone())
@@ -393,35 +416,50 @@ impl Users<'_> {
                 updated: now,
                 ..found.clone()
             };
-            let mut action = Action::UserUpdated;
+            let mut actions = Vec::new();
+            if changed.is_admin != found.is_admin {
+                actions.push(if changed.is_admin {
+                    Action::UserAdminGranted
+                } else {
+                    Action::UserAdminRevoked
+                });
+            }
             if let Some((checked, hash)) = &new_password {
                 if *checked != found.password {
                     new_password = None;
                     continue;
                 }
                 changed = rules::change_password(changed, hash.clone(), now);
-                action = Action::UserPasswordChanged;
+                actions.push(Action::UserPasswordChanged);
             }
             match changes.active {
                 Some(false) if found.active => {
                     changed = rules::deactivate(changed, None, now);
-                    action = Action::UserDeactivated;
+                    actions.push(Action::UserDeactivated);
                 }
                 Some(true) if !found.active && found.password.is_none() => {
                     return Err(ChangeUserError::NeverActivated);
                 }
                 Some(true) if !found.active => {
                     changed = rules::reactivate(changed, now);
-                    action = Action::UserActivated;
+                    actions.push(Action::UserActivated);
                 }
                 Some(_) | None => {}
             }
-            let set = self
+            let scribe = Scribe::of(caller);
+            let mut set = self
                 .with_a_spare_administrator(&found, Some(&changed))
                 .await?
                 .ok_or(ChangeUserError::LastAdministrator)?
-                .with(Change::UpdateUser(changed.clone()))
-                .with(self.entry(&Scribe::of(caller), now, action, &changed));
+                .with(Change::UpdateUser(changed.clone()));
+            let different = differences(&found, &changed);
+            if actions.is_empty() || !different.is_empty() {
+                let details = Some(Details::Changes(different));
+                set = set.with(self.entry_with(&scribe, now, Action::UserUpdated, &changed, details));
+            }
+            for action in actions {
+                set = set.with(self.entry(&scribe, now, action, &changed));
+            }
             match engine.store().commit(set).await {
                 Ok(()) => {
                     return Ok(User {
@@ -494,11 +532,17 @@ impl Users<'_> {
         origin: &Origin,
     ) -> Result<User, ActivateUserError> {
         let engine = self.0;
+        let called = which.to_string();
         let presented = secrets::hash(token);
         // The token is checked before the password is hashed: strangers can't make the server work.
-        let checked = self.redeemable(which, &presented).await;
+        let checked = self.redeemable(which, &presented, origin).await;
         if matches!(checked, Err(ActivateUserError::Invalid)) {
-            engine.throttle.wrong_secret(origin.address, engine.now())?;
+            engine
+                .throttle
+                .wrong_secret(origin.address, engine.now())
+                .inspect_err(|_| {
+                    engine.refused(Refusal::too_many_on(Action::SignInThrottled, &called, origin));
+                })?;
         }
         checked?;
         Passwords::check_strength(&password)?;
@@ -510,17 +554,21 @@ impl Users<'_> {
         let mut tries = Tries::new();
         loop {
             tries.next().await?;
-            let found = self.redeemable(which, &presented).await?;
+            let found = self.redeemable(which, &presented, origin).await?;
             let now = engine.now();
+            let before = found.clone();
             let activated = rules::activate(found, hash.clone(), now);
             let activated = User {
                 full_name: full_name.clone().unwrap_or(activated.full_name),
                 ..activated
             };
             let scribe = Scribe::user(&activated, origin);
+            let mut different = differences(&before, &activated);
+            different.push(FieldChange::untold(ChangedField::Password));
+            let details = Some(Details::Changes(different));
             let set = ChangeSet::new()
                 .with(Change::UpdateUser(activated.clone()))
-                .with(self.entry(&scribe, now, Action::UserActivated, &activated));
+                .with(self.entry_with(&scribe, now, Action::UserActivated, &activated, details));
             if engine.committed(set).await? {
                 return Ok(User {
                     version: activated.version.next(),
@@ -531,18 +579,30 @@ impl Users<'_> {
     }
 
     /// The user, if this is the hash of the activation token that is out for them.
-    async fn redeemable(self, which: &By<UserId>, presented: &SecretHash) -> Result<User, ActivateUserError> {
+    async fn redeemable(
+        self,
+        which: &By<UserId>,
+        presented: &SecretHash,
+        origin: &Origin,
+    ) -> Result<User, ActivateUserError> {
         let found = match which {
             By::Id(id) => self.0.store().user(*id).await,
-            By::Name(name) => self.0.store().user_by_name(name).await,
+            By::Name(name) => self.0.user_by_name(name).await,
         };
-        found
-            .map_err(Internal::from)?
-            .filter(|user| {
-                user.activation
-                    .is_some_and(|kept| secrets::same(&kept, presented))
-            })
-            .ok_or(ActivateUserError::Invalid)
+        let found = found.map_err(Internal::from)?;
+        let refused = |reason| {
+            let called = which.to_string();
+            let action = Action::UserActivationRefused;
+            let refusal = Refusal::of_account(action, reason, found.as_ref(), &called, origin);
+            self.0.refused(refusal);
+            ActivateUserError::Invalid
+        };
+        let right = |user: &&User| {
+            user.activation
+                .is_some_and(|kept| secrets::same(&kept, presented))
+        };
+        let user = found.as_ref().filter(right).cloned();
+        user.ok_or_else(|| refused(RefusalReason::WrongToken))
     }
 
     /// Deletes a user with their devices and sign-ins.
@@ -593,18 +653,18 @@ impl Users<'_> {
         let mut tries = Tries::new();
         loop {
             tries.next().await?;
-            let found = engine.store().user_by_name(name).await.map_err(Internal::from)?;
+            let found = engine.user_by_name(name).await.map_err(Internal::from)?;
             let found = found.ok_or_else(|| OperatorUserError::NotFound(name.to_owned()))?;
             let now = engine.now();
+            let was_active = found.active;
             let changed = rules::activate(found, hash.clone(), now);
-            let set = ChangeSet::new()
+            let scribe = Scribe::of(&Caller::operator());
+            let mut set = ChangeSet::new()
                 .with(Change::UpdateUser(changed.clone()))
-                .with(self.entry(
-                    &Scribe::of(&Caller::operator()),
-                    now,
-                    Action::UserPasswordReset,
-                    &changed,
-                ));
+                .with(self.entry(&scribe, now, Action::UserPasswordReset, &changed));
+            if !was_active {
+                set = set.with(self.entry(&scribe, now, Action::UserActivated, &changed));
+            }
             if engine.committed(set).await? {
                 return Ok(User {
                     version: changed.version.next(),
@@ -623,7 +683,7 @@ impl Users<'_> {
     ) -> Result<User, FindUserError> {
         let own = caller.user().is_some_and(|user| match which {
             By::Id(id) => *id == user.id,
-            By::Name(name) => name == user.name.as_str(),
+            By::Name(name) => user.name.is(name),
         });
         let own_id = matches!(
             (&caller.identity, which),
@@ -634,7 +694,7 @@ impl Users<'_> {
         }
         let found = match which {
             By::Id(id) => self.0.store().user(*id).await,
-            By::Name(name) => self.0.store().user_by_name(name).await,
+            By::Name(name) => self.0.user_by_name(name).await,
         };
         found
             .map_err(Internal::from)?
@@ -674,16 +734,24 @@ impl Users<'_> {
     ) -> Result<(), ChangeUserError> {
         let engine = self.0;
         let old = old.ok_or(ChangePasswordError::OldPasswordMissing)?;
+        let refused = |action, reason| {
+            let refusal = Refusal::of_user(action, reason, user, &caller.origin);
+            engine.refused(refusal.by(Scribe::of(caller)));
+        };
         let attempt = engine
             .attempt_password(user.name.as_str(), caller.origin.address)
             .await
-            .map_err(|refused| match refused {
-                Refused::TooMany(error) => ChangeUserError::from(ChangePasswordError::from(error)),
+            .map_err(|error| match error {
+                Refused::TooMany(error) => {
+                    refused(Action::SignInThrottled, RefusalReason::TooMany);
+                    ChangeUserError::from(ChangePasswordError::from(error))
+                }
                 Refused::Internal(error) => error.into(),
             })?;
         match engine.passwords.verify(old, user.password.clone()).await {
             Ok(true) => Ok(attempt.succeeded().await?),
             Ok(false) => {
+                refused(Action::UserPasswordRefused, RefusalReason::WrongPassword);
                 attempt.failed().await?;
                 Err(ChangePasswordError::OldPasswordWrong.into())
             }
@@ -712,12 +780,64 @@ impl Users<'_> {
     }
 
     fn entry(self, scribe: &Scribe, now: Timestamp, action: Action, user: &User) -> Change {
+        self.entry_with(scribe, now, action, user, None)
+    }
+
+    fn entry_with(
+        self,
+        scribe: &Scribe,
+        now: Timestamp,
+        action: Action,
+        user: &User,
+        details: Option<Details>,
+    ) -> Change {
         let target = target(TargetKind::User, user.id.as_uuid(), user.name.as_str());
-        scribe.entry(self.0.entropy(), now, action, target)
+        scribe.entry_with(self.0.entropy(), now, action, target, details)
     }
 }
 
-fn check_rights(changes: &UserChanges, found: &User, own: bool) -> Result<(), ChangeUserError> {
+/// What an update changed, but for what has an action of its own.
+fn differences(before: &User, after: &User) -> Vec<FieldChange> {
+    let metadata = before.metadata != after.metadata;
+    [
+        FieldChange::between(ChangedField::Name, &before.name, &after.name),
+        FieldChange::between(ChangedField::FullName, &before.full_name, &after.full_name),
+        FieldChange::between(ChangedField::Email, before.email.as_ref(), after.email.as_ref()),
+        FieldChange::between(
+            ChangedField::EmailOptedIn,
+            before.email_opted_in,
+            after.email_opted_in,
+        ),
+        FieldChange::between(
+            ChangedField::DefaultProject,
+            before.default_project_id,
+            after.default_project_id,
+        ),
+        FieldChange::between(
+            ChangedField::Avatar,
+            before.avatar_url.as_ref(),
+            after.avatar_url.as_ref(),
+        ),
+        // Clients keep whatever they like in it.
+        metadata.then(|| FieldChange::untold(ChangedField::Metadata)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn check_rights(
+    caller: &Caller,
+    changes: &UserChanges,
+    found: &User,
+    own: bool,
+) -> Result<(), ChangeUserError> {
+    if let Some(name) = changes.name.as_ref().filter(|name| **name != found.name) {
+        caller.require_admin("rename users")?;
+        if name.is_reserved() {
+            return Err(ChangeUserError::NameReserved(name.clone()));
+        }
+    }
     if changes.password.is_some() && !own {
         return Err(ChangeUserError::OthersPassword);
     }

@@ -270,6 +270,7 @@ impl From<CreateUserError> for Refusal {
         match error {
             CreateUserError::NameTaken(name) => Self::NameTaken(name.to_string()),
             CreateUserError::WeakPassword(weak) => Self::NotUsable(weak.to_string()),
+            error @ CreateUserError::NameReserved(_) => Self::NotUsable(error.to_string()),
             CreateUserError::Internal(error) => error.into(),
             error @ (CreateUserError::NotAllowed(_) | CreateUserError::NotWithThis(_)) => {
                 Self::Failed(error.to_string())
@@ -317,8 +318,10 @@ impl From<ChangeUserError> for Refusal {
             ChangeUserError::LastAdministrator => Self::LastAdministrator,
             ChangeUserError::NeverActivated => Self::NoPassword,
             ChangeUserError::NameTaken(name) => Self::NameTaken(name.to_string()),
+            error @ ChangeUserError::NameReserved(_) => Self::NotUsable(error.to_string()),
             error @ (ChangeUserError::Password(_)
             | ChangeUserError::NotWithThis(_)
+            | ChangeUserError::NotAllowed(_)
             | ChangeUserError::OthersPassword
             | ChangeUserError::OthersEmail
             | ChangeUserError::OwnAdminFlag

@@ -4,10 +4,13 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
+use uuid::Uuid;
+use zenml_auth_core::audit_details;
 use zenml_auth_core::caller::Caller;
 use zenml_auth_core::services::Engine;
 use zenml_auth_model::query::{AuditField, Condition, Direction, Operator, PageRequest, Query, Sort};
-use zenml_auth_model::{Actor, AuditEvent, CredentialRef, Timestamp};
+use zenml_auth_model::text::Quoted;
+use zenml_auth_model::{Actor, AuditEvent, Timestamp};
 
 use super::CommandError;
 use super::print::line;
@@ -16,12 +19,18 @@ use crate::config::Config;
 
 #[derive(Debug, Args)]
 pub(super) struct AuditArgs {
-    /// Only what this user or service account did
-    #[arg(long, value_name = "NAME")]
+    /// Only what this user or service account did, by its name at the time or its id
+    #[arg(long, value_name = "NAME_OR_ID")]
     actor: Option<String>,
-    /// Only what was done to the thing of this name
-    #[arg(long, value_name = "NAME")]
+    /// Only what the account of this id did, whatever it was called
+    #[arg(long, value_name = "ID")]
+    actor_id: Option<Uuid>,
+    /// Only what was done to this thing, by its name at the time or its id
+    #[arg(long, value_name = "NAME_OR_ID")]
     target: Option<String>,
+    /// Only what was done to the thing of this id, whatever it was called
+    #[arg(long, value_name = "ID")]
+    target_id: Option<Uuid>,
     /// Only this kind of event, such as device.approved, or all that begin alike, such as api_key
     #[arg(long, value_name = "ACTION")]
     action: Option<String>,
@@ -70,11 +79,28 @@ fn query(args: &AuditArgs) -> Result<Query<AuditField>, CommandError> {
         conditions.push(Condition::new(field, operator, &[text.to_owned()])?);
         Ok(())
     };
+    // No name has the form of an id.
     if let Some(actor) = &args.actor {
-        add(AuditField::ActorName, Operator::Equals, actor)?;
+        let field = if Uuid::try_parse(actor).is_ok() {
+            AuditField::ActorId
+        } else {
+            AuditField::ActorName
+        };
+        add(field, Operator::Equals, actor)?;
+    }
+    if let Some(id) = &args.actor_id {
+        add(AuditField::ActorId, Operator::Equals, &id.to_string())?;
     }
     if let Some(target) = &args.target {
-        add(AuditField::TargetName, Operator::Equals, target)?;
+        let field = if Uuid::try_parse(target).is_ok() {
+            AuditField::TargetId
+        } else {
+            AuditField::TargetName
+        };
+        add(field, Operator::Equals, target)?;
+    }
+    if let Some(id) = &args.target_id {
+        add(AuditField::TargetId, Operator::Equals, &id.to_string())?;
     }
     if let Some(action) = &args.action {
         add(AuditField::Action, Operator::StartsWith, action)?;
@@ -112,7 +138,7 @@ struct Entry {
     address: Option<String>,
     request_id: Option<String>,
     user_agent: Option<String>,
-    details: Option<String>,
+    details: Option<serde_json::Value>,
 }
 
 impl From<&AuditEvent> for Entry {
@@ -128,11 +154,7 @@ impl From<&AuditEvent> for Entry {
             actor_kind: event.actor.kind().as_str(),
             actor_id,
             actor_name,
-            credential: event.credential.map(|credential| match credential {
-                CredentialRef::Device(id) => format!("device {id}"),
-                CredentialRef::ApiKey(id) => format!("api_key {id}"),
-                CredentialRef::Session(id) => format!("session {id}"),
-            }),
+            credential: event.credential.as_ref().map(ToString::to_string),
             action: event.action.as_str(),
             target_kind: event.target.kind.as_str(),
             target_id: event.target.id.to_string(),
@@ -140,27 +162,41 @@ impl From<&AuditEvent> for Entry {
             address: event.origin.address.map(|address| address.to_string()),
             request_id: event.origin.request_id.as_ref().map(ToString::to_string),
             user_agent: event.origin.user_agent.as_ref().map(ToString::to_string),
-            details: event.details.as_ref().map(ToString::to_string),
+            details: event.details.as_ref().map(audit_details::to_json),
         }
     }
 }
 
+/// An event on one line. Everything that people and machines chose stands in quotes, so that it can't pass for
+/// something else.
 fn table(event: &AuditEvent) -> String {
-    let entry = Entry::from(event);
-    let actor = entry.actor_name.as_deref().unwrap_or(entry.actor_kind);
-    let target = entry.target_name.as_deref().unwrap_or(&entry.target_id);
     let mut text = format!(
-        "{}  {actor}  {}  {} {target}",
-        entry.at, entry.action, entry.target_kind
+        "{}  {}  {}  {}",
+        event.at,
+        event.actor,
+        event.action.as_str(),
+        event.target
     );
-    if let Some(details) = &entry.details {
+    if let Some(details) = &event.details {
         text.push_str(&format!("  ({details})"));
     }
-    if let Some(address) = &entry.address {
+    if let Some(credential) = &event.credential {
+        text.push_str(&format!("  with {credential}"));
+    }
+    if let Some(address) = &event.origin.address {
         text.push_str(&format!("  from {address}"));
     }
-    if let Some(request) = &entry.request_id {
-        text.push_str(&format!("  request {request}"));
+    if let Some(request) = &event.origin.request_id {
+        text.push_str(&format!("  request {}", harmless(request.as_str())));
     }
     text
+}
+
+/// A request's id, which is harmless unless somebody else wrote to the database.
+fn harmless(id: &str) -> String {
+    if id.chars().all(|c| c.is_ascii_graphic()) {
+        id.to_owned()
+    } else {
+        Quoted(id).to_string()
+    }
 }

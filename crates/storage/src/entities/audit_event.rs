@@ -1,6 +1,7 @@
 //! The table `audit_events`, which is only ever appended to.
 
 use sea_orm::entity::prelude::*;
+use zenml_auth_core::audit_details;
 use zenml_auth_core::ports::StoreError;
 use zenml_auth_model::query::AuditField;
 use zenml_auth_model::{
@@ -89,7 +90,10 @@ impl From<&AuditEvent> for Model {
             address: event.origin.address.map(|address| address.to_string()),
             request_id: stored(event.origin.request_id.as_ref()),
             user_agent: stored(event.origin.user_agent.as_ref()),
-            details: stored(event.details.as_ref()),
+            details: event
+                .details
+                .as_ref()
+                .map(|details| audit_details::to_json(details).to_string()),
         }
     }
 }
@@ -156,7 +160,7 @@ impl TryFrom<Model> for AuditEvent {
                 request_id: row.request_id.map(Text::from_stored),
                 user_agent: row.user_agent.map(Text::from_stored),
             },
-            details: row.details.map(Text::from_stored),
+            details: row.details.map(audit_details::from_stored),
         })
     }
 }

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use zenml_auth_core::ports::{Change, Store};
+use zenml_auth_model::audit::{
+    About, ChangedField, FieldChange, FieldValue, RefusalReason, Refusals, RequestFacts, ValueChange,
+};
 use zenml_auth_model::query::{AuditField, Page, PageRequest, Query};
 use zenml_auth_model::{
-    Action, Actor, ApiKey, AuditEvent, CredentialRef, DenialReason, Device, DeviceGrant, DeviceId,
-    DeviceState, DeviceTraits, GrantState, KeyGeneration, Origin, PasswordHash, Polling, RetainedKey,
-    ServiceAccount, Session, SessionId, SessionPurpose, SigningKey, Target, TargetKind, Text, Timestamp,
-    UsedFrom, User, Version,
+    Action, Actor, ApiKey, ApiKeyId, AuditEvent, CredentialRef, DenialReason, Details, Device, DeviceGrant,
+    DeviceId, DeviceState, DeviceTraits, GrantState, KeyGeneration, Origin, PasswordHash, Polling,
+    RetainedKey, ServiceAccount, Session, SessionId, SessionPurpose, SigningKey, Target, TargetKind, Text,
+    Timestamp, UsedFrom, User, Version,
 };
 
 use super::{make, make_all};
@@ -460,6 +463,12 @@ pub(super) async fn audit_events_come_back(store: Arc<dyn Store>) {
         Some("2001:db8::7".parse().unwrap()),
     ];
 
+    let details = every_kind_of_details(&build);
+    assert!(
+        details.len() < Action::ALL.len(),
+        "all of them are stored, and none"
+    );
+
     // Nobody that is named here has a row: the trail outlives them.
     let mut expected = Vec::new();
     let kinds = TargetKind::ALL.iter().cycle();
@@ -480,7 +489,7 @@ pub(super) async fn audit_events_come_back(store: Arc<dyn Store>) {
                 request_id: full.then(|| text_of("0123-abcd")),
                 user_agent: full.then(|| text_of("Host/laptop ZenML/0.98.0 🚀")),
             },
-            details: full.then(|| text_of("retained for 60 minutes")),
+            details: details.get(number).cloned(),
             ..build.audit_event(*action)
         });
     }
@@ -496,6 +505,83 @@ pub(super) async fn audit_events_come_back(store: Arc<dyn Store>) {
         request: query.page,
     };
     assert_eq!(store.list_audit_events(&query).await.unwrap(), page);
+}
+
+fn every_kind_of_details(build: &Builders) -> Vec<Details> {
+    let told = |before, after| FieldChange {
+        field: ChangedField::FullName,
+        change: ValueChange::Told { before, after },
+    };
+    let refused = Refusals {
+        reason: RefusalReason::WrongPassword,
+        times: u64::from(u32::MAX) + 1,
+        first: after(1),
+        last: after(2),
+        about: About::Target,
+        many_networks: false,
+        unknown_names: None,
+        unknown_key: None,
+    };
+    let until = after(3);
+    let request = RequestFacts {
+        at: until,
+        traits: DeviceTraits {
+            hostname: Some(text_of(TRICKY)),
+            ..DeviceTraits::default()
+        },
+    };
+    vec![
+        Details::Note(text_of("retained for 60 minutes")),
+        Details::Note(text_of(TRICKY)),
+        Details::Changes(Vec::new()),
+        Details::Changes(vec![
+            told(FieldValue::Missing, FieldValue::Flag(true)),
+            // As much as an update of one field adds to the trail.
+            told(
+                FieldValue::text(&"\u{1}🚀".repeat(1000)),
+                FieldValue::text(TRICKY),
+            ),
+            FieldChange::untold(ChangedField::Password),
+        ]),
+        Details::UserCreated {
+            administrator: true,
+            invited_until: Some(until),
+        },
+        Details::Invited { until },
+        Details::Trust { trusted: false },
+        Details::WrongCode {
+            attempt: 1,
+            most: 3,
+            request: Some(request.clone()),
+        },
+        request.decided(Some(false)),
+        Details::Requests {
+            times: 7,
+            refused: 2,
+            first: after(1),
+            last: until,
+            of_other_networks: false,
+        },
+        Details::Purged {
+            entries: 12,
+            kept_days: 365,
+        },
+        Details::Rotated {
+            old_value_until: Some(until),
+        },
+        Details::Rotated {
+            old_value_until: None,
+        },
+        Details::TokenIssued { expires: until },
+        Details::Refused(Refusals {
+            about: About::Unknown,
+            many_networks: true,
+            unknown_names: Some(1000),
+            unknown_key: Some(ApiKeyId::from_uuid(build.uuid())),
+            ..refused.clone()
+        }),
+        Details::Refused(refused),
+    ]
 }
 
 pub(super) async fn extremes_come_back(store: Arc<dyn Store>) {
