@@ -24,6 +24,7 @@ mod m0007_uses;
 mod m0008_device_codes;
 mod m0009_write_probe;
 mod m0010_attempts;
+mod m0011_invitations;
 mod m0012_sessions;
 mod run;
 
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0008_device_codes::Migration),
             Box::new(m0009_write_probe::Migration),
             Box::new(m0010_attempts::Migration),
+            Box::new(m0011_invitations::Migration),
             Box::new(m0012_sessions::Migration),
         ]
     }

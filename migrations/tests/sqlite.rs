@@ -11,7 +11,7 @@
 use sea_orm_migration::sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use zenml_auth_migrations::{MigrationError, down, status, up};
 
-const ALL: [&str; 11] = [
+const ALL: [&str; 12] = [
     "m0001_server",
     "m0002_users",
     "m0003_devices",
@@ -22,6 +22,7 @@ const ALL: [&str; 11] = [
     "m0008_device_codes",
     "m0009_write_probe",
     "m0010_attempts",
+    "m0011_invitations",
     "m0012_sessions",
 ];
 

@@ -149,6 +149,11 @@ fn rows_of(db: &DatabaseConnection, migration: &str) -> Vec<String> {
                 hash(9)
             ),
         ],
+        "m0011_invitations" => vec![format!(
+            "UPDATE users SET activation = {}, activation_expires = 1700000000000006 WHERE id = {}",
+            hash(7),
+            id(10)
+        )],
         other => panic!("say here what is in the tables of {other}"),
     }
 }

@@ -206,9 +206,9 @@ class Mission(Report):
         bobs = link_in(invited)
         self.step(
             "he sets a password over the page of the link",
-            lambda: set_password_over_the_page(self.server, bobs, "Bobs-Passw0rd"),
+            lambda: set_password_over_the_page(self.server, bobs, "Other-Passw0rd"),
         )
-        self.step("and can sign in", lambda: signs_in(Person(self.server, "bob", "Bobs-Passw0rd")))
+        self.step("and can sign in", lambda: signs_in(Person(self.server, "bob", "Other-Passw0rd")))
 
     def stranger(self) -> Outcome:
         """Somebody who never connected, at the same address."""

@@ -248,7 +248,7 @@ fn ann() -> User {
         is_admin: true,
         password: None,
         password_changed: None,
-        activation: None,
+        invitation: None,
         credentials_gen: 1,
         metadata: Some(r#"{"primary_use":"personal"}"#.to_owned()),
         default_project_id: None,

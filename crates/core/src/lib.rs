@@ -49,6 +49,7 @@ pub mod rules;
 pub mod secrets;
 pub mod services;
 pub mod settings;
+pub mod strength;
 pub mod throttle;
 pub mod token;
 pub mod user_code;

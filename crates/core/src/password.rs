@@ -9,25 +9,12 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use tokio::sync::Semaphore;
+use zenml_auth_model::text::nfc;
 use zenml_auth_model::{PasswordHash, Secret};
+use zeroize::Zeroizing;
 
 use crate::ports::Entropy;
-
-/// The shortest password for an account. A minimum is all that NIST SP 800-63B §3.1.1.2 asks for besides length.
-pub const MIN_PASSWORD_CHARS: usize = 8;
-/// The longest password, in bytes: long enough for any passphrase, short enough to hash.
-pub const MAX_PASSWORD_BYTES: usize = 255;
-
-/// A password that can't be set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum WeakPassword {
-    /// Fewer than [`MIN_PASSWORD_CHARS`] characters.
-    #[error("a password has at least {MIN_PASSWORD_CHARS} characters")]
-    TooShort,
-    /// More than [`MAX_PASSWORD_BYTES`] bytes.
-    #[error("a password has at most {MAX_PASSWORD_BYTES} bytes")]
-    TooLong,
-}
+use crate::strength::{self, MAX_PASSWORD_BYTES, WeakPassword, Whose};
 
 /// Why a password could not be hashed or checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -90,19 +77,24 @@ impl Passwords {
         })
     }
 
-    /// Whether a password may be set.
+    /// Hashes a new password, if it may be set.
     ///
     /// # Errors
-    /// [`WeakPassword`] says why not.
-    pub fn check_strength(password: &Secret) -> Result<(), WeakPassword> {
-        let text = password.expose();
-        if text.len() > MAX_PASSWORD_BYTES {
-            Err(WeakPassword::TooLong)
-        } else if text.chars().count() < MIN_PASSWORD_CHARS {
-            Err(WeakPassword::TooShort)
-        } else {
-            Ok(())
-        }
+    /// [`WeakPassword`] inside, [`HashingError`] outside.
+    pub async fn hash_new(
+        &self,
+        password: Secret,
+        least: u32,
+        whose: Whose,
+        entropy: &dyn Entropy,
+    ) -> Result<Result<PasswordHash, WeakPassword>, HashingError> {
+        let argon2 = self.argon2.clone();
+        let salt = salt(entropy);
+        self.off_thread(move || match strength::check(&password, least, &whose) {
+            Ok(()) => hash_now(&argon2, &password, salt).map(Ok),
+            Err(weak) => Ok(Err(weak)),
+        })
+        .await
     }
 
     /// Hashes a password with a fresh salt.
@@ -115,8 +107,8 @@ impl Passwords {
         self.off_thread(move || hash_now(&argon2, &password, salt)).await
     }
 
-    /// Whether a password is the one behind the hash. Without a hash the same work is done for nothing, and the
-    /// answer is no.
+    /// Whether a password is the one behind the hash, composed (NFC) or just as it was typed, which is how older builds
+    /// hashed it. Without a hash the same work is done for nothing, and the answer is no.
     ///
     /// # Errors
     /// See [`HashingError`].
@@ -126,12 +118,18 @@ impl Passwords {
         let hash = hash.unwrap_or_else(|| self.decoy.clone());
         let right = self
             .off_thread(move || {
+                let phc = Phc::new(hash.as_phc()).map_err(|_| HashingError::Broken)?;
+                let typed = password.expose();
                 // Longer ones can't have been set; refusing them early would tell how long the longest is, no more.
-                if password.expose().len() > MAX_PASSWORD_BYTES {
+                let is = |text: &str| {
+                    text.len() <= MAX_PASSWORD_BYTES && argon2.verify_password(text.as_bytes(), &phc).is_ok()
+                };
+                // Composing shortens a text to a third at most.
+                if typed.len() > 3 * MAX_PASSWORD_BYTES {
                     return Ok(false);
                 }
-                let phc = Phc::new(hash.as_phc()).map_err(|_| HashingError::Broken)?;
-                Ok(argon2.verify_password(password.expose().as_bytes(), &phc).is_ok())
+                let composed = Zeroizing::new(nfc(typed).into_owned());
+                Ok(is(&composed) || (*composed != typed && is(typed)))
             })
             .await?;
         Ok(right && known)
@@ -200,8 +198,9 @@ fn decoy(params: &Params, entropy: &dyn Entropy) -> PasswordHash {
 }
 
 fn hash_now(argon2: &Argon2<'_>, password: &Secret, salt: [u8; 16]) -> Result<PasswordHash, HashingError> {
+    let composed = Zeroizing::new(nfc(password.expose()).into_owned());
     let hash: Phc = argon2
-        .hash_password_with_salt(password.expose().as_bytes(), &salt)
+        .hash_password_with_salt(composed.as_bytes(), &salt)
         .map_err(|_| HashingError::Broken)?;
     Ok(PasswordHash::from_phc(hash.to_string()))
 }
@@ -306,16 +305,52 @@ mod tests {
         );
     }
 
-    #[test]
-    fn weak_passwords_are_refused() {
+    #[tokio::test]
+    async fn a_password_is_the_same_however_it_is_typed() {
+        let passwords = passwords(8);
+        let (composed, decomposed) = ("r\u{e9}sum\u{e9} otter", "re\u{301}sume\u{301} otter");
+        let hash = passwords
+            .hash(Secret::new(decomposed), &SystemEntropy)
+            .await
+            .unwrap();
+        for typed in [composed, decomposed] {
+            assert_eq!(
+                passwords.verify(Secret::new(typed), Some(hash.clone())).await,
+                Ok(true),
+                "{typed:?}"
+            );
+            assert_eq!(passwords.verify(Secret::new(typed), None).await, Ok(false));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hash_of_what_was_typed_stays_good() {
+        let passwords = passwords(8);
+        let decomposed = "re\u{301}sume\u{301} otter";
+        // As older builds hashed it.
+        let hash = passwords
+            .argon2
+            .hash_password_with_salt(decomposed.as_bytes(), &salt(&SystemEntropy))
+            .unwrap();
+        let hash = PasswordHash::from_phc(hash.to_string());
         assert_eq!(
-            Passwords::check_strength(&Secret::new("short")),
-            Err(WeakPassword::TooShort)
+            passwords
+                .verify(Secret::new(decomposed), Some(hash.clone()))
+                .await,
+            Ok(true)
         );
         assert_eq!(
-            Passwords::check_strength(&Secret::new("x".repeat(256))),
-            Err(WeakPassword::TooLong)
+            passwords.verify(Secret::new("resume otter"), Some(hash)).await,
+            Ok(false)
         );
-        assert_eq!(Passwords::check_strength(&Secret::new("long enough")), Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_weak_password_is_not_hashed() {
+        let passwords = passwords(8);
+        let refused = passwords
+            .hash_new(Secret::new("Password1234"), 12, Whose::default(), &SystemEntropy)
+            .await;
+        assert_eq!(refused, Ok(Err(WeakPassword::Common)));
     }
 }

@@ -30,6 +30,8 @@ pub struct Lifetimes {
     pub polling_interval: Duration,
     /// How long one signing key signs. Default: 90 days.
     pub signing_key: Duration,
+    /// An activation token. Default: 72 hours.
+    pub invitation: Duration,
     /// How long finished requests and sessions are kept, so that late polls get a true answer. Default: 1 hour.
     pub keep_finished: Duration,
     /// How long entries of the audit trail are kept; without a value, for ever. Default: 365 days.
@@ -49,6 +51,7 @@ impl Default for Lifetimes {
             device_grant: 5 * MINUTE,
             polling_interval: Duration::from_secs(5),
             signing_key: 90 * DAY,
+            invitation: 3 * DAY,
             keep_finished: HOUR,
             keep_audit: Some(365 * DAY),
         }
@@ -108,6 +111,8 @@ pub struct Limits {
     pub device_authorization_total: Rate,
     /// Wrong user codes that end a machine's request. Default: 3.
     pub user_code_attempts: u32,
+    /// The fewest characters of a new password. Default: 12.
+    pub password_min_length: u32,
 }
 
 impl Default for Limits {
@@ -144,6 +149,7 @@ impl Default for Limits {
                 per: MINUTE,
             },
             user_code_attempts: 3,
+            password_min_length: 12,
         }
     }
 }

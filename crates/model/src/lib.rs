@@ -50,5 +50,5 @@ pub use signing_key::SigningKey;
 pub use text::{Name, NameError, Text, TextError};
 pub use time::{ParseTimestampError, Timestamp};
 pub use usage::{KeyUse, UsedFrom};
-pub use user::User;
+pub use user::{Invitation, User};
 pub use version::Version;

@@ -2,6 +2,15 @@
 
 use crate::{Name, PasswordHash, SecretHash, Text, Timestamp, UserId, Version};
 
+/// An activation token that is out: with it, a person sets a password and may sign in from then on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Invitation {
+    /// The token's hash.
+    pub token: SecretHash,
+    /// The first moment at which the token is refused.
+    pub expires: Timestamp,
+}
+
 /// A person with an account on the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
@@ -23,8 +32,8 @@ pub struct User {
     pub password: Option<PasswordHash>,
     /// When the password was last changed.
     pub password_changed: Option<Timestamp>,
-    /// The hash of the activation token that is out, if one is.
-    pub activation: Option<SecretHash>,
+    /// The activation token that is out, if one is. It may have ended.
+    pub invitation: Option<Invitation>,
     /// Counts what ends all credentials made so far: a changed password, a deactivation. Tokens and sessions
     /// carry the count they were made under, and are good only while it is still the same.
     pub credentials_gen: u32,

@@ -91,7 +91,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             is_admin: true,
             password: None,
             password_changed: Some(Timestamp::UNIX_EPOCH),
-            activation: None,
+            invitation: None,
             credentials_gen: 1,
             metadata: None,
             default_project_id: None,

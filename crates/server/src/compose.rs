@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use zenml_auth_core::ports::{SystemClock, SystemEntropy};
 use zenml_auth_core::services::{Engine, FirstAdministrator, OpenError, Ports, SetUp, SetUpError, set_up};
+use zenml_auth_core::strength::{self, Whose};
+use zenml_auth_model::Secret;
 use zenml_auth_storage::{ConnectOptions, OptionsError, SchemaError, SqlStore};
 
 use crate::config::Config;
@@ -122,6 +124,22 @@ pub async fn open(ports: Ports, config: &Config) -> Result<(Engine, SetUp), Comp
         password: config.admin.password.clone(),
     };
     let set_up = set_up(&ports, administrator, config.hashing).await?;
+    if let (SetUp::Now { .. }, Some(given)) = (&set_up, &config.admin.password) {
+        warn_if_weak(given, config);
+    }
     let engine = Engine::open(ports, config.settings, config.hashing).await?;
     Ok((engine, set_up))
+}
+
+/// The operator may choose whatever they like for the first administrator, and is told when it is a bad choice.
+fn warn_if_weak(password: &Secret, config: &Config) {
+    let whose = Whose {
+        name: config.admin.username.to_string(),
+        known: Vec::new(),
+    };
+    if let Err(weak) = strength::check(password, config.settings.limits.password_min_length, &whose) {
+        tracing::warn!(
+            "the administrator's password is weak: {weak}; change it with `zenml user change-password`"
+        );
+    }
 }

@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode, header};
 use zenml_auth_api::login::{LoginFormError, OAuthErrorBody, OAuthErrorCode};
 use zenml_auth_api::{ErrorBody, ErrorClass, ValidationErrors};
 use zenml_auth_core::caller::{NotAllowed, NotWithThis};
-use zenml_auth_core::password::{HashingError, WeakPassword};
+use zenml_auth_core::password::HashingError;
 use zenml_auth_core::ports::StoreError;
 use zenml_auth_core::rules::recent_authentication::Refusal;
 use zenml_auth_core::rules::{api_key, device};
@@ -21,6 +21,7 @@ use zenml_auth_core::services::{
     FindDeviceError, FindServiceAccountError, FindUserError, Internal, ListAuditError, PasswordSignInError,
     PollError, RequestDeviceError, RotateApiKeyError,
 };
+use zenml_auth_core::strength::WeakPassword;
 use zenml_auth_core::throttle::TooMany;
 use zenml_auth_core::token::TokenError;
 use zenml_auth_model::{DeviceId, Name};

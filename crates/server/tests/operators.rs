@@ -135,7 +135,7 @@ fn the_very_next_request_is_refused_under_load() {
     run_with(
         folder.path(),
         &["admin", "create-user", "ann", "--password-stdin"],
-        "ann-Passw0rd-0",
+        "first-Passw0rd-0",
     );
     let hammer = Hammer::new();
     thread::scope(|scope| {
@@ -143,7 +143,7 @@ fn the_very_next_request_is_refused_under_load() {
             scope.spawn(|| hammer.strike(&server));
         }
         let rounds = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let mut password = "ann-Passw0rd-0".to_owned();
+            let mut password = "first-Passw0rd-0".to_owned();
             for round in 1..=8 {
                 let token = server.sign_in_as("ann", &password).unwrap();
                 hammer.aim(&token);
@@ -156,7 +156,7 @@ fn the_very_next_request_is_refused_under_load() {
                     admin(folder.path(), &["activate-user", "ann"]);
                     assert_eq!(current_user(&server, &token), 401, "it stays ended");
                 } else {
-                    let new = format!("ann-Passw0rd-{round}");
+                    let new = format!("first-Passw0rd-{round}");
                     run_with(
                         folder.path(),
                         &["admin", "reset-password", "ann", "--password-stdin"],
@@ -187,7 +187,7 @@ fn what_the_owner_acknowledged_holds_for_the_very_next_request() {
     run_with(
         folder.path(),
         &["admin", "create-user", "ann", "--password-stdin"],
-        "ann-Passw0rd",
+        "first-Passw0rd",
     );
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -202,7 +202,7 @@ fn what_the_owner_acknowledged_holds_for_the_very_next_request() {
         let rounds = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             let name = || "ann".to_owned();
             for round in 0..40 {
-                let token = server.sign_in_as("ann", "ann-Passw0rd").unwrap();
+                let token = server.sign_in_as("ann", "first-Passw0rd").unwrap();
                 hammer.aim(&token);
                 hammer.wait_for_some(2);
                 // Over one connection that stays open: nothing but the operation is between two requests.
@@ -278,27 +278,38 @@ fn a_user_is_kept_out_and_let_in_again() {
     run_with(
         folder.path(),
         &["admin", "create-user", "ann", "--password-stdin"],
-        "ann-Passw0rd",
+        "first-Passw0rd",
     );
     let said = admin(folder.path(), &["deactivate-user", "ann"]);
     let token = said.trim().rsplit(' ').next().unwrap();
-    assert!(
-        admin(folder.path(), &["list-users"]).contains("invited"),
-        "she may come back with the token"
+    let state = |name: &str| {
+        let listed = admin(folder.path(), &["list-users"]);
+        let line = listed.lines().find(|line| line.contains(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().to_owned()
+    };
+    assert_eq!(
+        state("ann"),
+        "deactivated",
+        "though she may come back with the token"
     );
-    assert!(server.sign_in_as("ann", "ann-Passw0rd").is_none());
+    assert_eq!(state("default"), "active");
+    let invitation = json!({"name": "bob", "is_admin": false, "active": false}).to_string();
+    let by_api = server.sign_in(PASSWORD).unwrap();
+    assert_eq!(server.send("POST", "/api/v1/users", &by_api, &invitation).0, 200);
+    assert_eq!(state("bob"), "invited");
+    assert!(server.sign_in_as("ann", "first-Passw0rd").is_none());
     // The token is as good as one from the API.
     let by_id = |path: &str, body: Value| server.send("PUT", path, "", &body.to_string());
     let admin_token = server.sign_in(PASSWORD).unwrap();
     let (_, found) = server.send("GET", "/api/v1/users/ann", &admin_token, "");
     let found: Value = serde_json::from_str(&found).unwrap();
     let path = format!("/api/v1/users/{}/activate", found["id"].as_str().unwrap());
-    let activation = json!({"activation_token": token, "password": "ann-Passw0rd-2"});
+    let activation = json!({"activation_token": token, "password": "second-Passw0rd"});
     assert_eq!(by_id(&path, activation).0, 200);
-    assert!(server.sign_in_as("ann", "ann-Passw0rd-2").is_some());
+    assert!(server.sign_in_as("ann", "second-Passw0rd").is_some());
     admin(folder.path(), &["deactivate-user", "ann"]);
     admin(folder.path(), &["activate-user", "ann"]);
-    assert!(server.sign_in_as("ann", "ann-Passw0rd-2").is_some());
+    assert!(server.sign_in_as("ann", "second-Passw0rd").is_some());
     let trail = said_by_audit(folder.path());
     for part in ["operator  user.deactivated", "operator  user.activated"] {
         assert!(trail.contains(part), "{part} is not in\n{trail}");

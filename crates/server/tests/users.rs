@@ -7,9 +7,12 @@
     reason = "all of this is test code"
 )]
 
+use std::time::Duration;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 use zenml_auth_core::caller::Caller;
+use zenml_auth_model::Secret;
 use zenml_auth_model::query::{PageRequest, Query};
 use zenml_auth_testkit::server::{ADMIN, PASSWORD, TestOptions, TestResponse, TestServer, text};
 
@@ -144,13 +147,13 @@ async fn an_invitation_is_redeemed_once() {
         let body = json!({"activation_token": token, "password": password, "is_admin": true});
         server.put("/api/v1/users/bob/activate").json(&body).send().await
     };
-    redeem("wrong", "Bobs-Passw0rd")
+    redeem("wrong", "Other-Passw0rd")
         .await
         .expect(StatusCode::UNAUTHORIZED);
     redeem(&token, "short")
         .await
         .expect(StatusCode::UNPROCESSABLE_ENTITY);
-    let active = redeem(&token, "Bobs-Passw0rd")
+    let active = redeem(&token, "Other-Passw0rd")
         .await
         .expect(StatusCode::OK)
         .json();
@@ -161,7 +164,7 @@ async fn an_invitation_is_redeemed_once() {
     redeem(&token, "Again-Passw0rd")
         .await
         .expect(StatusCode::UNAUTHORIZED);
-    server.sign_in("bob", "Bobs-Passw0rd").await;
+    server.sign_in("bob", "Other-Passw0rd").await;
 }
 
 #[tokio::test]
@@ -334,4 +337,138 @@ async fn every_change_leaves_one_trace_and_no_secret() {
             "{printed}"
         );
     }
+}
+
+async fn invite(server: &TestServer, admin: &str, name: &str) -> String {
+    let body = json!({"name": name, "is_admin": false, "active": false});
+    let made = server
+        .post("/api/v1/users")
+        .bearer(admin)
+        .json(&body)
+        .send()
+        .await;
+    text(&made.expect(StatusCode::OK).json()["body"]["activation_token"])
+}
+
+async fn redeem(server: &TestServer, name: &str, token: &str, password: &str) -> TestResponse {
+    let body = json!({"activation_token": token, "password": password});
+    let path = format!("/api/v1/users/{name}/activate");
+    server.put(&path).json(&body).send().await
+}
+
+#[tokio::test]
+async fn an_invitation_ends() {
+    let server = TestServer::start_with(TestOptions::sqlite()).await;
+    let token = invite(&server, &server.admin().await, "bob").await;
+    server
+        .clock
+        .advance(Duration::from_secs(72 * 60 * 60) - Duration::from_micros(1));
+    // Far enough to be told that the password is weak: the token is still good.
+    redeem(&server, "bob", &token, "short")
+        .await
+        .expect(StatusCode::UNPROCESSABLE_ENTITY);
+    server.clock.advance(Duration::from_micros(1));
+    let ended = redeem(&server, "bob", &token, "Other-Passw0rd").await;
+    let wrong = redeem(&server, "bob", "wrong", "Other-Passw0rd").await;
+    let unknown = redeem(&server, "nobody", &token, "Other-Passw0rd").await;
+    let answer = |answer: &TestResponse| {
+        answer.expect(StatusCode::UNAUTHORIZED);
+        answer.json()["detail"].clone()
+    };
+    assert_eq!(answer(&ended), answer(&wrong), "strangers are not told which");
+    assert_eq!(answer(&ended), answer(&unknown));
+    server.engine.maintenance().flush_refusals().await.unwrap();
+    let query = Query {
+        page: PageRequest::new(1, 10_000).unwrap(),
+        ..Query::default()
+    };
+    let trail = server
+        .engine
+        .audit()
+        .list(&Caller::operator(), &query)
+        .await
+        .unwrap();
+    let trail = format!("{:?}", trail.items);
+    assert!(trail.contains("UserActivationRefused") && trail.contains("InvitationEnded"));
+    // A new one is had by deactivating, and is good for as long.
+    let admin = server.admin().await;
+    let left = put(&server, &admin, "/api/v1/users/bob/deactivate", json!({})).await;
+    let again = text(&left.expect(StatusCode::OK).json()["body"]["activation_token"]);
+    server.clock.advance(Duration::from_secs(71 * 60 * 60));
+    redeem(&server, "bob", &again, "Other-Passw0rd")
+        .await
+        .expect(StatusCode::OK);
+    server.sign_in("bob", "Other-Passw0rd").await;
+}
+
+#[tokio::test]
+async fn a_deactivation_ends_the_invitation_that_is_out() {
+    let server = TestServer::start_with(TestOptions::sqlite()).await;
+    let admin = server.admin().await;
+    let first = invite(&server, &admin, "bob").await;
+    let left = put(&server, &admin, "/api/v1/users/bob/deactivate", json!({})).await;
+    let second = text(&left.expect(StatusCode::OK).json()["body"]["activation_token"]);
+    redeem(&server, "bob", &first, "Other-Passw0rd")
+        .await
+        .expect(StatusCode::UNAUTHORIZED);
+    // The switch ends it and gives none.
+    put(&server, &admin, "/api/v1/users/bob", json!({"active": false}))
+        .await
+        .expect(StatusCode::OK);
+    redeem(&server, "bob", &second, "Other-Passw0rd")
+        .await
+        .expect(StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn weak_passwords_are_refused_wherever_they_are_set() {
+    let server = TestServer::start().await;
+    let (admin, ann) = (server.admin().await, server.user("ann").await);
+    let token = invite(&server, &admin, "bobby").await;
+    for (weak, why) in [
+        ("k7Vq!x0pWz3", "at least 12 characters"),
+        ("Password1234", "among the first that are guessed"),
+    ] {
+        let created = json!({"name": "cara", "password": weak, "is_admin": false, "active": true});
+        let changed = json!({"password": weak, "old_password": PASSWORD});
+        for refused in [
+            server
+                .post("/api/v1/users")
+                .bearer(&admin)
+                .json(&created)
+                .send()
+                .await,
+            put(&server, &ann, ME, changed).await,
+            redeem(&server, "bobby", &token, weak).await,
+        ] {
+            refused.expect(StatusCode::UNPROCESSABLE_ENTITY);
+            assert!(refused.text().contains(why), "{refused:?}");
+            assert!(!refused.text().contains(weak));
+        }
+        let reset = server
+            .engine
+            .users()
+            .reset_password("ann", Secret::new(weak))
+            .await;
+        assert!(reset.unwrap_err().to_string().contains(why));
+    }
+    let own = redeem(&server, "bobby", &token, "bobby-otter-vanish-9").await;
+    own.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(own.text().contains("the name of the account"), "{own:?}");
+    server.sign_in("ann", PASSWORD).await;
+
+    // What is too short for new ones is good for as long as it is there; and the length is a setting.
+    let mut options = TestOptions::default();
+    options.settings.limits.password_min_length = 20;
+    let server = TestServer::start_with(options).await;
+    let admin = server.admin().await;
+    let created = json!({"name": "cara", "password": PASSWORD, "is_admin": false, "active": true});
+    let refused = server
+        .post("/api/v1/users")
+        .bearer(&admin)
+        .json(&created)
+        .send()
+        .await;
+    refused.expect(StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(refused.text().contains("at least 20 characters"));
 }

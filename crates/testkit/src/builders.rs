@@ -116,7 +116,7 @@ impl Builders {
                 "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaA".to_owned(),
             )),
             password_changed: Some(NOW),
-            activation: None,
+            invitation: None,
             credentials_gen: 1,
             metadata: None,
             default_project_id: None,

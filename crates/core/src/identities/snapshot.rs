@@ -160,7 +160,7 @@ mod tests {
                 is_admin: false,
                 password: None,
                 password_changed: None,
-                activation: None,
+                invitation: None,
                 credentials_gen: 1,
                 metadata: Some("x".repeat(bytes)),
                 default_project_id: None,

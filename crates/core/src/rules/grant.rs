@@ -311,7 +311,7 @@ mod tests {
             is_admin: false,
             password: None,
             password_changed: None,
-            activation: None,
+            invitation: None,
             credentials_gen: 5,
             metadata: None,
             default_project_id: None,

@@ -1,6 +1,8 @@
 //! Users: passwords, activation, deactivation.
 
-use zenml_auth_model::{PasswordHash, SecretHash, Timestamp, User};
+use zenml_auth_model::{Invitation, PasswordHash, SecretHash, Timestamp, User};
+
+use crate::secrets;
 
 /// Sets a new password; everything that was signed in with the old one ends.
 #[must_use]
@@ -14,13 +16,13 @@ pub fn change_password(user: User, password: PasswordHash, now: Timestamp) -> Us
     }
 }
 
-/// Takes the right to sign in; everything that was signed in ends for good. With a token, whoever holds it may set
-/// a new password and come back.
+/// Takes the right to sign in; everything that was signed in ends for good, and so does an invitation. With a new one,
+/// the person may set a new password and come back.
 #[must_use]
-pub fn deactivate(user: User, activation: Option<SecretHash>, now: Timestamp) -> User {
+pub fn deactivate(user: User, invitation: Option<Invitation>, now: Timestamp) -> User {
     User {
         active: false,
-        activation: activation.or(user.activation),
+        invitation,
         credentials_gen: user.credentials_gen.wrapping_add(1),
         updated: now,
         ..user
@@ -32,7 +34,7 @@ pub fn deactivate(user: User, activation: Option<SecretHash>, now: Timestamp) ->
 pub fn reactivate(user: User, now: Timestamp) -> User {
     User {
         active: true,
-        activation: None,
+        invitation: None,
         updated: now,
         ..user
     }
@@ -44,7 +46,7 @@ pub fn activate(user: User, password: PasswordHash, now: Timestamp) -> User {
     let user = change_password(user, password, now);
     User {
         active: true,
-        activation: None,
+        invitation: None,
         ..user
     }
 }
@@ -53,4 +55,97 @@ pub fn activate(user: User, password: PasswordHash, now: Timestamp) -> User {
 #[must_use]
 pub const fn can_administer(user: &User) -> bool {
     user.is_admin && user.active && user.password.is_some()
+}
+
+/// Why an activation token is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotRedeemable {
+    /// No token is out, or it is another one.
+    WrongToken,
+    /// It was the right one, and has ended.
+    Ended,
+}
+
+/// Whether an activation token, given by its hash, lets the user set a password.
+///
+/// # Errors
+/// [`NotRedeemable`] says why not. Strangers are not told.
+pub fn redeemable(user: &User, presented: &SecretHash, now: Timestamp) -> Result<(), NotRedeemable> {
+    match user.invitation {
+        Some(invitation) if secrets::same(&invitation.token, presented) => {
+            if now < invitation.expires {
+                Ok(())
+            } else {
+                Err(NotRedeemable::Ended)
+            }
+        }
+        Some(_) | None => Err(NotRedeemable::WrongToken),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use zenml_auth_model::{Name, Text, UserId, Version};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+    const TOKEN: SecretHash = SecretHash::from_bytes([1; 32]);
+    const OTHER: SecretHash = SecretHash::from_bytes([2; 32]);
+
+    fn invitation(token: SecretHash) -> Invitation {
+        Invitation {
+            token,
+            expires: NOW + Duration::from_secs(60),
+        }
+    }
+
+    fn invited() -> User {
+        User {
+            id: UserId::from_random([1; 16]),
+            name: Name::from_stored("ann".to_owned()),
+            full_name: Text::default(),
+            email: None,
+            email_opted_in: None,
+            active: false,
+            is_admin: false,
+            password: None,
+            password_changed: None,
+            invitation: Some(invitation(TOKEN)),
+            credentials_gen: 1,
+            metadata: None,
+            default_project_id: None,
+            avatar_url: None,
+            created: NOW,
+            updated: NOW,
+            version: Version::FIRST,
+        }
+    }
+
+    #[test]
+    fn an_invitation_is_good_until_it_ends() {
+        let (user, end) = (invited(), invitation(TOKEN).expires);
+        let before = end - Duration::from_micros(1);
+        assert_eq!(redeemable(&user, &TOKEN, before), Ok(()));
+        assert_eq!(redeemable(&user, &TOKEN, end), Err(NotRedeemable::Ended));
+        assert_eq!(redeemable(&user, &OTHER, before), Err(NotRedeemable::WrongToken));
+        assert_eq!(redeemable(&user, &OTHER, end), Err(NotRedeemable::WrongToken));
+    }
+
+    #[test]
+    fn whatever_settles_the_account_ends_the_invitation() {
+        let hash = || PasswordHash::from_phc(String::new());
+        for settled in [
+            deactivate(invited(), None, NOW),
+            deactivate(invited(), Some(invitation(OTHER)), NOW),
+            reactivate(invited(), NOW),
+            activate(invited(), hash(), NOW),
+        ] {
+            assert_eq!(redeemable(&settled, &TOKEN, NOW), Err(NotRedeemable::WrongToken));
+        }
+        let again = deactivate(invited(), Some(invitation(OTHER)), NOW);
+        assert_eq!(redeemable(&again, &OTHER, NOW), Ok(()));
+    }
 }

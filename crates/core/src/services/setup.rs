@@ -9,8 +9,9 @@ use zeroize::Zeroizing;
 
 use super::{Internal, Ports};
 use crate::caller::{Scribe, target};
-use crate::password::{HashingCost, Passwords, WeakPassword};
+use crate::password::{HashingCost, Passwords};
 use crate::ports::{Change, ChangeSet, CommitError, Entropy, Unique, id_bytes};
+use crate::strength::{self, WeakPassword};
 
 /// The administrator of a new server.
 #[derive(Debug, Clone)]
@@ -53,7 +54,7 @@ pub enum SetUp {
 /// Of several replicas that start on one empty store, one does it.
 ///
 /// # Errors
-/// [`SetUpError`] when the password is too weak or the store does not answer.
+/// [`SetUpError`] when the password is too long, the name is reserved or the store does not answer.
 pub async fn set_up(
     ports: &Ports,
     administrator: FirstAdministrator,
@@ -68,7 +69,8 @@ pub async fn set_up(
     let entropy = ports.entropy.as_ref();
     let (password, made_password) = match administrator.password {
         Some(given) => {
-            Passwords::check_strength(&given)?;
+            // A weak one is the operator's to choose; whoever composes the program warns.
+            strength::check_usable(&given)?;
             (given, None)
         }
         None => {
@@ -98,7 +100,7 @@ pub async fn set_up(
         is_admin: true,
         password: Some(hash),
         password_changed: Some(now),
-        activation: None,
+        invitation: None,
         credentials_gen: 1,
         metadata: None,
         default_project_id: None,

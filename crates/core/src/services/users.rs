@@ -5,8 +5,8 @@ use zenml_auth_model::audit::{ChangedField, FieldChange, RefusalReason};
 use zenml_auth_model::query::{Page, Query, UserField};
 use zenml_auth_model::text::nfc;
 use zenml_auth_model::{
-    Action, Details, Name, Origin, Secret, SecretHash, ServiceAccount, ServiceAccountId, TargetKind, Text,
-    Timestamp, User, UserId, Version,
+    Action, Details, Invitation, Name, Origin, PasswordHash, Secret, SecretHash, ServiceAccount,
+    ServiceAccountId, TargetKind, Text, Timestamp, User, UserId, Version,
 };
 
 use super::attempts::Refused;
@@ -16,10 +16,10 @@ use super::setup::readable_password;
 use super::{Engine, Internal};
 use crate::caller::{Caller, Identity, NotAllowed, NotWithThis, Scribe, target};
 use crate::lookup::By;
-use crate::password::{Passwords, WeakPassword};
 use crate::ports::{Change, ChangeSet, CommitError, Guard, Unique, id_bytes};
 use crate::rules::user as rules;
 use crate::secrets;
+use crate::strength::{WeakPassword, Whose};
 use crate::throttle::TooMany;
 
 /// What a new user consists of.
@@ -177,6 +177,12 @@ pub enum ChangeUserError {
     EmailMissing,
 }
 
+impl From<WeakPassword> for ChangeUserError {
+    fn from(error: WeakPassword) -> Self {
+        Self::Password(error.into())
+    }
+}
+
 impl From<Internal> for ChangeUserError {
     fn from(error: Internal) -> Self {
         Self::Find(error.into())
@@ -282,13 +288,11 @@ impl Users<'_> {
         }
         let (password, token) = match new.password {
             Some(password) => {
-                Passwords::check_strength(&password)?;
-                let hash = engine
-                    .passwords
-                    .hash(password, engine.entropy())
-                    .await
-                    .map_err(Internal::from)?;
-                (Some(hash), None)
+                let whose = whose(&new.name, &new.full_name, new.email.as_ref());
+                (
+                    Some(self.new_password::<CreateUserError>(password, whose).await?),
+                    None,
+                )
             }
             None => (None, Some(secrets::random_secret(engine.entropy()))),
         };
@@ -303,7 +307,7 @@ impl Users<'_> {
             is_admin: new.is_admin,
             password_changed: password.is_some().then_some(now),
             password,
-            activation: token.as_ref().map(secrets::hash),
+            invitation: token.as_ref().map(|token| self.invitation(token, now)),
             credentials_gen: 1,
             metadata: new.metadata,
             default_project_id: None,
@@ -315,7 +319,7 @@ impl Users<'_> {
         let scribe = Scribe::of(caller);
         let details = Details::UserCreated {
             administrator: user.is_admin,
-            invited_until: None,
+            invited_until: user.invitation.map(|invitation| invitation.expires),
         };
         let mut changes = ChangeSet::new()
             .with(Change::InsertUser(user.clone()))
@@ -392,10 +396,11 @@ impl Users<'_> {
             if let (Some(password), None) = (&changes.password, &new_password) {
                 self.check_old_password(caller, &found, changes.old_password.clone())
                     .await?;
-                Passwords::check_strength(password).map_err(ChangePasswordError::from)?;
-                let hash = engine.passwords.hash(password.clone(), engine.entropy()).await;
+                let hash = self
+                    .new_password::<ChangeUserError>(password.clone(), whose_is(&found))
+                    .await?;
                 // The old password was checked against this hash; another one set meanwhile has to be checked anew.
-                new_password = Some((found.password.clone(), hash.map_err(Internal::from)?));
+                new_password = Some((found.password.clone(), hash));
             }
             let now = engine.now();
             let mut changed = User {
@@ -433,7 +438,8 @@ impl Users<'_> {
                 actions.push(Action::UserPasswordChanged);
             }
             match changes.active {
-                Some(false) if found.active => {
+                // Of who was invited and did not come yet, this ends the invitation.
+                Some(false) if found.active || found.invitation.is_some() => {
                     changed = rules::deactivate(changed, None, now);
                     actions.push(Action::UserDeactivated);
                 }
@@ -500,13 +506,23 @@ impl Users<'_> {
             }
             let now = engine.now();
             let token = secrets::random_secret(engine.entropy());
-            let changed = rules::deactivate(found.clone(), Some(secrets::hash(&token)), now);
+            let invitation = self.invitation(&token, now);
+            let changed = rules::deactivate(found.clone(), Some(invitation), now);
+            let details = Some(Details::Invited {
+                until: invitation.expires,
+            });
             let set = self
                 .with_a_spare_administrator(&found, Some(&changed))
                 .await?
                 .ok_or(DeactivateUserError::LastAdministrator)?
                 .with(Change::UpdateUser(changed.clone()))
-                .with(self.entry(&Scribe::of(caller), now, Action::UserDeactivated, &changed));
+                .with(self.entry_with(
+                    &Scribe::of(caller),
+                    now,
+                    Action::UserDeactivated,
+                    &changed,
+                    details,
+                ));
             if engine.committed(set).await? {
                 return Ok((
                     User {
@@ -544,13 +560,10 @@ impl Users<'_> {
                     engine.refused(Refusal::too_many_on(Action::SignInThrottled, &called, origin));
                 })?;
         }
-        checked?;
-        Passwords::check_strength(&password)?;
-        let hash = engine
-            .passwords
-            .hash(password, engine.entropy())
-            .await
-            .map_err(Internal::from)?;
+        let user = checked?;
+        let hash = self
+            .new_password::<ActivateUserError>(password, whose_is(&user))
+            .await?;
         let mut tries = Tries::new();
         loop {
             tries.next().await?;
@@ -597,12 +610,14 @@ impl Users<'_> {
             self.0.refused(refusal);
             ActivateUserError::Invalid
         };
-        let right = |user: &&User| {
-            user.activation
-                .is_some_and(|kept| secrets::same(&kept, presented))
-        };
-        let user = found.as_ref().filter(right).cloned();
-        user.ok_or_else(|| refused(RefusalReason::WrongToken))
+        match &found {
+            None => Err(refused(RefusalReason::UnknownAccount)),
+            Some(user) => match rules::redeemable(user, presented, self.0.now()) {
+                Ok(()) => Ok(user.clone()),
+                Err(rules::NotRedeemable::WrongToken) => Err(refused(RefusalReason::WrongToken)),
+                Err(rules::NotRedeemable::Ended) => Err(refused(RefusalReason::InvitationEnded)),
+            },
+        }
     }
 
     /// Deletes a user with their devices and sign-ins.
@@ -644,12 +659,11 @@ impl Users<'_> {
     /// [`OperatorUserError`]
     pub async fn reset_password(self, name: &str, password: Secret) -> Result<User, OperatorUserError> {
         let engine = self.0;
-        Passwords::check_strength(&password)?;
-        let hash = engine
-            .passwords
-            .hash(password, engine.entropy())
-            .await
-            .map_err(Internal::from)?;
+        let found = engine.user_by_name(name).await.map_err(Internal::from)?;
+        let found = found.ok_or_else(|| OperatorUserError::NotFound(name.to_owned()))?;
+        let hash = self
+            .new_password::<OperatorUserError>(password, whose_is(&found))
+            .await?;
         let mut tries = Tries::new();
         loop {
             tries.next().await?;
@@ -779,6 +793,25 @@ impl Users<'_> {
         Ok((count > 1).then(guarded))
     }
 
+    /// Hashes a password that is to be set, if it may be.
+    async fn new_password<E: From<WeakPassword> + From<Internal>>(
+        self,
+        password: Secret,
+        whose: Whose,
+    ) -> Result<PasswordHash, E> {
+        let least = self.0.settings.limits.password_min_length;
+        let passwords = &self.0.passwords;
+        let hashed = passwords.hash_new(password, least, whose, self.0.entropy()).await;
+        Ok(hashed.map_err(Internal::from)??)
+    }
+
+    fn invitation(self, token: &Secret, now: Timestamp) -> Invitation {
+        Invitation {
+            token: secrets::hash(token),
+            expires: now + self.0.settings.lifetimes.invitation,
+        }
+    }
+
     fn entry(self, scribe: &Scribe, now: Timestamp, action: Action, user: &User) -> Change {
         self.entry_with(scribe, now, action, user, None)
     }
@@ -794,6 +827,18 @@ impl Users<'_> {
         let target = target(TargetKind::User, user.id.as_uuid(), user.name.as_str());
         scribe.entry_with(self.0.entropy(), now, action, target, details)
     }
+}
+
+fn whose(name: &Name, full_name: &Text, email: Option<&Text>) -> Whose {
+    let known = [Some(full_name), email];
+    Whose {
+        name: name.to_string(),
+        known: known.into_iter().flatten().map(Text::to_string).collect(),
+    }
+}
+
+fn whose_is(user: &User) -> Whose {
+    whose(&user.name, &user.full_name, user.email.as_ref())
 }
 
 /// What an update changed, but for what has an action of its own.

@@ -123,9 +123,9 @@ pub struct Listed {
 pub enum State {
     /// They may.
     Active,
-    /// They may when they set a password with their activation token.
+    /// They never set a password. They may come in when they do, with their activation token.
     Invited,
-    /// They may not.
+    /// They may not, as they were deactivated.
     Inactive,
 }
 
@@ -249,10 +249,11 @@ impl From<&User> for Listed {
         Self {
             id: user.id.to_string(),
             name: user.name.to_string(),
-            state: match (user.active, user.activation.is_some()) {
+            state: match (user.active, user.password.is_some()) {
                 (true, _) => State::Active,
-                (false, true) => State::Invited,
-                (false, false) => State::Inactive,
+                // Who had a password was deactivated, with or without a token to come back.
+                (false, true) => State::Inactive,
+                (false, false) => State::Invited,
             },
             is_admin: user.is_admin,
         }

@@ -137,10 +137,10 @@ fn list(user: &Listed) {
     let state = match user.state {
         State::Active => "active",
         State::Invited => "invited",
-        State::Inactive => "inactive",
+        State::Inactive => "deactivated",
     };
     let role = if user.is_admin { "administrator" } else { "" };
-    line(format!("{}  {state:<8}  {}  {role}", user.id, user.name).trim_end());
+    line(format!("{}  {state:<11}  {}  {role}", user.id, user.name).trim_end());
 }
 
 /// The password from standard input, if it is there.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use zenml_auth_core::password::HashingCost;
 use zenml_auth_core::settings::{Lifetimes, Limits, Rate, Settings};
+use zenml_auth_core::strength::{LEAST_PASSWORD_CHARS, MOST_PASSWORD_CHARS};
 use zenml_auth_model::{Name, NameError, Secret};
 use zenml_auth_storage::{ConnectOptions, OptionsError};
 
@@ -100,6 +101,11 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
         "user_code_attempts",
         limits.user_code_attempts,
         USER_CODE_ATTEMPTS,
+    )?;
+    check_range(
+        "password_min_length",
+        limits.password_min_length,
+        (LEAST_PASSWORD_CHARS, MOST_PASSWORD_CHARS),
     )?;
     check_range(
         "parallel_password_checks",
@@ -263,6 +269,7 @@ fn lifetimes(options: &LifetimeOptions) -> Result<Lifetimes, ConfigError> {
         browser_session: or(options.browser_session, default.browser_session),
         browser_idle: or(options.browser_idle, default.browser_idle),
         recent_sign_in: or(options.recent_sign_in, default.recent_sign_in),
+        invitation: or(options.invitation, default.invitation),
         device_grant: or(options.device_grant, default.device_grant),
         polling_interval: or(options.polling_interval, default.polling_interval),
         signing_key: or(options.signing_key, default.signing_key),
@@ -301,6 +308,7 @@ fn limits(options: &LimitOptions) -> Limits {
             default.device_authorization_total,
         ),
         user_code_attempts: options.user_code_attempts.unwrap_or(default.user_code_attempts),
+        password_min_length: options.password_min_length.unwrap_or(default.password_min_length),
     }
 }
 

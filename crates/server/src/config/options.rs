@@ -179,6 +179,10 @@ section!(
         #[arg(long = "recent-sign-in", global = true, env = "ZENML_AUTH_RECENT_SIGN_IN", value_name = "SPAN",
             help_heading = "Lifetimes")]
         recent_sign_in: Span,
+        /// How long an activation token is good [default: 72h]
+        #[arg(long = "invitation-lifetime", global = true, env = "ZENML_AUTH_INVITATION_LIFETIME",
+            value_name = "SPAN", help_heading = "Lifetimes")]
+        invitation: Span,
         /// How long a device waits to be let in [default: 5m]
         #[arg(long = "device-grant-lifetime", global = true, env = "ZENML_AUTH_DEVICE_GRANT_LIFETIME",
             value_name = "SPAN", help_heading = "Lifetimes")]
@@ -237,6 +241,10 @@ section!(
         #[arg(long, global = true, env = "ZENML_AUTH_USER_CODE_ATTEMPTS", value_name = "NUMBER",
             value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "Limits")]
         user_code_attempts: u32,
+        /// The fewest characters of a new password [default: 12]
+        #[arg(long, global = true, env = "ZENML_AUTH_PASSWORD_MIN_LENGTH", value_name = "NUMBER",
+            value_parser = clap::value_parser!(u32).range(8..=64), help_heading = "Limits")]
+        password_min_length: u32,
         /// How many passwords are checked at the same time [default: 2]
         #[arg(long, global = true, env = "ZENML_AUTH_PARALLEL_PASSWORD_CHECKS", value_name = "NUMBER",
             value_parser = clap::value_parser!(u32).range(1..=256), help_heading = "Limits")]

@@ -22,6 +22,8 @@ struct Activate {
     name: String,
     token: String,
     problem: Option<String>,
+    /// The fewest characters of a password.
+    least: u32,
 }
 
 fn show_form(
@@ -34,6 +36,7 @@ fn show_form(
     let csrf = Csrf::for_page(app, headers);
     let template = Activate {
         frame: Frame::new(app, None, csrf.token.clone()),
+        least: app.engine.settings().limits.password_min_length,
         user: fields.get("user").to_owned(),
         name: fields.get("username").to_owned(),
         token: fields.get("token").to_owned(),

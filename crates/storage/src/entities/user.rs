@@ -1,12 +1,17 @@
 //! The table `users`.
 
+use std::time::Duration;
+
 use sea_orm::entity::prelude::*;
 use zenml_auth_core::ports::StoreError;
 use zenml_auth_model::query::UserField;
-use zenml_auth_model::{Name, PasswordHash, SecretHash, Text, Timestamp, User, UserId};
+use zenml_auth_model::{Invitation, Name, PasswordHash, SecretHash, Text, Timestamp, User, UserId};
 
 use super::value::{bytes32, counter, optional_time, stored, time, version};
 use super::{SecretBytes, SecretText};
+
+/// How long an invitation of a build that set no end is good, from when the row was last changed.
+const UNLIMITED_INVITATION: Duration = Duration::from_secs(72 * 60 * 60);
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
@@ -22,6 +27,7 @@ pub struct Model {
     pub password: Option<SecretText>,
     pub password_changed: Option<i64>,
     pub activation: Option<SecretBytes>,
+    pub activation_expires: Option<i64>,
     pub credentials_gen: i64,
     pub metadata: Option<String>,
     pub default_project_id: Option<Uuid>,
@@ -73,9 +79,10 @@ impl From<&User> for Model {
                 .map(|hash| SecretText(hash.as_phc().to_owned())),
             password_changed: user.password_changed.map(Timestamp::as_micros),
             activation: user
-                .activation
+                .invitation
                 .as_ref()
-                .map(|hash| SecretBytes::from(hash.as_bytes())),
+                .map(|invitation| SecretBytes::from(invitation.token.as_bytes())),
+            activation_expires: user.invitation.map(|invitation| invitation.expires.as_micros()),
             credentials_gen: user.credentials_gen.into(),
             metadata: user.metadata.clone(),
             default_project_id: user.default_project_id,
@@ -91,10 +98,15 @@ impl TryFrom<Model> for User {
     type Error = StoreError;
 
     fn try_from(row: Model) -> Result<Self, StoreError> {
-        let activation = row
-            .activation
-            .map(|hash| bytes32("users.activation", &hash))
-            .transpose()?;
+        let updated = time("users.updated", row.updated)?;
+        let invitation = match row.activation {
+            None => None,
+            Some(hash) => Some(Invitation {
+                token: SecretHash::from_bytes(bytes32("users.activation", &hash)?),
+                expires: optional_time("users.activation_expires", row.activation_expires)?
+                    .unwrap_or(updated + UNLIMITED_INVITATION),
+            }),
+        };
         Ok(Self {
             id: UserId::from_uuid(row.id),
             name: Name::from_stored(row.name),
@@ -105,13 +117,13 @@ impl TryFrom<Model> for User {
             is_admin: row.is_admin,
             password: row.password.map(|SecretText(hash)| PasswordHash::from_phc(hash)),
             password_changed: optional_time("users.password_changed", row.password_changed)?,
-            activation: activation.map(SecretHash::from_bytes),
+            invitation,
             credentials_gen: counter("users.credentials_gen", row.credentials_gen)?,
             metadata: row.metadata,
             default_project_id: row.default_project_id,
             avatar_url: row.avatar_url.map(Text::from_stored),
             created: time("users.created", row.created)?,
-            updated: time("users.updated", row.updated)?,
+            updated,
             version: version("users.version", row.version)?,
         })
     }

@@ -11,9 +11,9 @@ use zenml_auth_model::audit::{
 use zenml_auth_model::query::{AuditField, Page, PageRequest, Query};
 use zenml_auth_model::{
     Action, Actor, ApiKey, ApiKeyId, AuditEvent, CredentialRef, DenialReason, Details, Device, DeviceGrant,
-    DeviceId, DeviceState, DeviceTraits, GrantState, KeyGeneration, Origin, PasswordHash, Polling,
-    RetainedKey, ServiceAccount, Session, SessionId, SessionPurpose, SigningKey, Target, TargetKind, Text,
-    Timestamp, UsedFrom, User, Version,
+    DeviceId, DeviceState, DeviceTraits, GrantState, Invitation, KeyGeneration, Origin, PasswordHash,
+    Polling, RetainedKey, ServiceAccount, Session, SessionId, SessionPurpose, SigningKey, Target, TargetKind,
+    Text, Timestamp, UsedFrom, User, Version,
 };
 
 use super::{make, make_all};
@@ -88,7 +88,10 @@ pub(super) async fn users_come_back(store: Arc<dyn Store>) {
         is_admin: true,
         password: Some(PasswordHash::from_phc("$argon2id$🚀".to_owned())),
         password_changed: Some(after(7)),
-        activation: Some(build.hash()),
+        invitation: Some(Invitation {
+            token: build.hash(),
+            expires: after(72 * 3600),
+        }),
         credentials_gen: 42,
         metadata: Some(r#"{"key": "🚀", "nested": {"n": [1, null]}}"#.to_owned()),
         default_project_id: Some(build.uuid()),
