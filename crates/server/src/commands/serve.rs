@@ -54,7 +54,8 @@ pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandE
         engine: engine.clone(),
         facts: Arc::new(Facts {
             public_url: config.server.public_url.clone(),
-            proxies: TrustedProxies::new(config.server.trusted_proxies.clone()),
+            proxies: TrustedProxies::new(config.server.trusted_proxies.clone())
+                .reading(config.server.forwarded_header),
             bodies: BodyBudget::default(),
             hsts_subdomains: config.server.hsts_subdomains,
             database_type: database_type(store.database()),

@@ -126,7 +126,13 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
         server: Server {
             bind: server.bind.unwrap_or(DEFAULT_BIND),
             public_url: server.public_url.as_deref().map(public_url).transpose()?,
-            trusted_proxies: server.trusted_proxies.unwrap_or_default(),
+            trusted_proxies: server
+                .trusted_proxies
+                .into_iter()
+                .flatten()
+                .flat_map(|networks| networks.0)
+                .collect(),
+            forwarded_header: server.forwarded_header.map_or_else(Default::default, Into::into),
             max_connections: server.max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS),
             max_connections_per_address: server.max_connections_per_address,
             hsts_subdomains: server.hsts_subdomains == Some(Switch::On),
@@ -395,11 +401,34 @@ mod tests {
             (["--public-url", "https://u:p@example.com"], "http://"),
             (["--admin-username", ""], "at least one character"),
             (["--user-code-attempts", "0"], "1..=100"),
+            (["--trusted-proxies", "proxy"], "10.1.2.0/24"),
             (["--polling-interval", "5m"], "polling interval"),
         ] {
             let error = load_with("", &flags).unwrap_err();
             assert!(error.contains(expected), "{flags:?}: {error}");
         }
+    }
+
+    #[test]
+    fn proxies_are_read_from_flags_and_from_the_file() {
+        let read = |toml: &str, flags: &[&str]| {
+            let networks = load_with(toml, flags).unwrap().server.trusted_proxies;
+            networks
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(read("", &[]), "");
+        let toml = "[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\nforwarded_header = \"forwarded\"";
+        assert_eq!(read(toml, &[]), "10.0.0.0/8 ::1/128");
+        let flags = [
+            "--trusted-proxies",
+            "10.0.0.1, 10.0.0.2",
+            "--trusted-proxies",
+            "fd00::/8",
+        ];
+        assert_eq!(read(toml, &flags), "10.0.0.1/32 10.0.0.2/32 fd00::/8");
     }
 
     #[test]

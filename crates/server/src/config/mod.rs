@@ -16,6 +16,8 @@ use zenml_auth_core::settings::Settings;
 use zenml_auth_model::{Name, Secret};
 use zenml_auth_storage::ConnectOptions;
 
+use crate::extract::proxies::ForwardedHeader;
+
 pub use load::{ConfigError, load};
 pub use options::Options;
 pub use values::{LogFormat, Span, Switch, Tls};
@@ -44,8 +46,10 @@ pub struct Server {
     pub bind: SocketAddr,
     /// Under which address people and clients reach it, without a slash at its end.
     pub public_url: Option<String>,
-    /// Whose `X-Forwarded-For` is believed.
+    /// Who is believed on where a request came from.
     pub trusted_proxies: Vec<IpNet>,
+    /// In which header they say it.
+    pub forwarded_header: ForwardedHeader,
     /// How many connections are served at the same time.
     pub max_connections: u32,
     /// How many of them one address may have.

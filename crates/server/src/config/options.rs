@@ -12,10 +12,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
-use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::values::{Keep, LogFormat, RateText, Span, Switch, Tls};
+use super::values::{ForwardedHeaderName, Keep, LogFormat, Networks, RateText, Span, Switch, Tls};
 
 macro_rules! section {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident : $type:ty),+ $(,)? }) => {
@@ -45,11 +44,17 @@ section!(
         /// The address under which people and clients reach the server, such as https://auth.example.com
         #[arg(long, global = true, env = "ZENML_AUTH_PUBLIC_URL", value_name = "URL", help_heading = "Server")]
         public_url: String,
-        /// Networks of proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8
-        #[arg(long, global = true, env = "ZENML_AUTH_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',',
+        /// Addresses and networks of proxies that are believed on where a request came from, such as 10.1.2.3 or
+        /// 10.1.2.0/24, with commas or blanks in between
+        #[arg(long, global = true, env = "ZENML_AUTH_TRUSTED_PROXIES", value_name = "NETWORKS",
             help_heading = "Server")]
-        trusted_proxies: Vec<IpNet>,
-        /// How many connections are served at the same time [default: 2000]
+        trusted_proxies: Vec<Networks>,
+        /// The header in which they say it: x-forwarded-for, or forwarded (RFC 7239); the other one is not read
+        /// [default: x-forwarded-for]
+        #[arg(long, global = true, env = "ZENML_AUTH_FORWARDED_HEADER", value_name = "HEADER", value_enum,
+            hide_possible_values = true, help_heading = "Server")]
+        forwarded_header: ForwardedHeaderName,
+        /// How many connections are served at the same time [default: 1000]
         #[arg(id = "server_max_connections", long, global = true, env = "ZENML_AUTH_MAX_CONNECTIONS", value_name = "NUMBER",
             value_parser = clap::value_parser!(u32).range(16..=100_000), help_heading = "Server")]
         max_connections: u32,

@@ -1,11 +1,15 @@
 //! How the values of settings are written.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::Deserialize;
 use zenml_auth_core::settings::Rate;
 use zenml_auth_storage::TlsMode;
+
+use crate::extract::proxies::ForwardedHeader;
 
 /// A time span such as `30d`, `24h`, `5m` or `1h 30m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -93,6 +97,57 @@ impl TryFrom<String> for Keep {
     }
 }
 
+/// Networks or single addresses, with commas, blanks or line breaks in between.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Networks(pub Vec<IpNet>);
+
+impl FromStr for Networks {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split(|it: char| it == ',' || it.is_whitespace());
+        parts
+            .filter(|part| !part.is_empty())
+            .map(|part| {
+                part.parse::<IpNet>()
+                    .or_else(|_| part.parse::<IpAddr>().map(IpNet::from))
+                    .map_err(|_| {
+                        format!("{part:?} is no network and no address; write one as 10.1.2.0/24 or 10.1.2.3")
+                    })
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+impl TryFrom<String> for Networks {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+/// The header in which trusted proxies say where a request came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeaderName {
+    /// `X-Forwarded-For`
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239)
+    Forwarded,
+}
+
+impl From<ForwardedHeaderName> for ForwardedHeader {
+    fn from(name: ForwardedHeaderName) -> Self {
+        match name {
+            ForwardedHeaderName::XForwardedFor => Self::XForwardedFor,
+            ForwardedHeaderName::Forwarded => Self::Forwarded,
+        }
+    }
+}
+
 /// On or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -165,6 +220,35 @@ mod tests {
         assert_eq!("90d".parse(), Ok(Keep(Some(Duration::from_secs(90 * 86_400)))));
         for text in ["", "0d", "never", "-1"] {
             assert!(text.parse::<Keep>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn networks_are_read_as_people_write_them() {
+        let read = |text: &str| {
+            let networks = text.parse::<Networks>().unwrap().0;
+            networks
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(read("10.0.0.0/8"), "10.0.0.0/8");
+        assert_eq!(read("192.0.2.7"), "192.0.2.7/32");
+        assert_eq!(read("::1"), "::1/128");
+        assert_eq!(
+            read(" 10.0.0.0/8,192.0.2.7 ,\n fd00::/8\r\n\t::1,, "),
+            "10.0.0.0/8 192.0.2.7/32 fd00::/8 ::1/128"
+        );
+        assert_eq!(read(""), "");
+        for text in [
+            "10.0.0.0/33",
+            "10.0.0",
+            "proxy",
+            "10.0.0.1:80",
+            "10.0.0.1;10.0.0.2",
+        ] {
+            assert!(text.parse::<Networks>().is_err(), "{text:?}");
         }
     }
 

@@ -5,7 +5,7 @@ use axum::extract::{FromRef, FromRequest, Request};
 use http::StatusCode;
 use zenml_auth_api::{ErrorClass, RequestBody};
 
-use super::origin::ClientAddress;
+use super::origin::{ClientAddress, Peer};
 use crate::errors::ApiError;
 use crate::serve::body_budget::{BODY_TIMEOUT, BodyError, BodyHold};
 use crate::state::App;
@@ -57,12 +57,14 @@ async fn read(request: Request<Body>, app: &App, max: usize) -> Result<Vec<u8>, 
         .extensions
         .get::<ClientAddress>()
         .and_then(|client| client.0);
+    let waiting = parts.extensions.get::<Peer>().map(Peer::wait_for_body);
     let (bytes, reservation) = app
         .facts
         .bodies
         .read(body, max, client)
         .await
         .map_err(|error| refusal(error, max))?;
+    drop(waiting);
     if let (Some(hold), Some(reservation)) = (parts.extensions.get::<BodyHold>(), reservation) {
         hold.keep(reservation);
     }

@@ -37,9 +37,9 @@ fn show_form(
     let template = Activate {
         frame: Frame::new(app, None, csrf.token.clone()),
         least: app.engine.settings().limits.password_min_length,
-        user: fields.get("user").to_owned(),
-        name: fields.get("username").to_owned(),
-        token: fields.get("token").to_owned(),
+        user: fields.shown("user").to_owned(),
+        name: fields.shown("username").to_owned(),
+        token: fields.shown("token").to_owned(),
         problem,
     };
     let mut response = page(status, &template);

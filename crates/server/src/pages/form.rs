@@ -5,6 +5,9 @@ use zenml_auth_model::Secret;
 /// More fields than any of our forms has; those beyond them only cost memory.
 const MAX_FIELDS: usize = 32;
 
+/// How many bytes of a field are shown again. An answer is not much larger than its request then.
+const MAX_SHOWN: usize = 1024;
+
 /// The fields of a form, or of a query string.
 pub(super) struct Fields(Vec<(String, String)>);
 
@@ -20,6 +23,13 @@ impl Fields {
             .iter()
             .find(|(field, _)| field == name)
             .map_or("", |(_, value)| value.as_str())
+    }
+
+    /// A field that is shown again in the form; empty when it is longer than any that makes sense.
+    pub(super) fn shown(&self, name: &str) -> &str {
+        Some(self.get(name))
+            .filter(|value| value.len() <= MAX_SHOWN)
+            .unwrap_or_default()
     }
 
     pub(super) fn secret(&self, name: &str) -> Secret {

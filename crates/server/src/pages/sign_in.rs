@@ -94,7 +94,7 @@ pub(super) async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     let fields = Fields::parse(query.unwrap_or_default().as_bytes());
-    let next = safe_next(fields.get("next"));
+    let next = safe_next(fields.shown("next"));
     if current(&app, &headers, origin).await?.is_some() {
         return Ok(Redirect::to(&path(&app, next)).into_response());
     }
@@ -113,12 +113,12 @@ pub(super) async fn submit(
     Form(body): Form,
 ) -> Result<Response, ApiError> {
     let fields = Fields::parse(&body);
-    let next = safe_next(fields.get("next"));
+    let next = safe_next(fields.shown("next"));
     let name = fields.get("username");
     let again = |status, problem: &str| {
         let form = SignIn {
             next: next.to_owned(),
-            name: name.to_owned(),
+            name: fields.shown("username").to_owned(),
             pending: Pending::of(&fields),
             problem: Some(problem.to_owned()),
             ..SignIn::empty(&app)

@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tower::ServiceExt as _;
 
-use super::idle_timeout::{Activity, ActivityStream, End, HEAD_TIMEOUT, OpenRequest};
+use super::idle_timeout::{Activity, ActivityStream, End, HEAD_TIMEOUT, OpenRequest, WaitForBody};
 
 /// How many bytes the head of a request may have. HTTP/1.1 reads bodies through the same buffer.
 const MAX_HEAD_BYTES: u32 = 16 * 1024;
@@ -59,6 +59,12 @@ impl Peer {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Notes that the server waits for the body of a request, until what this gives is dropped.
+    #[must_use]
+    pub fn wait_for_body(&self) -> WaitForBody {
+        self.activity.wait_for_body()
     }
 
     /// Notes that a request on this connection had a good credential: it is not closed for the sake of a stranger.
@@ -135,6 +141,7 @@ impl Connections {
                     None => router.oneshot(request).await,
                     Some(probation) => Ok(probation.answer(router, request).await),
                 };
+                let open = open.answered();
                 response.map(|response| response.map(|body| Tracked { body, _open: open }))
             }
         });
@@ -271,7 +278,16 @@ mod tests {
             )
             .route("/long", get(|| async { "x".repeat(100_000) }))
             .route("/health", get(|| async { "ok" }))
-            .route("/body", post(|_: Bytes| async { "read" }))
+            .route(
+                "/body",
+                post(|request: Request| async move {
+                    let peer = request.extensions().get::<Peer>().unwrap().clone();
+                    let waiting = peer.wait_for_body();
+                    let read = axum::body::to_bytes(request.into_body(), 1_000).await;
+                    drop(waiting);
+                    read.unwrap().len().to_string()
+                }),
+            )
             .route(
                 "/sign-in",
                 get(|request: Request| async move {
@@ -503,6 +519,17 @@ mod tests {
             assert_eq!(idle.get("/").await, Some(200), "{protocol:?}");
             idle.activity.ask_to_leave();
             assert!(idle.ends_after().await <= 1, "{protocol:?}");
+
+            // A body that does not come is not under way.
+            let mut withheld = Client::new(protocol, false).await;
+            let activity = withheld.activity.clone();
+            tokio::spawn(async move {
+                sleep(10 * SECOND).await;
+                activity.ask_to_leave();
+            });
+            let body = Withheld(Some(Bytes::from_static(b"x"))).boxed();
+            assert_eq!(withheld.send("/body", body).await, None, "{protocol:?}");
+            assert_eq!(withheld.ends_after().await, 10, "{protocol:?}");
 
             let mut busy = Client::new(protocol, false).await;
             let activity = busy.activity.clone();

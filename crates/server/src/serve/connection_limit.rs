@@ -1,7 +1,8 @@
 //! How many connections are served at the same time, and whose.
 //!
 //! Most places are for everybody. When they are taken, the idlest connection that never showed a good credential makes
-//! room for a new one. If there is none, a new connection gets a place of the reserve, for a short time: it keeps it only
+//! room for a new one: the one whose client has kept the server waiting for longest, for a request, a body, or to take
+//! an answer. If the server works on all of them, a new connection gets a place of the reserve, for a short time: it keeps it only
 //! if its first request has a good credential. One address has no more than a share of either; proxies that are
 //! trusted, and the machine itself, speak for many clients and have no share.
 
@@ -17,7 +18,7 @@ use super::network::network_of;
 
 /// The most connections unless told otherwise. What a connection may hold of the server's memory, times this, has to fit
 /// where the server runs. What is idle is closed after seconds, so that many more clients can come.
-pub const DEFAULT_MAX_CONNECTIONS: u32 = 2_000;
+pub const DEFAULT_MAX_CONNECTIONS: u32 = 1_000;
 /// The fewest, where there is hardly any room.
 const FEWEST: usize = 16;
 /// Files for other things: the database's own, a lock, a socket for operators, the standard streams, what the system
@@ -212,6 +213,10 @@ impl ConnectionLimit {
         let own = client.map_or(0, |client| places.count(client, None));
         let is_over_share = own >= self.limits.per_address && !places.make_room_among(client);
         let has_room = places.ordinary < ordinary;
+        if !has_room && places.leaving >= MAX_LEAVING {
+            // They are gone in a moment; the reserve is for when there is nobody to send away.
+            return Admission::Full;
+        }
         let kind = if !is_over_share && (has_room || places.make_room()) {
             Kind::Ordinary
         } else {
@@ -361,7 +366,7 @@ fn idle(id: u64, entry: &Entry) -> Option<Idle> {
     if entry.activity.is_proven() || entry.kind == Kind::Reserved {
         return None;
     }
-    let milliseconds = entry.activity.idle_for()?.as_millis();
+    let milliseconds = entry.activity.waits_for()?.as_millis();
     Some(Idle { milliseconds, id })
 }
 
@@ -498,16 +503,19 @@ mod tests {
             all.push(connect(&limit, address(100 + number / 7)));
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        // The first one signed in, the second one is being served, and the third one was a moment ago.
+        // The first one signed in, the second one is being served, the third one was a moment ago, and the fourth one
+        // has begun to send a body a moment ago.
         all[0].activity.prove();
         let request = all[1].activity.begin();
         drop(all[2].activity.begin());
+        let sending = all[3].activity.begin();
+        let body = all[3].activity.wait_for_body();
         let new = connect(&limit, address(1));
         assert!(!new.place.is_reserved());
         for (number, one) in all.iter().enumerate() {
-            assert_eq!(was_sent_away(one).await, number == 3, "{number}");
+            assert_eq!(was_sent_away(one).await, number == 4, "{number}");
         }
-        drop(request);
+        drop((request, body, sending));
     }
 
     #[tokio::test(start_paused = true)]
@@ -540,6 +548,7 @@ mod tests {
                 .map_while(|number| try_connect(&limit, address(number)).ok())
                 .collect();
             assert_eq!(all.len(), 60, "each makes room for another");
+            assert!(all.iter().all(|one| !one.place.is_reserved()));
             drop(all);
             let places = limit.places();
             assert_eq!(

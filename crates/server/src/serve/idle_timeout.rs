@@ -31,6 +31,9 @@ const STILL_TICKS: u32 = 5;
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 4 * 1024 * 1024;
 
+/// How long an answer may be on its way before the client has it.
+const AFTERGLOW: Duration = Duration::from_secs(1);
+
 /// How a connection should end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
@@ -56,8 +59,11 @@ pub(super) struct Activity {
     open: AtomicU32,
     generation: AtomicUsize,
     begun: [AtomicU32; GENERATIONS],
-    /// When the last one ended, in milliseconds since it was accepted.
+    /// How many of them the server works on. On the others it waits for the client: for the body, or to take the answer.
+    working: AtomicU32,
+    /// When there was no open request any more, and none to work on, in milliseconds since it was accepted.
     idle_since: AtomicU64,
+    waiting_since: AtomicU64,
     leave: Notify,
 }
 
@@ -72,7 +78,9 @@ impl Activity {
             open: AtomicU32::new(0),
             generation: AtomicUsize::new(0),
             begun: std::array::from_fn(|_| AtomicU32::new(0)),
+            working: AtomicU32::new(0),
             idle_since: AtomicU64::new(0),
+            waiting_since: AtomicU64::new(0),
             leave: Notify::new(),
         }
     }
@@ -82,13 +90,30 @@ impl Activity {
         raise(&self.asked);
         let generation = self.generation.load(Ordering::Relaxed) % GENERATIONS;
         self.open.fetch_add(1, Ordering::Relaxed);
+        self.working.fetch_add(1, Ordering::Relaxed);
         if let Some(begun) = self.begun.get(generation) {
             begun.fetch_add(1, Ordering::Relaxed);
         }
         OpenRequest {
             activity: self.clone(),
             generation,
+            is_worked_on: true,
         }
+    }
+
+    /// Notes that the server waits for the body of a request, until what this gives is dropped.
+    pub(super) fn wait_for_body(self: &Arc<Self>) -> WaitForBody {
+        self.wait_for_client();
+        WaitForBody(self.clone())
+    }
+
+    fn wait_for_client(&self) {
+        self.waiting_since.store(self.now(), Ordering::Relaxed);
+        self.working.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.accepted.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Notes that a request came with a good credential.
@@ -100,16 +125,23 @@ impl Activity {
         self.proven.load(Ordering::Relaxed)
     }
 
-    /// Since when there was no open request; `None` while there is one.
+    /// For how long there was no open request; `None` while there is one.
     pub(super) fn idle_for(&self) -> Option<Duration> {
-        if self.open.load(Ordering::Relaxed) > 0 {
-            return None;
-        }
-        let since = Duration::from_millis(self.idle_since.load(Ordering::Relaxed));
-        Some(self.accepted.elapsed().saturating_sub(since))
+        let is_idle = self.open.load(Ordering::Relaxed) == 0;
+        is_idle.then(|| self.since(&self.idle_since))
     }
 
-    /// Asks the connection to end, after what is under way.
+    /// For how long the server has had nothing to do but to wait for the client; `None` while it works on a request.
+    pub(super) fn waits_for(&self) -> Option<Duration> {
+        let is_waiting = self.working.load(Ordering::Relaxed) == 0;
+        is_waiting.then(|| self.since(&self.waiting_since))
+    }
+
+    fn since(&self, moment: &AtomicU64) -> Duration {
+        Duration::from_millis(self.now().saturating_sub(moment.load(Ordering::Relaxed)))
+    }
+
+    /// Asks the connection to end: after what the server works on, and at once if it has waited for the client.
     pub(super) fn ask_to_leave(&self) {
         self.leave.notify_one();
     }
@@ -118,12 +150,15 @@ impl Activity {
     pub(super) async fn ends(&self, first: Duration) -> End {
         tokio::select! {
             end = self.times_out(first) => end,
-            // The end of an answer may still be on its way.
-            () = self.leave.notified() => if self.asked.load(Ordering::Relaxed) {
-                End::Finish("another one needs its place")
-            } else {
-                End::Close("another one needs its place")
-            },
+            () = self.leave.notified() => {
+                // The end of an answer may still be on its way.
+                let is_over = self.waits_for().is_some_and(|wait| wait >= AFTERGLOW);
+                if is_over || !self.asked.load(Ordering::Relaxed) {
+                    End::Close("another one needs its place")
+                } else {
+                    End::Finish("another one needs its place")
+                }
+            }
         }
     }
 
@@ -191,17 +226,39 @@ fn lower(flag: &AtomicBool) {
 pub(super) struct OpenRequest {
     activity: Arc<Activity>,
     generation: usize,
+    is_worked_on: bool,
+}
+
+impl OpenRequest {
+    /// Notes that the answer is there, and waits for the client to take it.
+    pub(super) fn answered(mut self) -> Self {
+        self.is_worked_on = false;
+        self.activity.wait_for_client();
+        self
+    }
 }
 
 impl Drop for OpenRequest {
     fn drop(&mut self) {
+        if self.is_worked_on {
+            self.activity.wait_for_client();
+        }
         if let Some(begun) = self.activity.begun.get(self.generation) {
             begun.fetch_sub(1, Ordering::Relaxed);
         }
-        let now = self.activity.accepted.elapsed().as_millis();
-        let now = u64::try_from(now).unwrap_or(u64::MAX);
+        let now = self.activity.now();
         self.activity.idle_since.store(now, Ordering::Relaxed);
         self.activity.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A request whose body has not arrived yet.
+#[derive(Debug)]
+pub struct WaitForBody(Arc<Activity>);
+
+impl Drop for WaitForBody {
+    fn drop(&mut self) {
+        self.0.working.fetch_add(1, Ordering::Relaxed);
     }
 }
 

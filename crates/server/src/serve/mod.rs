@@ -26,6 +26,7 @@ use connection::Connections;
 pub use connection::Peer;
 use connection_limit::ConnectionLimit;
 pub use connection_limit::{ConnectionLimits, DEFAULT_MAX_CONNECTIONS};
+pub use idle_timeout::WaitForBody;
 pub use listener::listen;
 use listener::{Accepted, Listener};
 
