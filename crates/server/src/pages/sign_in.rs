@@ -38,7 +38,7 @@ pub(super) struct Pending {
 impl Pending {
     /// What a form carries, if it carries a decision.
     pub(super) fn of(fields: &Fields) -> Option<Self> {
-        let (device_id, user_code) = (fields.get("device_id"), fields.get("user_code"));
+        let (device_id, user_code) = (fields.shown("device_id"), fields.shown("user_code"));
         (!device_id.is_empty() && !user_code.is_empty()).then(|| Self {
             device_id: device_id.to_owned(),
             user_code: user_code.to_owned(),
