@@ -4,6 +4,9 @@
 //! a database has come without changing it. A database that holds changes which this program does not know was made
 //! by a newer one; nothing is done to it, and the error says so.
 //!
+//! Programs of the release before go on beside a database whose changes since only added to it: those are named in
+//! `EXPANSIONS`, and a row in the database says which is the oldest schema whose programs work with it.
+//!
 //! To change the schema, add a file `mNNNN_what.rs` with both directions and name it in [`Migrator`]. A migration that
 //! was released is never edited. It is written once for all databases: what they spell differently is in `dialect.rs`.
 
@@ -12,6 +15,7 @@
     reason = "the methods of `MigrationTrait` can only be implemented as they are declared, which is without it"
 )]
 
+pub mod compatibility;
 mod dialect;
 mod lock;
 mod m0001_server;
@@ -26,9 +30,13 @@ mod m0009_write_probe;
 mod m0010_attempts;
 mod m0011_invitations;
 mod m0012_sessions;
+mod m0014_compatibility;
 mod run;
+mod schema;
+pub mod serving;
 
-pub use run::{MigrationError, Status, Step, down, status, up};
+pub use run::{MigrationError, Misfit, Status, Step, down, down_from, status, status_for, up, up_to};
+pub use schema::{Effect, Schema};
 
 use sea_orm_migration::sea_orm::DynIden;
 use sea_orm_migration::sea_query::IntoIden;
@@ -37,6 +45,9 @@ use sea_orm_migration::{MigrationTrait, MigratorTrait};
 /// All changes of the schema, the oldest first.
 #[derive(Debug, Clone, Copy)]
 pub struct Migrator;
+
+/// The changes that only add what programs of the release before do not need to know. All others keep them out.
+pub(crate) const EXPANSIONS: &[&str] = &[];
 
 /// The table that says which changes were made.
 pub(crate) const MIGRATIONS_TABLE: &str = "migrations";
@@ -56,6 +67,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_attempts::Migration),
             Box::new(m0011_invitations::Migration),
             Box::new(m0012_sessions::Migration),
+            Box::new(m0014_compatibility::Migration),
         ]
     }
 

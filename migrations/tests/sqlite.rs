@@ -11,7 +11,7 @@
 use sea_orm_migration::sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use zenml_auth_migrations::{MigrationError, down, status, up};
 
-const ALL: [&str; 12] = [
+const ALL: [&str; 13] = [
     "m0001_server",
     "m0002_users",
     "m0003_devices",
@@ -24,6 +24,7 @@ const ALL: [&str; 12] = [
     "m0010_attempts",
     "m0011_invitations",
     "m0012_sessions",
+    "m0014_compatibility",
 ];
 
 async fn in_memory() -> DatabaseConnection {
@@ -52,7 +53,7 @@ async fn up_down_to_nothing_and_up_again() {
     let whole = schema(&db).await;
     assert_eq!(
         whole.iter().filter(|line| line.contains("CREATE TABLE")).count(),
-        16
+        17
     );
 
     assert_eq!(

@@ -154,11 +154,13 @@ fn rows_of(db: &DatabaseConnection, migration: &str) -> Vec<String> {
             hash(7),
             id(10)
         )],
+        // Its row is written with every change.
+        "m0014_compatibility" => Vec::new(),
         other => panic!("say here what is in the tables of {other}"),
     }
 }
 
-/// The contents of all tables, without the migrations.
+/// The contents of all tables, without those that tell of the migrations.
 async fn contents(db: &DatabaseConnection) -> BTreeMap<String, Vec<String>> {
     let tables = match db.get_database_backend() {
         DbBackend::Postgres => {
@@ -169,7 +171,7 @@ async fn contents(db: &DatabaseConnection) -> BTreeMap<String, Vec<String>> {
     };
     let mut contents = BTreeMap::new();
     for table in texts(db, tables).await {
-        if table != "migrations" {
+        if !["migrations", "schema_compatibility"].contains(&table.as_str()) {
             let rows = rows_in(db, &table).await;
             contents.insert(table, rows);
         }

@@ -102,13 +102,14 @@ fn summary(times: &[(&str, Duration)]) {
     }
 }
 
-/// Installs the database servers that are missing, where there is apt-get and we may. The tests fail if one is missing
+/// Installs the database servers, and the poolers and proxies before servers, that are missing, where there is apt-get and we may. The tests fail if one is missing
 /// still.
 pub(crate) fn install_databases() -> Result<(), TaskError> {
     let found = |program: &str| {
         ["/usr/sbin", "/usr/local/sbin"]
             .iter()
             .any(|folder| Path::new(folder).join(program).exists())
+            || Path::new("/usr/bin").join(program).exists()
             || exists(program, "--version")
     };
     // Its client alone makes folders there, too.
@@ -121,10 +122,16 @@ pub(crate) fn install_databases() -> Result<(), TaskError> {
     };
     let has_postgres = found("postgres") || in_debians_folders().is_some();
     let has_mariadb = found("mariadbd") || found("mysqld");
-    let missing: Vec<&str> = [("postgresql", has_postgres), ("mariadb-server", has_mariadb)]
-        .into_iter()
-        .filter_map(|(package, is_there)| (!is_there).then_some(package))
-        .collect();
+    let missing: Vec<&str> = [
+        ("postgresql", has_postgres),
+        ("mariadb-server", has_mariadb),
+        ("pgbouncer", found("pgbouncer")),
+        ("caddy", found("caddy")),
+        ("nginx-light", found("nginx")),
+    ]
+    .into_iter()
+    .filter_map(|(package, is_there)| (!is_there).then_some(package))
+    .collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -90,4 +90,4 @@ pub use schema::SchemaError;
 /// For whoever works on [`SqlStore::connection`] by hand.
 pub use sea_orm;
 pub use store::SqlStore;
-pub use zenml_auth_migrations::{Status, Step};
+pub use zenml_auth_migrations::{Effect, Schema, Status, Step};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use zenml_auth_core::ports::StoreError;
+use zenml_auth_migrations::Schema;
 
 use crate::dialect::Dialect;
 use crate::url;
@@ -36,6 +37,8 @@ pub struct ConnectOptions {
     pub ca_file: Option<PathBuf>,
     /// Whether a SQLite file that is not there is made, readable by its owner only.
     pub create_if_missing: bool,
+    /// The schema that is worked with: that of this program, except to try the next one.
+    pub schema: Schema,
 }
 
 /// How a connection to a database server is protected.
@@ -105,7 +108,7 @@ impl ConnectOptions {
         Self::at(Location::SqliteFile(path.into()))
     }
 
-    const fn at(location: Location) -> Self {
+    fn at(location: Location) -> Self {
         Self {
             location,
             connections: 4,
@@ -119,6 +122,7 @@ impl ConnectOptions {
             tls: None,
             ca_file: None,
             create_if_missing: true,
+            schema: Schema::default(),
         }
     }
 

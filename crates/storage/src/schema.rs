@@ -1,7 +1,7 @@
 //! Bringing the schema up to date, and refusing one that does not fit.
 
 use zenml_auth_core::ports::StoreError;
-use zenml_auth_migrations::{MigrationError, Status};
+use zenml_auth_migrations::{MigrationError, Misfit, Status};
 
 use crate::error;
 use crate::store::SqlStore;
@@ -24,9 +24,30 @@ pub enum SchemaError {
         /// The changes that this program does not know.
         unknown: Vec<String>,
     },
+    /// Servers run on it that need the changes which were to be taken back.
+    #[error(
+        "{} still {} on the database; stop {} first, as taking schema changes back would break {}",
+        if *.servers == 1 { "a zenml-auth server".to_owned() } else { format!("{} zenml-auth servers", .servers) },
+        if *.servers == 1 { "runs" } else { "run" },
+        if *.servers == 1 { "it" } else { "them" },
+        if *.servers == 1 { "it" } else { "them" },
+    )]
+    InUse {
+        /// How many.
+        servers: u32,
+    },
     /// The database could not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<Misfit> for SchemaError {
+    fn from(misfit: Misfit) -> Self {
+        match misfit {
+            Misfit::Behind(pending) => Self::Behind { pending },
+            Misfit::Newer(unknown) => Self::Newer { unknown },
+        }
+    }
 }
 
 impl SqlStore {
@@ -35,28 +56,41 @@ impl SqlStore {
     /// # Errors
     /// [`SchemaError::Store`] when the database can't tell.
     pub async fn schema_status(&self) -> Result<Status, SchemaError> {
-        zenml_auth_migrations::status(self.reader())
+        zenml_auth_migrations::status_for(self.schema(), self.reader())
             .await
             .map_err(|error| self.schema_error(error))
     }
 
-    /// Makes sure that the database has exactly the schema of this program.
+    /// Makes sure that the database has a schema that this program works with: its own, or a newer one that only added to it.
     ///
     /// # Errors
     /// [`SchemaError::Behind`] or [`SchemaError::Newer`] when it has another one.
     pub async fn check_schema(&self) -> Result<(), SchemaError> {
-        let status = self.schema_status().await?;
-        if status.is_newer() {
-            return Err(SchemaError::Newer {
-                unknown: status.unknown,
-            });
+        match self.schema_status().await?.misfit() {
+            None => Ok(()),
+            Some(misfit) => Err(misfit.into()),
         }
-        let pending = status.pending();
-        if pending.is_empty() {
-            Ok(())
-        } else {
-            Err(SchemaError::Behind { pending })
+    }
+
+    /// Has the database know that a server works with it from now on, until this store is closed or the process ends: nobody
+    /// can take changes of its schema back meanwhile. A session of the database holds a lock for it. When the session breaks,
+    /// a new one takes the lock again and looks whether the schema is still one that this program works with; while it is
+    /// not, the store is unavailable.
+    ///
+    /// SQLite has one owner, whose lock on the file does the same.
+    ///
+    /// # Errors
+    /// As [`SqlStore::check_schema`]; [`SchemaError::Store`] while changes are being taken back.
+    pub async fn begin_serving(&self) -> Result<(), SchemaError> {
+        #[cfg(any(feature = "postgres", feature = "mysql"))]
+        if let Some(reader) = self.epoch_reader() {
+            // Said in its own words first: what the session finds out later counts as the database being unavailable.
+            self.check_schema().await?;
+            reader.serve().await?;
+            self.watch_schema();
+            return Ok(());
         }
+        self.check_schema().await
     }
 
     /// Brings the database to the schema of this program and returns the names of the changes made.
@@ -65,7 +99,7 @@ impl SqlStore {
     /// [`SchemaError::Newer`] when a newer program has changed it, [`SchemaError::Store`] when the database fails.
     pub async fn migrate_up(&self) -> Result<Vec<String>, SchemaError> {
         self.writer()
-            .around(zenml_auth_migrations::up(self.connection()))
+            .around(zenml_auth_migrations::up_to(self.schema(), self.connection()))
             .await
             .map_err(|error| self.schema_error(error))
     }
@@ -73,10 +107,10 @@ impl SqlStore {
     /// Takes back the latest changes, at most `steps`, with all that is stored in their tables, and returns their names.
     ///
     /// # Errors
-    /// As [`SqlStore::migrate_up`].
+    /// [`SchemaError::InUse`] while servers run on it; else as [`SqlStore::migrate_up`].
     pub async fn migrate_down(&self, steps: u32) -> Result<Vec<String>, SchemaError> {
         self.writer()
-            .around(zenml_auth_migrations::down(self.connection(), steps))
+            .around(zenml_auth_migrations::down_from(self.schema(), self.connection(), steps))
             .await
             .map_err(|error| self.schema_error(error))
     }
@@ -84,6 +118,7 @@ impl SqlStore {
     fn schema_error(&self, error: MigrationError) -> SchemaError {
         match error {
             MigrationError::Newer { unknown } => SchemaError::Newer { unknown },
+            MigrationError::InUse { servers } => SchemaError::InUse { servers },
             MigrationError::Database(error) => SchemaError::Store(error::of_read(self.dialect(), &error)),
         }
     }

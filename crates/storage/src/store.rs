@@ -1,19 +1,23 @@
 //! The store itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query as SeaQuery, SimpleExpr};
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait as _, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
     QueryOrder, QuerySelect, Select,
 };
+use tokio::time::Instant;
 use uuid::Uuid;
 use zenml_auth_core::ports::{
     ApiKeyUse, ChangeSet, CommitError, DeviceUse, Epoch, FamiliarNetwork, Guard, PurgeBefore, Revocations,
     SessionUse, Store, StoreError,
 };
 use zenml_auth_core::rules::slow_down::Failures;
+use zenml_auth_migrations::Schema;
 use zenml_auth_model::query::{
     ApiKeyField, AuditField, DeviceField, Page, Query, ServiceAccountField, UserField,
 };
@@ -36,6 +40,7 @@ use crate::place::Place;
 use crate::queries::{attempts, key_uses, listing, upkeep};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::revocations;
+use crate::schema::SchemaError;
 use crate::transaction::Transactions;
 
 /// Keeps everything in a SQL database. Clones share their connections.
@@ -49,7 +54,18 @@ pub struct SqlStore {
     epochs: Epochs,
     /// How long to wait for the answer of a server that has fallen silent.
     patience: Duration,
+    schema: Schema,
+    watch: Arc<SchemaWatch>,
 }
+
+/// When the schema was last found to be one that we work with; a server looks now and then.
+#[derive(Debug, Default)]
+struct SchemaWatch {
+    found_good: Mutex<Option<Instant>>,
+}
+
+/// For how long the schema is taken to be what it was. Whoever asks whether we are ready may do so often.
+const SCHEMA_LASTS: Duration = Duration::from_secs(1);
 
 impl std::fmt::Debug for SqlStore {
     /// Leaves the connections out: they may know a password.
@@ -82,6 +98,8 @@ impl SqlStore {
             place,
             epochs,
             patience: options.acquire_timeout + options.statement_timeout,
+            schema: options.schema.clone(),
+            watch: Arc::default(),
         })
     }
 
@@ -124,6 +142,43 @@ impl SqlStore {
 
     pub(crate) const fn writer(&self) -> &Transactions {
         &self.writer
+    }
+
+    pub(crate) const fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) const fn epoch_reader(&self) -> Option<&crate::epoch::EpochReader> {
+        match &self.epochs {
+            Epochs::Own { .. } => None,
+            Epochs::Shared { reader, .. } => Some(reader),
+        }
+    }
+
+    /// Has [`Store::ping`] look at the schema from now on, which is good now.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) fn watch_schema(&self) {
+        *self.watch.found_good.lock() = Some(Instant::now());
+    }
+
+    /// Whether the schema is still one that we work with, if somebody serves from it.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    async fn check_schema_while_serving(&self) -> Result<(), StoreError> {
+        let found_good = *self.watch.found_good.lock();
+        let Some(at) = found_good else { return Ok(()) };
+        if at.elapsed() < SCHEMA_LASTS {
+            return Ok(());
+        }
+        let now = Instant::now();
+        match self.check_schema().await {
+            Ok(()) => {
+                *self.watch.found_good.lock() = Some(now);
+                Ok(())
+            }
+            Err(SchemaError::Store(error)) => Err(error),
+            Err(error) => Err(StoreError::Unavailable(error.to_string())),
+        }
     }
 
     #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -388,7 +443,7 @@ impl Store for SqlStore {
         match &self.epochs {
             Epochs::Own { commits, .. } => commits.check_open()?,
             #[cfg(any(feature = "postgres", feature = "mysql"))]
-            Epochs::Shared { .. } => {}
+            Epochs::Shared { .. } => self.check_schema_while_serving().await?,
         }
         self.check_writing().await
     }

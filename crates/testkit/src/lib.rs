@@ -41,5 +41,7 @@ pub mod contract;
 pub mod databases;
 pub mod entropy;
 pub mod head_start;
+#[cfg(feature = "databases")]
+pub mod next_release;
 #[cfg(feature = "server")]
 pub mod server;

@@ -70,6 +70,37 @@ impl EpochConnection {
             Self::MySql(connection) => mysql::read_epoch(connection).await,
         }
     }
+
+    /// Has this session count as a server, as long as it lasts, so that nobody takes schema changes back; `false` while
+    /// somebody does.
+    pub(crate) async fn join_servers(&mut self) -> Result<bool, sea_orm::SqlxError> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => postgres::join_servers(connection).await,
+            #[cfg(feature = "mysql")]
+            Self::MySql(connection) => mysql::join_servers(connection).await,
+        }
+    }
+
+    /// The changes that the schema has.
+    pub(crate) async fn changes(&mut self) -> Result<Vec<String>, sea_orm::SqlxError> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => postgres::changes(connection).await,
+            #[cfg(feature = "mysql")]
+            Self::MySql(connection) => mysql::changes(connection).await,
+        }
+    }
+
+    /// The number of the oldest schema whose programs work with this one, if it says so.
+    pub(crate) async fn oldest(&mut self) -> Result<Option<i64>, sea_orm::SqlxError> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => postgres::oldest(connection).await,
+            #[cfg(feature = "mysql")]
+            Self::MySql(connection) => mysql::oldest(connection).await,
+        }
+    }
 }
 
 /// What a database complained about.

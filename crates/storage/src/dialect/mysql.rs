@@ -10,9 +10,11 @@ use sea_orm::sqlx::{
 };
 use sea_orm::{AccessMode, IsolationLevel, SqlxMySqlConnector, TransactionOptions};
 use zenml_auth_core::ports::{StoreError, Unique};
+use zenml_auth_migrations::compatibility::OLDEST_SCHEMA;
+use zenml_auth_migrations::serving;
 use zenml_auth_model::text::MAX_TEXT_BYTES;
 
-use super::server::{first_connection, never_this_one, not_this_one, pool};
+use super::server::{CHANGES, first_connection, never_this_one, not_this_one, pool};
 use super::{Connections, Dialect, Failure, unique};
 use crate::epoch::Authority;
 use crate::options::{ConnectOptions, OptionsError, TlsMode};
@@ -216,6 +218,31 @@ pub(super) async fn read_epoch(connection: &mut MySqlConnection) -> Result<(i64,
     Ok((epoch, is_read_only(&read_only)))
 }
 
+/// Takes one of the locks that servers hold, unless all are taken, as by somebody who wants to be alone.
+pub(super) async fn join_servers(connection: &mut MySqlConnection) -> Result<bool, SqlxError> {
+    for slot in 0..serving::MYSQL_SLOTS {
+        let lock = format!("SELECT CAST(GET_LOCK({}, 0) AS CHAR)", serving::mysql_lock(slot));
+        let got: Option<String> = sqlx::query_scalar(AssertSqlSafe(lock))
+            .persistent(false)
+            .fetch_one(&mut *connection)
+            .await?;
+        if got.as_deref() == Some("1") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The changes that the schema has.
+pub(super) async fn changes(connection: &mut MySqlConnection) -> Result<Vec<String>, SqlxError> {
+    sqlx::query_scalar(CHANGES).fetch_all(connection).await
+}
+
+/// The number of the oldest schema whose programs work with this one.
+pub(super) async fn oldest(connection: &mut MySqlConnection) -> Result<Option<i64>, SqlxError> {
+    sqlx::query_scalar(OLDEST_SCHEMA).fetch_optional(connection).await
+}
+
 /// All reads from one snapshot, which the default of our connections would take anew for each statement.
 pub(super) fn read_transaction() -> TransactionOptions {
     TransactionOptions {
@@ -242,6 +269,8 @@ pub(super) fn failure(error: &dyn DatabaseError) -> Failure {
         1021 | 1114 | 1135 => Failure::Full,
         // Indexes and tables that do not add up.
         1034 | 1194 | 1195 => Failure::Corrupt,
+        // A table or a column is not there: the schema was changed behind our back, and may be put right again.
+        1054 | 1146 => Failure::Unavailable,
         // Out of memory or connections, shutting down, not let in, a cluster's node that is not ready, no such database,
         // network trouble, lock wait timeout, more than this user may, interrupted, took too long, killed.
         1037..=1045

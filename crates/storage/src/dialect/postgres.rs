@@ -1,13 +1,19 @@
 //! PostgreSQL 13 and later.
 
+use std::time::Duration;
+
 use sea_orm::sea_query::{Expr, Func, NullOrdering, Order, SimpleExpr};
 use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
-use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _, Error as SqlxError, Postgres};
+use sea_orm::sqlx::{
+    self, AssertSqlSafe, ConnectOptions as _, Connection as _, Error as SqlxError, Executor as _, Postgres,
+    Row as _,
+};
 use sea_orm::{AccessMode, IsolationLevel, SqlxPostgresConnector, TransactionOptions};
 use zenml_auth_core::ports::StoreError;
+use zenml_auth_migrations::compatibility::OLDEST_SCHEMA;
 
-use super::server::{first_connection, never_this_one, not_this_one, pool};
+use super::server::{CHANGES, first_connection, never_this_one, not_this_one, pool};
 use super::{Connections, Dialect, Failure, unique};
 use crate::epoch::Authority;
 use crate::options::{ConnectOptions, OptionsError, TlsMode};
@@ -20,11 +26,13 @@ pub(super) async fn connect(
 ) -> Result<Connections, StoreError> {
     let settings = settings(options)?;
     // Once by hand, so that the reason is known if it fails: a pool would only say that it took too long.
-    let connection = first_connection(Dialect::Postgres, options, || connect_once(&settings)).await?;
+    let connection = first_connection(Dialect::Postgres, options, || connect_first(&settings)).await?;
     // It has served its purpose; how it ends does not matter.
     let _ = connection.close().await;
-    let pool = pool::<Postgres>(options, authority.clone(), settings, |connection| {
-        Box::pin(check(connection))
+    let connect = settings.connect.clone();
+    let pool = pool::<Postgres>(options, authority.clone(), connect, move |connection| {
+        let settings = settings.clone();
+        Box::pin(async move { prepare(&settings, connection).await })
     });
     let pool = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
     Ok(Connections {
@@ -34,15 +42,69 @@ pub(super) async fn connect(
     })
 }
 
+/// How to connect, and what to set once connected.
+#[derive(Clone)]
+pub(super) struct Settings {
+    connect: PgConnectOptions,
+    statement_timeout: Duration,
+}
+
 /// Opens one connection outside of the pool.
-pub(super) async fn connect_once(settings: &PgConnectOptions) -> Result<PgConnection, SqlxError> {
-    let mut connection = settings.connect().await?;
-    check(&mut connection).await?;
+pub(super) async fn connect_once(settings: &Settings) -> Result<PgConnection, SqlxError> {
+    let mut connection = settings.connect.connect().await?;
+    prepare(settings, &mut connection).await?;
     Ok(connection)
 }
 
+/// The same for the first one, which also looks at who is in between.
+async fn connect_first(settings: &Settings) -> Result<PgConnection, SqlxError> {
+    let mut connection = settings.connect.connect().await?;
+    let mut other = settings.connect.connect().await?;
+    let is_shared = shares_sessions(&mut connection, &mut other).await;
+    // It has served its purpose; how it ends does not matter.
+    let _ = other.close().await;
+    if is_shared? {
+        return Err(never_this_one(
+            "a connection pooler such as PgBouncer stands in between and hands sessions to others between transactions, by \
+             which settings and locks get lost; set pool_mode = session for this database, or connect to PostgreSQL itself"
+                .to_owned(),
+        ));
+    }
+    prepare(settings, &mut connection).await?;
+    Ok(connection)
+}
+
+/// How often to look whether a session is handed to others. A pooler that has several may give the right one by chance.
+const LOOKS: u32 = 5;
+
+/// Whether two connections get the same session of the server, or one of them gets another one each time: then a pooler hands
+/// sessions over between transactions or statements. Without prepared statements, which do not work there either.
+async fn shares_sessions(one: &mut PgConnection, other: &mut PgConnection) -> Result<bool, SqlxError> {
+    for _ in 0..LOOKS {
+        let session = session_of(one).await?;
+        match other.execute(sqlx::raw_sql("BEGIN")).await {
+            Ok(_) => {}
+            // PgBouncer in the mode `statement`: there are no transactions.
+            Err(SqlxError::Database(error)) if error.code().as_deref() == Some("08P01") => return Ok(true),
+            Err(error) => return Err(error),
+        }
+        if session_of(other).await? == session || session_of(one).await? != session {
+            return Ok(true);
+        }
+        other.execute(sqlx::raw_sql("ROLLBACK")).await?;
+    }
+    Ok(false)
+}
+
+async fn session_of(connection: &mut PgConnection) -> Result<i32, SqlxError> {
+    let row = connection
+        .fetch_one(sqlx::raw_sql("SELECT pg_backend_pid()"))
+        .await?;
+    row.try_get(0)
+}
+
 /// What every connection begins with.
-pub(super) fn settings(options: &ConnectOptions) -> Result<PgConnectOptions, OptionsError> {
+pub(super) fn settings(options: &ConnectOptions) -> Result<Settings, OptionsError> {
     let url = options.server_url()?;
     let mut settings: PgConnectOptions = url
         .parse()
@@ -64,17 +126,12 @@ pub(super) fn settings(options: &ConnectOptions) -> Result<PgConnectOptions, Opt
     if settings.get_application_name().is_none() {
         settings = settings.application_name("zenml-auth");
     }
-    let statement_timeout = options.statement_timeout.as_millis().to_string();
-    Ok(settings
-        .options([
-            ("statement_timeout", statement_timeout.as_str()),
-            // A replica that froze in the middle of a transaction must not hold its locks, of which the epoch's row is one.
-            ("idle_in_transaction_session_timeout", statement_timeout.as_str()),
-            // Writes are compare-and-swap, for which this is enough. With a stricter one, losers would fail by
-            // serialization instead of finding out what they lost to.
-            ("default_transaction_isolation", "read committed"),
-        ])
-        .disable_statement_logging())
+    Ok(Settings {
+        // A pooler such as PgBouncer refuses parameters at the start of a connection that it does not know, of which this is
+        // one. It is about numbers with a fraction, which we do not have.
+        connect: settings.extra_float_digits(None).disable_statement_logging(),
+        statement_timeout: options.statement_timeout,
+    })
 }
 
 fn tls_mode(settings: &PgConnectOptions) -> TlsMode {
@@ -89,7 +146,7 @@ fn tls_mode(settings: &PgConnectOptions) -> TlsMode {
 }
 
 pub(super) fn describe(options: &ConnectOptions) -> Result<String, OptionsError> {
-    let settings = settings(options)?;
+    let settings = settings(options)?.connect;
     let place = match settings.get_socket() {
         Some(socket) => socket.display().to_string(),
         None => format!("{}:{}", settings.get_host(), settings.get_port()),
@@ -100,6 +157,23 @@ pub(super) fn describe(options: &ConnectOptions) -> Result<String, OptionsError>
         settings.get_username(),
         tls_mode(&settings)
     ))
+}
+
+/// Checks the server, and sets what a session needs. It is set by statements, as a pooler in between refuses it at the start
+/// of a connection.
+async fn prepare(settings: &Settings, connection: &mut PgConnection) -> Result<(), SqlxError> {
+    check(connection).await?;
+    let limit = settings.statement_timeout.as_millis();
+    // A replica that froze in the middle of a transaction must not hold its locks, of which the epoch's row is one. Writes are
+    // compare-and-swap, for which `read committed` is enough. With a stricter isolation, losers would fail by serialization
+    // instead of finding out what they lost to.
+    let session = format!(
+        "SET statement_timeout = {limit}; \
+         SET idle_in_transaction_session_timeout = {limit}; \
+         SET default_transaction_isolation = 'read committed'"
+    );
+    connection.execute(sqlx::raw_sql(AssertSqlSafe(session))).await?;
+    Ok(())
 }
 
 /// Refuses what can't keep our promises: one that is too old, one that can't store every text, and a standby, which does
@@ -136,6 +210,24 @@ pub(super) async fn read_epoch(connection: &mut PgConnection) -> Result<(i64, bo
         .await
 }
 
+/// Takes this session's share of the lock that servers hold, unless somebody has it alone.
+pub(super) async fn join_servers(connection: &mut PgConnection) -> Result<bool, SqlxError> {
+    sqlx::query_scalar("SELECT pg_try_advisory_lock_shared($1)")
+        .bind(zenml_auth_migrations::serving::POSTGRES_KEY)
+        .fetch_one(connection)
+        .await
+}
+
+/// The changes that the schema has.
+pub(super) async fn changes(connection: &mut PgConnection) -> Result<Vec<String>, SqlxError> {
+    sqlx::query_scalar(CHANGES).fetch_all(connection).await
+}
+
+/// The number of the oldest schema whose programs work with this one.
+pub(super) async fn oldest(connection: &mut PgConnection) -> Result<Option<i64>, SqlxError> {
+    sqlx::query_scalar(OLDEST_SCHEMA).fetch_optional(connection).await
+}
+
 /// All reads from one snapshot, which the default isolation would take anew for each statement.
 pub(super) fn read_transaction() -> TransactionOptions {
     TransactionOptions {
@@ -162,6 +254,8 @@ pub(super) fn failure(error: &dyn DatabaseError) -> Failure {
         "XX001" | "XX002" => Failure::Corrupt,
         // A lock that did not come free, a statement that took too long, a database that is not there (any more).
         "55P03" | "57014" | "3D000" | "25P03" => Failure::Unavailable,
+        // A table or a column is not there: the schema was changed behind our back, and may be put right again.
+        "42P01" | "42703" => Failure::Unavailable,
         code => match code.get(..2) {
             // Connections, credentials, resources, intervention of an operator, the operating system.
             Some("08" | "28" | "53" | "57" | "58") => Failure::Unavailable,

@@ -12,6 +12,9 @@ use crate::epoch::Authority;
 use crate::error;
 use crate::options::ConnectOptions;
 
+/// Asks for the changes that the schema has.
+pub(super) const CHANGES: &str = "SELECT version FROM migrations";
+
 /// A connection that was used a moment ago is taken to be alive. What breaks in the meantime is noticed when it is used.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
 

@@ -5,11 +5,13 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use zenml_auth_core::ports::{Epoch, StoreError};
+use zenml_auth_migrations::Status;
 
 use super::Authority;
 use crate::dialect::{Dialect, EpochConnection};
 use crate::error;
 use crate::options::ConnectOptions;
+use crate::schema::SchemaError;
 
 /// Asks for the epoch. Clones share one connection.
 #[derive(Clone)]
@@ -17,8 +19,13 @@ pub(crate) struct EpochReader {
     questions: mpsc::UnboundedSender<Question>,
 }
 
+/// How long the connection of a server may be without use. It holds the lock on the schema, so that one which is gone has
+/// to be noticed, and a server must not take it for dead.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
 enum Question {
     Epoch(oneshot::Sender<Result<Epoch, StoreError>>),
+    Serve(oneshot::Sender<Result<Epoch, StoreError>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -32,6 +39,7 @@ impl EpochReader {
             options,
             authority,
             connection: None,
+            serves: false,
         };
         tokio::spawn(desk.answer(asked));
         Self { questions }
@@ -45,6 +53,17 @@ impl EpochReader {
             .send(Question::Epoch(answer))
             .map_err(|_| closed())?;
         answered.await.map_err(|_| closed())?
+    }
+
+    /// Holds the lock that servers have on the schema from now on, over this connection and those that replace it, each of
+    /// which looks whether the schema is the program's.
+    pub(crate) async fn serve(&self) -> Result<(), StoreError> {
+        let closed = || StoreError::Unavailable("the connection to the database was closed".to_owned());
+        let (answer, answered) = oneshot::channel();
+        self.questions
+            .send(Question::Serve(answer))
+            .map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())?.map(|_| ())
     }
 
     /// Closes the connection. Whoever asks from now on gets an error.
@@ -63,17 +82,25 @@ struct Desk {
     options: ConnectOptions,
     authority: Authority,
     connection: Option<EpochConnection>,
+    /// Whether a server works with it.
+    serves: bool,
 }
 
 impl Desk {
     async fn answer(mut self, mut asked: mpsc::UnboundedReceiver<Question>) {
-        while let Some(first) = asked.recv().await {
+        while let Some(first) = self.next(&mut asked).await {
             // One read serves all who have asked by now.
             let mut waiting = Vec::new();
             let mut next = Some(first);
             while let Some(question) = next {
                 match question {
                     Question::Epoch(answer) => waiting.push(answer),
+                    Question::Serve(answer) => {
+                        self.serves = true;
+                        // The one that is there does not have the lock.
+                        drop(self.connection.take());
+                        waiting.push(answer);
+                    }
                     Question::Close(done) => {
                         drop(self.connection.take());
                         // Who waits finds the channel closed.
@@ -92,6 +119,21 @@ impl Desk {
         }
     }
 
+    /// The next question. While a server waits for it, the connection is looked after.
+    async fn next(&mut self, asked: &mut mpsc::UnboundedReceiver<Question>) -> Option<Question> {
+        if !self.serves {
+            return asked.recv().await;
+        }
+        loop {
+            if let Ok(question) = timeout(KEEP_ALIVE, asked.recv()).await {
+                return question;
+            }
+            if let Err(error) = self.read().await {
+                tracing::warn!(%error, "can't read the revocation epoch");
+            }
+        }
+    }
+
     async fn read(&mut self) -> Result<Epoch, StoreError> {
         if let Some(connection) = self.connection.take() {
             match self.read_from(connection).await {
@@ -100,14 +142,38 @@ impl Desk {
                 Err(error) => tracing::debug!(%error, "lost the connection that the epoch is read over"),
             }
         }
-        let connection = within(
+        let mut connection = within(
             self.dialect,
             self.options.connect_timeout,
             self.dialect.connect_for_epoch(&self.options),
         )
         .await?;
+        if self.serves {
+            self.join_servers(&mut connection).await?;
+        }
         self.authority.begins();
         self.read_from(connection).await
+    }
+
+    /// Takes the lock before looking at the schema, so that it stays what it is.
+    async fn join_servers(&self, connection: &mut EpochConnection) -> Result<(), StoreError> {
+        let limit = self.options.statement_timeout;
+        if !within(self.dialect, limit, connection.join_servers()).await? {
+            return Err(StoreError::Unavailable(
+                "schema changes are being taken back, or too many servers run on the database".to_owned(),
+            ));
+        }
+        let changes = within(self.dialect, limit, connection.changes()).await?;
+        let schema = &self.options.schema;
+        let mut status = Status::new(schema, &changes, None);
+        if !status.works {
+            let oldest = within(self.dialect, limit, connection.oldest()).await?;
+            status = Status::new(schema, &changes, oldest);
+        }
+        match status.misfit() {
+            None => Ok(()),
+            Some(misfit) => Err(StoreError::Unavailable(SchemaError::from(misfit).to_string())),
+        }
     }
 
     /// Keeps the connection only after a good answer: nobody knows what state it is in after another one.

@@ -9,6 +9,7 @@
 //! adds which databases it ran on, and which it did not find.
 
 mod mysql;
+mod pgbouncer;
 mod postgres;
 mod process;
 mod proxy;
@@ -24,6 +25,7 @@ use tokio::sync::OnceCell;
 use zenml_auth_storage::sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use zenml_auth_storage::{ConnectOptions, SqlStore};
 
+pub use pgbouncer::PgBouncer;
 pub use proxy::{Cut, Proxy};
 
 use process::{Certificate, Process};
