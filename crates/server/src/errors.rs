@@ -175,6 +175,14 @@ impl ApiError {
             .after(Duration::from_secs(1))
     }
 
+    /// 503: the server is about to stop, so that whoever balances the load has to choose another one.
+    #[must_use]
+    pub fn stopping() -> Self {
+        let message = "This server is about to stop. Use another one, or try again in a few seconds.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorClass::RuntimeError, message)
+            .after(Duration::from_secs(5))
+    }
+
     /// 500: all there is to know is in the log, under the request's id.
     #[must_use]
     pub fn internal(internal: String) -> Self {

@@ -8,6 +8,8 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use zenml_auth_core::services::{Engine, Internal};
 
+use crate::serve::Stop;
+
 /// How often uses of keys and devices are written down.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// How often what was refused is written to the audit trail, as far as it is time.
@@ -32,7 +34,7 @@ pub struct Jobs {
 impl Jobs {
     /// Starts them. None waits for another.
     #[must_use]
-    pub fn start(engine: Arc<Engine>, stop: &watch::Receiver<bool>) -> Self {
+    pub fn start(engine: Arc<Engine>, stop: &watch::Receiver<Stop>) -> Self {
         let mut running = JoinSet::new();
         let mut every = |period, what, job: fn(Arc<Engine>) -> Job| {
             running.spawn(repeat(period, what, engine.clone(), job, stop.clone()));
@@ -89,7 +91,7 @@ async fn repeat(
     what: &'static str,
     engine: Arc<Engine>,
     job: fn(Arc<Engine>) -> Job,
-    mut stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<Stop>,
 ) {
     let mut timer = interval(period);
     timer.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -18,5 +18,6 @@ pub mod ownership;
 pub mod pages;
 pub mod routes;
 pub mod serve;
+pub mod signals;
 pub mod state;
 pub mod telemetry;

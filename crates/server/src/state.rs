@@ -5,6 +5,7 @@ use std::sync::Arc;
 use zenml_auth_core::services::Engine;
 
 use crate::extract::proxies::TrustedProxies;
+use crate::serve::Leaving;
 use crate::serve::body_budget::BodyBudget;
 
 /// The release of ZenML whose API is spoken; clients compare it with their own.
@@ -17,6 +18,8 @@ pub struct App {
     pub engine: Arc<Engine>,
     /// What there is to know about this installation.
     pub facts: Arc<Facts>,
+    /// Whether the server is about to stop.
+    pub leaving: Leaving,
 }
 
 /// What there is to know about an installation.

@@ -26,6 +26,7 @@ use zenml_auth_core::settings::{Limits, Settings};
 use zenml_auth_model::{Name, Secret};
 use zenml_auth_server::extract::proxies::TrustedProxies;
 use zenml_auth_server::serve::body_budget::BodyBudget;
+use zenml_auth_server::serve::{Leaving, Stop};
 use zenml_auth_server::state::{App, Facts};
 use zenml_auth_storage::{ConnectOptions, SqlStore};
 
@@ -119,7 +120,7 @@ pub struct TestServer {
     /// Its operations, for a look behind the scenes.
     pub engine: Arc<Engine>,
     client: Client<HttpConnector, Full<Bytes>>,
-    stop: watch::Sender<bool>,
+    stop: watch::Sender<Stop>,
     _serving: JoinHandle<std::io::Result<()>>,
     _folder: Option<TempDir>,
 }
@@ -177,10 +178,11 @@ impl TestServer {
                 hsts_subdomains: options.hsts_subdomains,
                 database_type: "sqlite",
             }),
+            leaving: Leaving::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (stop, stopped) = watch::channel(false);
+        let (stop, stopped) = watch::channel(Stop::No);
         let router = zenml_auth_server::serve::router(app);
         let serving = tokio::spawn(zenml_auth_server::serve::serve(listener, router, ROOM, stopped));
         Self {
@@ -353,7 +355,7 @@ impl TestServer {
 
 impl Drop for TestServer {
     fn drop(&mut self) {
-        let _ = self.stop.send(true);
+        let _ = self.stop.send(Stop::Now);
     }
 }
 

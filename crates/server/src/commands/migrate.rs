@@ -51,8 +51,13 @@ pub(super) async fn run(args: &MigrateArgs, config: &Config) -> Result<(), Comma
             for name in status.pending() {
                 line(&format!("pending   {name}"));
             }
-            if status.is_newer() {
-                line("The database is of a newer release than this program.");
+            for name in &status.unknown {
+                line(&format!("unknown   {name}"));
+            }
+            if status.is_newer() && status.works {
+                line("The database is of a newer release than this program, which works with it.");
+            } else if status.is_newer() {
+                line("The database is of a newer release than this program, which does not work with it.");
             }
         }
     }

@@ -7,10 +7,12 @@ mod migrate;
 mod print;
 mod serve;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use utoipa::OpenApi as _;
+use zenml_auth_storage::Schema;
 
 use crate::config::{self, Options};
 
@@ -77,18 +79,25 @@ fn command_line() -> clap::Command {
 
 /// Reads the command line and does what it says.
 pub fn run() -> ExitCode {
-    let matches = command_line().get_matches();
-    let program = Program::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let done = match program.command.unwrap_or_default() {
-        Command::Openapi => openapi(),
-        command => with_runtime(command, program.options),
-    };
-    match done {
+    match perform(std::env::args_os(), Schema::current()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             print::error(error.as_ref());
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Does what a command line says, with a schema: that of this program, except to try the next one.
+///
+/// # Errors
+/// Whatever ended the command. A command line that makes no sense ends the process.
+pub fn perform(arguments: impl IntoIterator<Item = OsString>, schema: Schema) -> Result<(), CommandError> {
+    let matches = command_line().get_matches_from(arguments);
+    let program = Program::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match program.command.unwrap_or_default() {
+        Command::Openapi => openapi(),
+        command => with_runtime(command, program.options, schema),
     }
 }
 
@@ -98,8 +107,9 @@ impl Default for Command {
     }
 }
 
-fn with_runtime(command: Command, options: Options) -> Result<(), CommandError> {
-    let config = config::load(options)?;
+fn with_runtime(command: Command, options: Options, schema: Schema) -> Result<(), CommandError> {
+    let mut config = config::load(options)?;
+    config.database.schema = schema;
     crate::telemetry::begin(&config.log)?;
     print::warn_of_unknown_variables();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

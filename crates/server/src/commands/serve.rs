@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::sync::watch;
@@ -20,7 +21,8 @@ use crate::extract::proxies::TrustedProxies;
 use crate::jobs::Jobs;
 use crate::ownership::DatabaseFile;
 use crate::serve::body_budget::BodyBudget;
-use crate::serve::{self, ConnectionLimits};
+use crate::serve::{self, ConnectionLimits, Entrance, Leaving, Stop};
+use crate::signals::{Signal, Signals};
 use crate::state::{App, Facts};
 
 #[derive(Debug, Args, Default)]
@@ -32,9 +34,9 @@ pub(super) struct ServeArgs {
 
 pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandError> {
     // Everything that can go wrong goes wrong before anything is changed: the port first.
-    let listener = serve::listen(config.server.bind)
+    let entrance = Entrance::open(config.server.bind)
         .map_err(|error| format!("can't listen on {}: {error}", config.server.bind))?;
-    let address = listener.local_addr()?;
+    let address = entrance.address()?;
     let database = DatabaseFile::locate(&config.database, IfMissing::Create)?;
     let lock = match &database {
         Some(database) => Some(database.lock().await?),
@@ -48,6 +50,8 @@ pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandE
             tracing::info!(migration = name, "brought the schema up to date");
         }
     }
+    // Nobody takes schema changes back while we run.
+    store.begin_serving().await?;
     let (engine, set_up) = open(ports(store.clone()), &config).await?;
     let engine = Arc::new(engine);
     let app = App {
@@ -60,23 +64,25 @@ pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandE
             hsts_subdomains: config.server.hsts_subdomains,
             database_type: database_type(store.database()),
         }),
+        leaving: Leaving::default(),
     };
     #[cfg(unix)]
     let door = database.and_then(|database| open_door(database, engine.clone()));
     welcome(address, &config, &set_up);
 
-    let (stop, stopped) = watch::channel(false);
+    let (stop, stopped) = watch::channel(Stop::No);
     let jobs = Jobs::start(engine, &stopped);
-    tokio::spawn(async move {
-        wait_for_signal().await;
-        tracing::info!("stopping: requests that are under way may finish");
-        let _ = stop.send(true);
-    });
+    tokio::spawn(leave(
+        Signals::listen(),
+        app.leaving.clone(),
+        config.server.drain_time,
+        stop,
+    ));
     let limits =
         ConnectionLimits::within_open_files(config.server.max_connections, config.database.connections)
             .per_address(config.server.max_connections_per_address)
             .without_share(config.server.trusted_proxies.clone());
-    serve::serve(listener, serve::router(app), limits, stopped).await?;
+    serve::serve(entrance, serve::router(app), limits, stopped).await?;
     jobs.finish().await?;
     #[cfg(unix)]
     if let Some(door) = door {
@@ -155,32 +161,22 @@ fn welcome(address: SocketAddr, config: &Config, set_up: &SetUp) {
     }
 }
 
-async fn wait_for_signal() {
-    let interrupt = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-
-        let terminate = async {
-            match signal(SignalKind::terminate()) {
-                Ok(mut signal) => {
-                    signal.recv().await;
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "can't wait for SIGTERM");
-                    std::future::pending::<()>().await;
-                }
-            }
-        };
+/// Waits until told to stop. After SIGTERM the server goes on for a while, in which it tells everybody to go elsewhere;
+/// another signal cuts that short. Whoever presses Ctrl-C does not want to wait.
+async fn leave(mut signals: Signals, leaving: Leaving, drain_time: Duration, stop: watch::Sender<Stop>) {
+    let signal = signals.next().await;
+    leaving.begin();
+    let mut how = Stop::Now;
+    if signal == Signal::Terminate && !drain_time.is_zero() {
+        tracing::info!(
+            seconds = drain_time.as_secs_f64(),
+            "about to stop: /ready says so, and requests are served for the drain time"
+        );
         tokio::select! {
-            () = interrupt => {}
-            () = terminate => {}
+            () = tokio::time::sleep(drain_time) => how = Stop::Gently,
+            _ = signals.next() => {}
         }
     }
-    #[cfg(not(unix))]
-    interrupt.await;
+    tracing::info!("stopping: requests that are under way may finish");
+    let _ = stop.send(how);
 }

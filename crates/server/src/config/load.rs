@@ -20,6 +20,9 @@ use crate::serve::DEFAULT_MAX_CONNECTIONS;
 /// Where to listen unless told otherwise: ZenML's own port, on this machine only.
 const DEFAULT_BIND: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8237);
 
+/// How long to go on serving once told to stop: a few looks at `/ready` of whoever balances the load.
+const DRAIN_TIME: Duration = Duration::from_secs(5);
+
 const USER_CODE_ATTEMPTS: (u32, u32) = (1, 100);
 const LEAST_IDLE: Duration = Duration::from_secs(60);
 const PARALLEL_PASSWORD_CHECKS: (u32, u32) = (1, 256);
@@ -136,6 +139,7 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
             max_connections: server.max_connections.unwrap_or(DEFAULT_MAX_CONNECTIONS),
             max_connections_per_address: server.max_connections_per_address,
             hsts_subdomains: server.hsts_subdomains == Some(Switch::On),
+            drain_time: server.drain_time.map_or(DRAIN_TIME, |time| time.0),
         },
         database: database(
             options.storage.over(file.storage),
@@ -320,8 +324,6 @@ fn limits(options: &LimitOptions) -> Limits {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use clap::Parser;
 
     use super::*;

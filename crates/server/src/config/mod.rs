@@ -9,6 +9,7 @@ pub mod options;
 mod values;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use zenml_auth_core::password::HashingCost;
@@ -56,6 +57,8 @@ pub struct Server {
     pub max_connections_per_address: Option<u32>,
     /// Whether browsers are told to use TLS for all names below the public URL's, too.
     pub hsts_subdomains: bool,
+    /// How long it goes on serving once it was told to stop.
+    pub drain_time: Duration,
 }
 
 /// Who administers a new server.

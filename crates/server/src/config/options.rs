@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
-use super::values::{ForwardedHeaderName, Keep, LogFormat, Networks, RateText, Span, Switch, Tls};
+use super::values::{ForwardedHeaderName, Keep, LogFormat, Networks, Pause, RateText, Span, Switch, Tls};
 
 macro_rules! section {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident : $type:ty),+ $(,)? }) => {
@@ -68,6 +68,10 @@ section!(
         #[arg(long, global = true, env = "ZENML_AUTH_HSTS_SUBDOMAINS", value_name = "ON|OFF", value_enum,
             hide_possible_values = true, help_heading = "Server")]
         hsts_subdomains: Switch,
+        /// How long to go on serving after SIGTERM, while /ready says 503, so that load balancers and proxies turn to others;
+        /// 0s for not at all [default: 5s]
+        #[arg(long, global = true, env = "ZENML_AUTH_DRAIN_TIME", value_name = "SPAN", help_heading = "Server")]
+        drain_time: Pause,
     }
 );
 

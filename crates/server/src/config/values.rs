@@ -40,6 +40,32 @@ impl TryFrom<String> for Span {
     }
 }
 
+/// A time span that may be none, of ten minutes at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Pause(pub Duration);
+
+impl FromStr for Pause {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let span = humantime::parse_duration(text)
+            .map_err(|error| format!("{error} (write a time span as 5s, or 0s for none)"))?;
+        if span > Duration::from_secs(600) {
+            return Err("this time span has to be at most ten minutes".to_owned());
+        }
+        Ok(Self(span))
+    }
+}
+
+impl TryFrom<String> for Pause {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
 /// A number of failures in a time span, such as `10/15m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
@@ -249,6 +275,15 @@ mod tests {
             "10.0.0.1;10.0.0.2",
         ] {
             assert!(text.parse::<Networks>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_pause_may_be_none_but_not_long() {
+        assert_eq!("0s".parse(), Ok(Pause(Duration::ZERO)));
+        assert_eq!("7s".parse(), Ok(Pause(Duration::from_secs(7))));
+        for text in ["", "5", "-1s", "11m"] {
+            assert!(text.parse::<Pause>().is_err(), "{text:?}");
         }
     }
 

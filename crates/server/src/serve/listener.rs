@@ -49,6 +49,8 @@ pub(super) struct Listener {
     listener: TcpListener,
     limit: Arc<ConnectionLimit>,
     is_full: bool,
+    /// The one that waits for a place: it is not lost when nobody waits for [`Listener::next`] any more.
+    waiting: Option<(TcpStream, SocketAddr)>,
 }
 
 impl Listener {
@@ -57,25 +59,23 @@ impl Listener {
             listener,
             limit,
             is_full: false,
+            waiting: None,
         }
     }
 
-    /// The next one.
+    /// The next one. Nothing is lost when this is dropped before it has one.
     pub(super) async fn next(&mut self) -> Accepted {
         loop {
-            let (stream, peer) = match self.listener.accept().await {
-                Ok(accepted) => accepted,
-                Err(error) if is_passing(&error) => continue,
-                Err(error) => {
-                    // Out of file handles, most likely; closing connections will free some.
-                    tracing::warn!(%error, "can't accept a connection");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
-                }
+            let (stream, peer) = match self.waiting.take() {
+                Some(waiting) => waiting,
+                None => self.accept().await,
             };
             let activity = Arc::new(Activity::new());
-            match self.place(peer, &activity).await {
-                Some(place) => {
+            match self.limit.admit(peer.ip(), &activity) {
+                Admission::Admitted(place) => {
+                    if !place.is_reserved() {
+                        self.is_full = false;
+                    }
                     return Accepted {
                         stream,
                         peer,
@@ -83,33 +83,33 @@ impl Listener {
                         place,
                     };
                 }
-                None => {
+                Admission::OverShare => {
                     tracing::debug!(%peer, "an address has its share of the connections");
                     // It is gone in a moment, and takes this or does not.
                     let _ = stream.try_write(OVER_SHARE);
                 }
-            }
-        }
-    }
-
-    /// A place for it, after waiting for one if need be; none when its address has its share.
-    async fn place(&mut self, peer: SocketAddr, activity: &Arc<Activity>) -> Option<Place> {
-        loop {
-            match self.limit.admit(peer.ip(), activity) {
-                Admission::Admitted(place) => {
-                    if !place.is_reserved() {
-                        self.is_full = false;
-                    }
-                    return Some(place);
-                }
-                Admission::OverShare => return None,
                 Admission::Full => {
                     // Once, not for each of many who wait in line.
                     if !self.is_full {
                         tracing::warn!("there is no room for another connection until one ends");
                         self.is_full = true;
                     }
+                    self.waiting = Some((stream, peer));
                     self.limit.freed().await;
+                }
+            }
+        }
+    }
+
+    async fn accept(&self) -> (TcpStream, SocketAddr) {
+        loop {
+            match self.listener.accept().await {
+                Ok(accepted) => return accepted,
+                Err(error) if is_passing(&error) => {}
+                Err(error) => {
+                    // Out of file handles, most likely; closing connections will free some.
+                    tracing::warn!(%error, "can't accept a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
         }

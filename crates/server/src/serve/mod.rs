@@ -3,6 +3,7 @@
 pub mod body_budget;
 mod connection;
 mod connection_limit;
+mod drain;
 mod idle_timeout;
 mod listener;
 mod network;
@@ -15,8 +16,8 @@ use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
 use http::header;
 use hyper::body::Incoming;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 use tower_http::catch_panic::CatchPanicLayer;
 use zenml_auth_api::paths;
 
@@ -26,6 +27,7 @@ use connection::Connections;
 pub use connection::Peer;
 use connection_limit::ConnectionLimit;
 pub use connection_limit::{ConnectionLimits, DEFAULT_MAX_CONNECTIONS};
+pub use drain::{Entrance, Leaving};
 pub use idle_timeout::WaitForBody;
 pub use listener::listen;
 use listener::{Accepted, Listener};
@@ -33,12 +35,25 @@ use listener::{Accepted, Listener};
 /// How long requests that are under way may take once the server was told to stop.
 const GRACE: Duration = Duration::from_secs(20);
 
+/// Whether the server is to stop.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Stop {
+    /// It goes on.
+    #[default]
+    No,
+    /// It stops at once: who has not asked for anything yet is not waited for.
+    Now,
+    /// It stops, and those who have just connected may still ask.
+    Gently,
+}
+
 /// Everything that is served.
 pub fn router(app: App) -> Router {
     routes::router()
         .merge(pages::router(&app))
         .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(from_fn(middleware::in_time))
+        .layer(from_fn_with_state(app.leaving.clone(), drain::let_go))
         .layer(from_fn_with_state(app.clone(), middleware::identify))
         .with_state(app)
 }
@@ -56,14 +71,18 @@ fn is_welcome(request: &Request<Incoming>) -> bool {
 /// # Errors
 /// When the listener is broken for good.
 pub async fn serve(
-    listener: TcpListener,
+    entrance: impl Into<Entrance>,
     router: Router,
     limits: impl Into<ConnectionLimits>,
-    mut stop: watch::Receiver<bool>,
+    mut stop: watch::Receiver<Stop>,
 ) -> io::Result<()> {
+    let entrance = entrance.into();
+    let shutter = entrance.shutter();
     let connections = Connections::new(router, is_welcome);
-    let mut listener = Listener::new(listener, ConnectionLimit::new(limits.into()));
+    let mut listener = Listener::new(entrance.listener, ConnectionLimit::new(limits.into()));
     let (drain, draining) = watch::channel(false);
+    // Until then those who are on their way still come in.
+    let mut closes = None;
     loop {
         let Accepted {
             stream,
@@ -71,8 +90,12 @@ pub async fn serve(
             activity,
             place,
         } = tokio::select! {
-            _ = stop.changed() => break,
             accepted = listener.next() => accepted,
+            _ = stop.changed(), if closes.is_none() => {
+                closes = Some(Instant::now() + shutter.shut());
+                continue;
+            }
+            () = sleep_until(closes.unwrap_or_else(Instant::now)), if closes.is_some() => break,
         };
         // Answers are small; waiting for more of them costs 40 ms a time.
         if let Err(error) = stream.set_nodelay(true) {
@@ -85,7 +108,10 @@ pub async fn serve(
             drop(place);
         });
     }
-    drop((listener, draining));
+    drop((listener, shutter, draining));
+    if *stop.borrow() == Stop::Gently {
+        drain::last_call(&drain).await;
+    }
     let _ = drain.send(true);
     tokio::select! {
         () = drain.closed() => {}

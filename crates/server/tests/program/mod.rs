@@ -33,7 +33,11 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 /// The program with these arguments.
 pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_zenml-auth-server"));
-    command.args(arguments).env("ZENML_AUTH_ADMIN_PASSWORD", PASSWORD);
+    command
+        .args(arguments)
+        .env("ZENML_AUTH_ADMIN_PASSWORD", PASSWORD)
+        // Nobody has to be told to go elsewhere.
+        .env("ZENML_AUTH_DRAIN_TIME", "0s");
     command
 }
 
@@ -77,10 +81,15 @@ impl Server {
     }
 
     /// Starts it on a free port, and waits until it listens. What it logs goes to a file.
-    pub fn start_as(mut command: Command, log: &Path) -> Self {
+    pub fn start_as(command: Command, log: &Path) -> Self {
+        Self::start_at(command, log, "127.0.0.1:0")
+    }
+
+    /// The same at an address.
+    pub fn start_at(mut command: Command, log: &Path, bind: &str) -> Self {
         let log = fs::File::options().create(true).append(true).open(log).unwrap();
         let mut process = command
-            .args(["--bind", "127.0.0.1:0"])
+            .args(["--bind", bind])
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
