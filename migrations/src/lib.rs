@@ -30,6 +30,7 @@ mod m0009_write_probe;
 mod m0010_attempts;
 mod m0011_invitations;
 mod m0012_sessions;
+mod m0013_sealed_secrets;
 mod m0014_compatibility;
 mod run;
 mod schema;
@@ -67,6 +68,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_attempts::Migration),
             Box::new(m0011_invitations::Migration),
             Box::new(m0012_sessions::Migration),
+            Box::new(m0013_sealed_secrets::Migration),
             Box::new(m0014_compatibility::Migration),
         ]
     }

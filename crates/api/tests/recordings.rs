@@ -24,8 +24,8 @@ use zenml_auth_api::{ErrorBody, Hydrate, PageResponse, RequestBody, SecretText};
 use zenml_auth_model::query::{ApiKeyField, DeviceField, ServiceAccountField, UserField};
 use zenml_auth_model::{
     ApiKey, ApiKeyId, ClientId, Device, DeviceGrant, DeviceId, DeviceState, DeviceTraits, GrantId,
-    GrantState, KeyGeneration, Name, Polling, Secret, SecretHash, ServerId, ServerIdentity, ServiceAccount,
-    ServiceAccountId, Text, Timestamp, UsedFrom, User, UserId, Version,
+    GrantState, KeptSecret, KeyGeneration, Name, Polling, Secret, SecretHash, ServerId, ServerIdentity,
+    ServiceAccount, ServiceAccountId, Text, Timestamp, UsedFrom, User, UserId, Version,
 };
 
 const RECORDINGS: [(&str, &str); 2] = [
@@ -338,7 +338,7 @@ fn server() -> ServerIdentity {
     let id = |byte| uuid::Uuid::from_bytes([byte; 16]);
     ServerIdentity {
         id: ServerId::from_random([7; 16]),
-        secret: [0; 32].into(),
+        secret: KeptSecret::Plain([0; 32].into()),
         project_id: id(8),
         stack_id: id(9),
         orchestrator_id: id(10),

@@ -7,11 +7,13 @@ use std::time::Duration;
 use divan::{Bencher, black_box};
 use uuid::Uuid;
 use zenml_auth_core::rules::api_key;
+use zenml_auth_core::sealing::Place;
 use zenml_auth_core::secrets;
 use zenml_auth_core::token::{Keyring, Provenance, Token};
 use zenml_auth_core::user_code;
 use zenml_auth_model::{Secret, SigningKey, Timestamp};
 use zenml_auth_testkit::builders::Builders;
+use zenml_auth_testkit::encryption::encryption_keys;
 use zenml_auth_testkit::entropy::SeededEntropy;
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
@@ -23,9 +25,16 @@ fn main() {
 /// A key ring with one key, and a token to sign with it.
 fn keyring() -> (Keyring, Token) {
     let builders = Builders::new();
-    let key: SigningKey = builders.signing_key();
-    let keyring = Keyring::new(builders.server().id);
-    keyring.load(&[key], NOW).unwrap();
+    let (server, encryption) = (builders.server().id, encryption_keys());
+    let key = builders.signing_key();
+    let place = Place::SigningKey(server, key.id);
+    let seed = encryption.seal(place, &[7; 32], &SeededEntropy::new(1)).unwrap();
+    let key = SigningKey {
+        seed: seed.into(),
+        ..key
+    };
+    let keyring = Keyring::new(server);
+    keyring.load(&[key], &encryption, NOW).unwrap();
     let user = builders.user("anna");
     let token = Token {
         id: Uuid::from_u128(7),

@@ -12,15 +12,19 @@
 //! use zenml_auth_core::memory::MemoryStore;
 //! use zenml_auth_core::password::HashingCost;
 //! use zenml_auth_core::ports::{SystemClock, SystemEntropy};
+//! use zenml_auth_core::sealing::{EncryptionKey, EncryptionKeys};
 //! use zenml_auth_core::services::{Engine, FirstAdministrator, Ports, set_up};
 //! use zenml_auth_core::settings::Settings;
-//! use zenml_auth_model::{ClientId, DeviceTraits, Name, Origin};
+//! use zenml_auth_model::{ClientId, DeviceTraits, EncryptionKeyId, Name, Origin};
 //!
 //! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! // To be kept somewhere else than what is stored.
+//! let key = EncryptionKey::generate(EncryptionKeyId::new("k1").unwrap(), &SystemEntropy);
 //! let ports = Ports {
 //!     store: Arc::new(MemoryStore::new()),
 //!     clock: Arc::new(SystemClock),
 //!     entropy: Arc::new(SystemEntropy),
+//!     encryption: Arc::new(EncryptionKeys::one(key)),
 //! };
 //! let administrator = FirstAdministrator { name: Name::new("default").unwrap(), password: None };
 //! set_up(&ports, administrator, HashingCost::default()).await.unwrap();
@@ -46,6 +50,7 @@ pub mod memory;
 pub mod password;
 pub mod ports;
 pub mod rules;
+pub mod sealing;
 pub mod secrets;
 pub mod services;
 pub mod settings;

@@ -168,6 +168,14 @@ named_enum!(
         ServerInitialized => "server.initialized",
         /// A new signing key took over.
         SigningKeyRotated => "signing_key.rotated",
+        /// Signing keys and the server secret that were in plain were sealed.
+        EncryptionSealed => "encryption.sealed",
+        /// They were sealed anew under another encryption key.
+        EncryptionRotated => "encryption.rotated",
+        /// They were put back in plain, to take the schema back.
+        EncryptionUnsealed => "encryption.unsealed",
+        /// They were given up, and new ones were made.
+        EncryptionReset => "encryption.reset",
         /// Entries of the audit trail that were older than it is kept were removed.
         AuditPurged => "audit.purged",
         /// Machines asked to be connected: how many, from one network, in about an hour.

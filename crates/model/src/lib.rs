@@ -14,6 +14,7 @@
 //! | [`service_account`], [`api_key`] | workloads and their keys |
 //! | [`usage`] | from where keys and devices are used |
 //! | [`signing_key`], [`server`] | what a server owns itself |
+//! | [`sealed`] | how its secrets are kept |
 //! | [`audit`] | who did what, with which credential |
 //! | [`query`] | filters, sorting and pages |
 
@@ -23,6 +24,7 @@ pub mod device;
 pub mod grant;
 pub mod id;
 pub mod query;
+pub mod sealed;
 pub mod secret;
 pub mod server;
 pub mod service_account;
@@ -42,6 +44,7 @@ pub use id::{
     ApiKeyId, AuditEventId, ClientId, DeviceId, GrantId, ParseIdError, ServerId, ServiceAccountId, SessionId,
     SigningKeyId, UserId,
 };
+pub use sealed::{EncryptionKeyId, EncryptionKeyIdError, KeptSecret, Sealed};
 pub use secret::{CodeMac, PasswordHash, Secret, SecretHash};
 pub use server::ServerIdentity;
 pub use service_account::ServiceAccount;

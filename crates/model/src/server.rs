@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use zeroize::Zeroizing;
-
-use crate::{ServerId, Timestamp};
+use crate::{KeptSecret, ServerId, Timestamp};
 
 /// A server installation: made once, on the first start, and shared by all replicas on one database.
 #[derive(Clone, PartialEq, Eq)]
@@ -12,7 +10,7 @@ pub struct ServerIdentity {
     /// Issuer and audience of its tokens.
     pub id: ServerId,
     /// The secret under which user codes and CSRF tokens are authenticated.
-    pub secret: Zeroizing<[u8; 32]>,
+    pub secret: KeptSecret,
     /// The id of the one project, which old clients call workspace.
     pub project_id: uuid::Uuid,
     /// The id of the one stack.
@@ -29,6 +27,7 @@ impl fmt::Debug for ServerIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerIdentity")
             .field("id", &self.id)
+            .field("secret", &self.secret)
             .field("created", &self.created)
             .finish_non_exhaustive()
     }

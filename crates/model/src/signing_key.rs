@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use zeroize::Zeroizing;
-
-use crate::{SigningKeyId, Timestamp, Version};
+use crate::{KeptSecret, SigningKeyId, Timestamp, Version};
 
 /// An Ed25519 key pair (RFC 8032) that signs, or once signed, access tokens.
 #[derive(Clone, PartialEq, Eq)]
@@ -12,7 +10,7 @@ pub struct SigningKey {
     /// Its id, the `kid` of tokens.
     pub id: SigningKeyId,
     /// The 32-byte private key.
-    pub seed: Zeroizing<[u8; 32]>,
+    pub seed: KeptSecret,
     /// From when it signs.
     pub created: Timestamp,
     /// When the last token it signed has expired; `None` while it signs.
@@ -25,6 +23,7 @@ impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SigningKey")
             .field("id", &self.id)
+            .field("seed", &self.seed)
             .field("created", &self.created)
             .field("retired_until", &self.retired_until)
             .finish_non_exhaustive()

@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zenml_auth_core::ports::{SystemClock, SystemEntropy};
-use zenml_auth_core::services::{Engine, FirstAdministrator, OpenError, Ports, SetUp, SetUpError, set_up};
+use zenml_auth_core::sealing::EncryptionKeys;
+use zenml_auth_core::services::{
+    Encryption, Engine, FirstAdministrator, OpenError, Ports, SetUp, SetUpError, set_up,
+};
 use zenml_auth_core::strength::{self, Whose};
 use zenml_auth_model::Secret;
 use zenml_auth_storage::{ConnectOptions, OptionsError, SchemaError, SqlStore};
 
 use crate::config::Config;
+use crate::encryption::{EncryptionError, Keys, KeysError};
 
 /// Why the server's parts can't be put together.
 #[derive(Debug, thiserror::Error)]
@@ -48,12 +52,24 @@ pub enum ComposeError {
     /// The schema is not the program's.
     #[error(transparent)]
     Schema(#[from] SchemaError),
+    /// There is no encryption key to go on with.
+    #[error(transparent)]
+    Encryption(#[from] EncryptionError),
     /// The store can't be used.
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The store can't be set up.
     #[error("can't set the database up: {0}")]
     SetUp(#[from] SetUpError),
+}
+
+impl From<KeysError> for ComposeError {
+    fn from(error: KeysError) -> Self {
+        match error {
+            KeysError::Encryption(error) => error.into(),
+            KeysError::Store(error) => error.into(),
+        }
+    }
 }
 
 /// Makes the data folder, for its owner only, if it is not there.
@@ -106,19 +122,25 @@ pub(crate) fn folder_of(file: &Path) -> PathBuf {
 
 /// The store as core's ports.
 #[must_use]
-pub fn ports(store: Arc<SqlStore>) -> Ports {
+pub fn ports(store: Arc<SqlStore>, encryption: Arc<EncryptionKeys>) -> Ports {
     Ports {
         store,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
+        encryption,
     }
 }
 
-/// Sets the database up if it is new, and opens it.
+/// Sets the database up if it is new, seals what an earlier release has left in plain, and opens it.
 ///
 /// # Errors
 /// [`ComposeError`]
-pub async fn open(ports: Ports, config: &Config) -> Result<(Engine, SetUp), ComposeError> {
+pub async fn open(
+    store: &Arc<SqlStore>,
+    keys: &Keys,
+    config: &Config,
+) -> Result<(Engine, SetUp), ComposeError> {
+    let ports = ports(store.clone(), keys.keys.clone());
     let administrator = FirstAdministrator {
         name: config.admin.username.clone(),
         password: config.admin.password.clone(),
@@ -127,7 +149,16 @@ pub async fn open(ports: Ports, config: &Config) -> Result<(Engine, SetUp), Comp
     if let (SetUp::Now { .. }, Some(given)) = (&set_up, &config.admin.password) {
         warn_if_weak(given, config);
     }
-    let engine = Engine::open(ports, config.settings, config.hashing).await?;
+    seal(store, &ports, config).await?;
+    let engine = Engine::open(ports, config.settings, config.hashing).await;
+    let engine = engine.map_err(|error| match error {
+        OpenError::Sealing(problem) => EncryptionError::CannotOpen {
+            problem,
+            looked_in: keys.source.clone(),
+        }
+        .into(),
+        error => ComposeError::Open(error),
+    })?;
     Ok((engine, set_up))
 }
 
@@ -142,4 +173,24 @@ fn warn_if_weak(password: &Secret, config: &Config) {
             "the administrator's password is weak: {weak}; change it with `zenml user change-password`"
         );
     }
+}
+
+/// Seals what is in plain, and wipes what is left of it.
+///
+/// # Errors
+/// [`ComposeError`]
+pub async fn seal(store: &SqlStore, ports: &Ports, config: &Config) -> Result<usize, ComposeError> {
+    let sealed = Encryption::of(ports, &config.settings.lifetimes).seal_plain();
+    let sealed = sealed.await.map_err(OpenError::from)?;
+    if sealed > 0 {
+        tracing::info!(
+            secrets = sealed,
+            "sealed the signing keys and the server secret; a new signing key takes over"
+        );
+        // The new key is the answer to copies of the old ones, wherever they are.
+        if let Err(error) = store.scrub().await {
+            tracing::warn!(%error, "traces of the former signing keys may be left in the file of the database");
+        }
+    }
+    Ok(sealed)
 }

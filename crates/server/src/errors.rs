@@ -304,6 +304,11 @@ impl From<Internal> for ApiError {
                 "Too many people sign in at the moment. Try again in a few seconds.",
                 error.to_string(),
             ),
+            Internal::Sealing(_) | Internal::Token(TokenError::Sealed(_)) => Self::unavailable(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "This server lacks an encryption key that it needs. Tell whoever operates the server.",
+                error.to_string(),
+            ),
             Internal::Hashing(HashingError::Broken) | Internal::Token(_) | Internal::Refused(_) => {
                 Self::internal(error.to_string())
             }
@@ -342,6 +347,7 @@ impl From<AuthenticateError> for ApiError {
             AuthenticateError::Token(TokenError::Invalid | TokenError::UnknownKey) => {
                 Self::credentials("error decoding access token: it is not a valid token of this server")
             }
+            AuthenticateError::Token(TokenError::Sealed(problem)) => Internal::from(problem).into(),
             AuthenticateError::Token(TokenError::Signing(reason)) => Self::internal(reason),
             AuthenticateError::DeviceGone(id) => {
                 Self::credentials(format_args!("the device {id} was deleted. Connect it again"))

@@ -4,11 +4,13 @@
 //! [`extract`], call one service of `zenml-auth-core`, and answer in the wire's form; [`errors`] says how each
 //! refusal looks. [`compose`] is the one place where storage is plugged into core, [`ownership`] sees to it that one
 //! process at a time writes to a SQLite file, and [`admin`] is how operators get at what that process owns.
+//! [`encryption`] says where the keys come from that secrets are sealed under, and [`permissions`] who may read the files.
 
 pub mod admin;
 pub mod commands;
 pub mod compose;
 pub mod config;
+pub mod encryption;
 pub mod errors;
 pub mod extract;
 pub mod jobs;
@@ -16,6 +18,7 @@ pub mod middleware;
 pub mod openapi;
 pub mod ownership;
 pub mod pages;
+pub mod permissions;
 pub mod routes;
 pub mod serve;
 pub mod signals;

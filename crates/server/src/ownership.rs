@@ -131,7 +131,7 @@ fn open_lock(path: &Path) -> io::Result<File> {
 
 /// What root makes on somebody's behalf must not keep them out later.
 #[cfg(unix)]
-fn give_to_owner_of_folder(path: &Path, file: &File) -> io::Result<()> {
+pub(crate) fn give_to_owner_of_folder(path: &Path, file: &File) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt as _, fchown};
 
     let made = file.metadata()?;

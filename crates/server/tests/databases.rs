@@ -24,6 +24,7 @@ use zenml_auth_core::services::{FirstAdministrator, Ports, SetUp, set_up};
 use zenml_auth_model::{Name, Secret};
 use zenml_auth_storage::SqlStore;
 use zenml_auth_testkit::databases::{Kind, TestDatabase, fresh, own_server};
+use zenml_auth_testkit::encryption::{ENCRYPTION_KEY, encryption_keys};
 use zenml_auth_testkit::server::{ADMIN, CHEAP, PASSWORD, TestOptions, TestResponse, TestServer, text};
 
 zenml_auth_testkit::on_servers! {
@@ -172,6 +173,7 @@ async fn of_many_that_set_up_one_does(kind: Kind) {
                 store: Arc::clone(&store),
                 clock: Arc::new(SystemClock),
                 entropy: Arc::new(SystemEntropy),
+                encryption: encryption_keys(),
             };
             let administrator = FirstAdministrator {
                 name: Name::new(ADMIN).unwrap(),
@@ -262,6 +264,7 @@ async fn the_program_serves_from_it(kind: Kind) {
             .args(arguments)
             .arg("--database-url-file")
             .arg(&url)
+            .env("ZENML_AUTH_ENCRYPTION_KEY", ENCRYPTION_KEY)
             .output()
             .unwrap();
         let printed =
@@ -283,6 +286,10 @@ async fn the_program_serves_from_it(kind: Kind) {
     assert!(done, "{said}");
     let store = SqlStore::connect(&database.options()).await.unwrap();
     assert!(store.user_by_name("ann").await.unwrap().is_some());
+    let (done, said) = run(&["migrate", "down", "1000"]);
+    assert!(!done && said.contains("encryption unseal"), "{said}");
+    let (done, said) = run(&["encryption", "unseal", "--yes"]);
+    assert!(done && said.contains("2 secrets"), "{said}");
     // More than there are.
     let (done, said) = run(&["migrate", "down", "1000"]);
     assert!(done && said.contains("taken back   m0001_server"), "{said}");

@@ -6,7 +6,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 use zenml_auth_core::ports::{Change, ChangeSet, CommitError, Guard, Unique};
-use zenml_auth_model::Version;
+use zenml_auth_model::{ServerIdentity, Version};
 
 use crate::dialect::Dialect;
 use crate::entities::{
@@ -71,10 +71,14 @@ impl Writer<'_> {
     pub(crate) async fn write(&self, change: &Change) -> Result<(), WriteError> {
         match change {
             Change::InsertServer(row) => self.insert::<server::Entity>(row.into()).await,
+            Change::UpdateServer(row) => self.update_server(row).await,
             Change::InsertSigningKey(row) => self.insert::<signing_key::Entity>(row.into()).await,
             Change::UpdateSigningKey(row) => {
                 self.update::<signing_key::Entity>(row.into(), row.id.as_uuid(), row.version)
                     .await
+            }
+            Change::DeleteSigningKey(id, version) => {
+                self.delete::<signing_key::Entity>(id.as_uuid(), *version).await
             }
             Change::InsertUser(row) => self.insert::<user::Entity>(row.into()).await,
             Change::UpdateUser(row) => {
@@ -179,6 +183,24 @@ impl Writer<'_> {
             .exec(self.transaction)
             .await?;
         expect_a_row(deleted.rows_affected)
+    }
+
+    /// The one row has no version: its id is compared, and a guard keeps those apart who do this at the same time.
+    async fn update_server(&self, row: &ServerIdentity) -> Result<(), WriteError> {
+        let row = server::Model::from(row);
+        let kept = server::Entity::find_by_id(server::SINGLETON)
+            .filter(server::Column::Id.eq(row.id))
+            .one(self.transaction)
+            .await?;
+        // MySQL counts only the rows that an update changes, and this one may change nothing.
+        expect_a_row(kept.is_some().into())?;
+        server::Entity::update_many()
+            .col_expr(server::Column::Secret, Expr::val(row.secret))
+            .col_expr(server::Column::SealedBy, Expr::val(row.sealed_by))
+            .filter(server::Column::Singleton.eq(server::SINGLETON))
+            .exec(self.transaction)
+            .await?;
+        Ok(())
     }
 
     async fn move_guard(&self, guard: Guard, version: Version) -> Result<(), WriteError> {

@@ -126,6 +126,16 @@ impl SqlStore {
         tidied
     }
 
+    /// Sees to it that a file holds nothing any more of what was overwritten or deleted in it: SQLite leaves that where it
+    /// was until the room is needed. A database server does so in its own time.
+    ///
+    /// # Errors
+    /// [`StoreError`] when there is no room for a second copy for the moment, or the database fails.
+    pub async fn scrub(&self) -> Result<(), StoreError> {
+        let scrubbed = self.dialect.scrub(&self.writer).await;
+        scrubbed.map_err(|error| self.read_error(&error))
+    }
+
     /// What kind of database it is.
     #[must_use]
     pub const fn database(&self) -> Database {

@@ -16,12 +16,11 @@ use std::time::Duration;
 use uuid::Uuid;
 use zenml_auth_model::{
     Action, Actor, ApiKey, ApiKeyId, AuditEvent, AuditEventId, ClientId, CodeMac, Device, DeviceGrant,
-    DeviceId, DeviceState, DeviceTraits, GrantId, GrantState, KeyGeneration, Name, Origin, PasswordHash,
-    Polling, SecretHash, ServerId, ServerIdentity, ServiceAccount, ServiceAccountId, Session, SessionId,
-    SessionPurpose, SigningKey, SigningKeyId, Target, TargetKind, Text, Timestamp, UsedFrom, User, UserId,
-    Version,
+    DeviceId, DeviceState, DeviceTraits, EncryptionKeyId, GrantId, GrantState, KeyGeneration, Name, Origin,
+    PasswordHash, Polling, Sealed, SecretHash, ServerId, ServerIdentity, ServiceAccount, ServiceAccountId,
+    Session, SessionId, SessionPurpose, SigningKey, SigningKeyId, Target, TargetKind, Text, Timestamp,
+    UsedFrom, User, UserId, Version,
 };
-use zeroize::Zeroizing;
 
 /// The time at which everything is made: 2026-11-23T18:21:01.987471.
 pub const NOW: Timestamp = Timestamp::from_micros(1_795_458_061_987_471);
@@ -78,11 +77,22 @@ impl Builders {
         ClientId::from_random(self.id_bytes())
     }
 
+    /// Something that was sealed, which a store keeps as it is; it can't be opened.
+    pub fn sealed(&self) -> Sealed {
+        let mut bytes = vec![1; 9];
+        bytes.extend_from_slice(&self.bytes32());
+        bytes.extend_from_slice(&self.bytes32());
+        Sealed {
+            key: EncryptionKeyId::new("k1").unwrap(),
+            bytes,
+        }
+    }
+
     /// A server that was set up.
     pub fn server(&self) -> ServerIdentity {
         ServerIdentity {
             id: ServerId::from_random(self.id_bytes()),
-            secret: Zeroizing::new(self.bytes32()),
+            secret: self.sealed().into(),
             project_id: self.uuid(),
             stack_id: self.uuid(),
             orchestrator_id: self.uuid(),
@@ -95,7 +105,7 @@ impl Builders {
     pub fn signing_key(&self) -> SigningKey {
         SigningKey {
             id: SigningKeyId::from_random(self.id_bytes()),
-            seed: Zeroizing::new(self.bytes32()),
+            seed: self.sealed().into(),
             created: NOW,
             retired_until: None,
             version: Version::FIRST,

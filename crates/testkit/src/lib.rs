@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`builders`] | one of each model, with ids that do not collide and times that stand still |
 //! | [`clock`] | [`ManualClock`](clock::ManualClock), which moves when told to |
+//! | [`encryption`] | the key that secrets are sealed under |
 //! | [`entropy`] | [`SeededEntropy`](entropy::SeededEntropy), the same bytes for the same seed |
 //! | [`head_start`] | [`HeadStart`](head_start::HeadStart), so that neither side of a race always comes first |
 //! | `databases` (a feature) | throwaway PostgreSQL, MariaDB and MySQL servers from the installed programs |
@@ -39,6 +40,7 @@ pub mod clock;
 pub mod contract;
 #[cfg(all(feature = "databases", unix))]
 pub mod databases;
+pub mod encryption;
 pub mod entropy;
 pub mod head_start;
 #[cfg(feature = "databases")]

@@ -31,6 +31,7 @@ use zenml_auth_server::state::{App, Facts};
 use zenml_auth_storage::{ConnectOptions, SqlStore};
 
 use crate::clock::ManualClock;
+use crate::encryption::encryption_keys;
 
 /// The administrator's name.
 pub const ADMIN: &str = "default";
@@ -157,6 +158,7 @@ impl TestServer {
             store,
             clock: Arc::new(clock.clone()),
             entropy: Arc::new(SystemEntropy),
+            encryption: encryption_keys(),
         };
         let administrator = FirstAdministrator {
             name: Name::new(ADMIN).unwrap(),

@@ -13,6 +13,8 @@ use crate::http::request;
 
 /// The one that the conformance scripts give ZenML's server, too.
 const PASSWORD: &str = "zenml-Passw0rd";
+/// Known to everybody, like the password.
+const ENCRYPTION_KEY: &str = "bench:dGhpcyBrZXkgaXMga25vd24gdG8gZXZlcnlib2R5ISE=";
 /// Any client will do; a machine keeps its id.
 const CLIENT: &str = "11111111-2222-4333-8444-555555555555";
 const CURRENT_USER: &str = "/api/v1/current-user";
@@ -93,6 +95,10 @@ impl Server {
             .args(["--bind", &address, "--rate-limit", "off"])
             .args(settings)
             .env("ZENML_AUTH_ADMIN_PASSWORD", PASSWORD);
+        // On a database server a key has to be given; an embedded database makes its own.
+        if settings.contains(&"--database-url") {
+            command.env("ZENML_AUTH_ENCRYPTION_KEY", ENCRYPTION_KEY);
+        }
         let begun = Instant::now();
         let program = Program::start(&mut command)?;
         while request(&address, "GET", "/ready")

@@ -71,8 +71,16 @@ impl Data {
                 self.server = Some(server.clone());
                 Ok(())
             }
+            Change::UpdateServer(server) => match &mut self.server {
+                Some(kept) if kept.id == server.id => {
+                    kept.secret = server.secret.clone();
+                    Ok(())
+                }
+                _ => Err(CommitError::Stale),
+            },
             Change::InsertSigningKey(key) => self.signing_keys.insert(key.clone()),
             Change::UpdateSigningKey(key) => self.signing_keys.update(key.clone()),
+            Change::DeleteSigningKey(id, version) => self.signing_keys.delete(*id, *version),
             Change::InsertUser(user) => self.users.insert(user.clone()),
             Change::UpdateUser(user) => self.users.update(user.clone()),
             Change::DeleteUser(id, version) => {

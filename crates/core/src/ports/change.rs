@@ -2,7 +2,7 @@
 
 use zenml_auth_model::{
     ApiKey, ApiKeyId, AuditEvent, Device, DeviceGrant, DeviceId, ServerIdentity, ServiceAccount,
-    ServiceAccountId, Session, SessionId, SigningKey, User, UserId, Version,
+    ServiceAccountId, Session, SessionId, SigningKey, SigningKeyId, User, UserId, Version,
 };
 
 use super::StoreError;
@@ -13,7 +13,7 @@ use super::StoreError;
 pub enum Guard {
     /// There is always an active administrator with a password.
     Administrators,
-    /// Exactly one signing key signs.
+    /// Exactly one signing key signs, and signing keys and the server's secret are sealed alike.
     SigningKeys,
 }
 
@@ -40,10 +40,15 @@ impl Guard {
 pub enum Change {
     /// Sets the server up; refused with [`Unique::Server`] when it is already.
     InsertServer(ServerIdentity),
+    /// Changes how the server's secret is kept, and with it the secret if it is another; nothing else of the server
+    /// changes. It has no version: whoever does this moves [`Guard::SigningKeys`] on as well.
+    UpdateServer(ServerIdentity),
     /// Adds a signing key.
     InsertSigningKey(SigningKey),
     /// Changes a signing key.
     UpdateSigningKey(SigningKey),
+    /// Deletes a signing key: tokens that it signed are refused from when the keys are loaded the next time.
+    DeleteSigningKey(SigningKeyId, Version),
     /// Adds a user.
     InsertUser(User),
     /// Changes a user.

@@ -88,8 +88,10 @@ impl Change {
             Self::DeleteApiKey(id, _) => Some(IdentityRef::ApiKey(*id)),
             Self::DeleteSession(id, _) => Some(IdentityRef::Session(*id)),
             Self::InsertServer(_)
+            | Self::UpdateServer(_)
             | Self::InsertSigningKey(_)
             | Self::UpdateSigningKey(_)
+            | Self::DeleteSigningKey(..)
             | Self::InsertUser(_)
             | Self::InsertSession(_)
             | Self::InsertGrant(_)

@@ -60,7 +60,7 @@ impl Engine {
         from: Option<IpAddr>,
     ) -> Result<PasswordAttempt<'_>, Refused> {
         let name: String = name.chars().take(LONGEST_NAME).collect();
-        let mac = |purpose, text: &str| secrets::mac(&self.server.secret, purpose, text);
+        let mac = |purpose, text: &str| secrets::mac(self.server_secret(), purpose, text);
         let account = mac("zenml-auth sign-in account", &name);
         let pair = from.map(|address| {
             mac(

@@ -143,14 +143,18 @@ impl Authenticator<'_> {
                     return Err(AuthenticateError::Token(TokenError::Invalid));
                 }
                 let keys = self.0.store().signing_keys().await.map_err(Internal::from)?;
-                self.0.keyring.load(&keys, now).map_err(Internal::from)?;
-                self.0.keyring.verify(text, now).map_err(|error| {
-                    AuthenticateError::Token(match error {
-                        TokenError::UnknownKey => TokenError::Invalid,
-                        other => other,
-                    })
+                self.0
+                    .keyring
+                    .load(&keys, &self.0.ports.encryption, now)
+                    .map_err(Internal::from)?;
+                self.0.keyring.verify(text, now).map_err(|error| match error {
+                    TokenError::UnknownKey => AuthenticateError::Token(TokenError::Invalid),
+                    TokenError::Sealed(error) => Internal::from(error).into(),
+                    other => AuthenticateError::Token(other),
                 })
             }
+            // Not the token's fault, so that its owner must not be told to sign in again.
+            Err(TokenError::Sealed(error)) => Err(Internal::from(error).into()),
             verified => verified.map_err(AuthenticateError::Token),
         }
     }

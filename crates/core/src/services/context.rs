@@ -5,20 +5,22 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use parking_lot::Mutex;
 use zenml_auth_model::{ServerIdentity, Timestamp};
+use zeroize::Zeroizing;
 
 use super::maintenance::Purged;
 use super::refusals::Refusals;
 use super::requests::Requests;
 use super::uses::Uses;
 use super::{
-    ApiKeys, ApiTokens, Audit, Authenticator, DeviceFlow, Devices, Internal, Maintenance, ServiceAccounts,
-    SignIn, Users,
+    ApiKeys, ApiTokens, Audit, Authenticator, DeviceFlow, Devices, Encryption, Internal, Maintenance,
+    ServiceAccounts, SignIn, Users,
 };
 use crate::caller::{Caller, NotWithThis};
 use crate::identities::Identities;
 use crate::password::{HashingCost, Passwords};
 use crate::ports::{ChangeSet, Clock, CommitError, Entropy, Store, StoreError};
 use crate::rules::recent_authentication;
+use crate::sealing::{EncryptionKeys, Place, SealingError};
 use crate::settings::Settings;
 use crate::throttle::Throttle;
 use crate::token::Keyring;
@@ -32,6 +34,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Gives randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// The keys that the server's secrets are sealed under, which are kept somewhere else than in the store.
+    pub encryption: Arc<EncryptionKeys>,
 }
 
 /// Why an engine can't start.
@@ -40,6 +44,9 @@ pub enum OpenError {
     /// The store was never set up; see [`set_up`](super::set_up).
     #[error("the database is not set up")]
     NotSetUp,
+    /// What is sealed in the store can't be opened, or is not sealed yet; see [`Encryption`].
+    #[error(transparent)]
+    Sealing(#[from] SealingError),
     /// Anything else.
     #[error(transparent)]
     Internal(#[from] Internal),
@@ -51,6 +58,7 @@ pub struct Engine {
     pub(super) identities: Identities,
     pub(super) settings: Settings,
     pub(super) server: ServerIdentity,
+    secret: Zeroizing<[u8; 32]>,
     pub(super) keyring: Keyring,
     pub(super) passwords: Passwords,
     pub(super) throttle: Throttle,
@@ -67,13 +75,18 @@ impl Engine {
     /// # Errors
     /// [`OpenError`] when the store was not set up or does not answer.
     pub async fn open(ports: Ports, settings: Settings, cost: HashingCost) -> Result<Self, OpenError> {
-        let engine = Self::open_to_look(ports, settings, cost).await?;
+        let mut engine = Self::open_to_look(ports, settings, cost).await?;
+        let place = Place::ServerSecret(engine.server.id);
+        engine.secret = engine.ports.encryption.open(place, &engine.server.secret)?;
         engine.maintenance().rotate_signing_key_if_due().await?;
-        Ok(engine)
+        match engine.keyring.first_problem() {
+            Some(problem) => Err(problem.into()),
+            None => Ok(engine),
+        }
     }
 
     /// Opens a store that was [set up](super::set_up), and changes nothing in it by that: for whoever only reads, while
-    /// somebody else may have it open. It has no signing keys, and so lets nobody in.
+    /// somebody else may have it open. It has no signing keys and no secret, needs no encryption keys, and so lets nobody in.
     ///
     /// # Errors
     /// As [`Engine::open`].
@@ -88,6 +101,8 @@ impl Engine {
             .await
             .map_err(Internal::from)?
             .ok_or(OpenError::NotSetUp)?;
+        let mut secret = Zeroizing::new([0; 32]);
+        ports.entropy.fill(secret.as_mut_slice());
         Ok(Self {
             identities: Identities::new(Arc::clone(&ports.store)),
             keyring: Keyring::new(server.id),
@@ -101,6 +116,7 @@ impl Engine {
             ports,
             settings,
             server,
+            secret,
         })
     }
 
@@ -108,6 +124,19 @@ impl Engine {
     #[must_use]
     pub const fn server(&self) -> &ServerIdentity {
         &self.server
+    }
+
+    /// The secret under which user codes and CSRF tokens are authenticated. An engine that was
+    /// [opened to look](Engine::open_to_look) has a random one, under which nothing is genuine.
+    #[must_use]
+    pub fn server_secret(&self) -> &[u8; 32] {
+        &self.secret
+    }
+
+    /// How the server's secrets are sealed.
+    #[must_use]
+    pub const fn encryption(&self) -> Encryption<'_> {
+        Encryption::of(&self.ports, &self.settings.lifetimes)
     }
 
     /// What was set.

@@ -198,14 +198,14 @@ impl DeviceFlow<'_> {
                     id,
                     client_id,
                     device_code: secrets::hash(&device_code),
-                    user_code: user_code::mac(&engine.server.secret, &normalized),
+                    user_code: user_code::mac(engine.server_secret(), &normalized),
                     traits: traits.clone(),
                 },
                 &engine.settings.lifetimes,
                 now,
             );
             let requested = RequestedDevice {
-                link_proof: user_code::link_proof(&engine.server.secret, grant.id, &normalized),
+                link_proof: user_code::link_proof(engine.server_secret(), grant.id, &normalized),
                 id: grant.id,
                 device_code,
                 user_code,
@@ -445,7 +445,7 @@ impl DeviceFlow<'_> {
             action: "see the sign-in requests of machines",
         })?;
         let Some(code) = &code.0 else { return Ok(None) };
-        if !user_code::is_our_link(&engine.server.secret, id, code, proof) {
+        if !user_code::is_our_link(engine.server_secret(), id, code, proof) {
             return Ok(None);
         }
         let found = engine.store().grant(id).await.map_err(Internal::from)?;
@@ -453,7 +453,7 @@ impl DeviceFlow<'_> {
         found
             .filter(|found| {
                 grant::status(found, now) == Status::Pending
-                    && user_code::same(&found.user_code, &user_code::mac(&engine.server.secret, code))
+                    && user_code::same(&found.user_code, &user_code::mac(engine.server_secret(), code))
             })
             .map(Some)
             .ok_or(LookUpError::NotFound)
@@ -478,7 +478,7 @@ impl DeviceFlow<'_> {
         let found = match &code.0 {
             None => Ok(None),
             Some(code) => {
-                let mac = user_code::mac(&engine.server.secret, code);
+                let mac = user_code::mac(engine.server_secret(), code);
                 engine.store().grant_by_user_code(&mac).await
             }
         };
@@ -616,9 +616,11 @@ impl DeviceFlow<'_> {
             .user_code(person, caller.origin.address, clock)
             .await
             .inspect_err(|_| self.refused_code(caller, person, RefusalReason::TooMany))?;
-        let right = code.0.as_ref().is_some_and(|code| {
-            user_code::same(&found.user_code, &user_code::mac(&engine.server.secret, code))
-        });
+        let secret = engine.server_secret();
+        let right = code
+            .0
+            .as_ref()
+            .is_some_and(|code| user_code::same(&found.user_code, &user_code::mac(secret, code)));
         if right {
             attempt.passed();
             return match grant::status(&found, engine.now()) {

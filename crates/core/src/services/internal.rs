@@ -2,6 +2,7 @@
 
 use crate::password::HashingError;
 use crate::ports::{CommitError, StoreError};
+use crate::sealing::SealingError;
 use crate::token::TokenError;
 
 /// How often an operation begins again when others change the same rows. Every round, somebody gets through, so
@@ -23,6 +24,9 @@ pub enum Internal {
     /// A token could not be signed.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// A secret of the server can't be sealed or opened.
+    #[error(transparent)]
+    Sealing(#[from] SealingError),
     /// The store refused what can't be refused.
     #[error("the database refused a change that should be possible: {0}")]
     Refused(String),

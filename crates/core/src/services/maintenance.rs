@@ -9,8 +9,9 @@ use super::internal::Tries;
 use super::setup::new_signing_key;
 use super::{Engine, Internal};
 use crate::caller::{Scribe, target};
-use crate::ports::{Change, ChangeSet, Guard, PurgeBefore};
+use crate::ports::{Change, ChangeSet, Guard, PurgeBefore, Store, StoreError};
 use crate::rules::slow_down;
+use crate::settings::Lifetimes;
 
 /// For how long the key before may go on signing: until every replica has loaded the new one, and their clocks may differ.
 const HANDOVER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -34,6 +35,18 @@ pub struct Tidied {
     pub more: bool,
 }
 
+/// Until when a signing key is needed that stops signing now: until the last token has ended that it can have signed.
+pub(super) async fn retired_until(
+    store: &dyn Store,
+    lifetimes: &Lifetimes,
+    now: Timestamp,
+) -> Result<Timestamp, StoreError> {
+    let longest = now + lifetimes.longest_token();
+    // Under other settings, tokens may have been made that last longer.
+    let last = store.last_end().await?.map_or(longest, |end| end.max(longest));
+    Ok(last + HANDOVER)
+}
+
 /// What has to be done from time to time.
 #[derive(Clone, Copy)]
 pub struct Maintenance<'a>(pub(super) &'a Engine);
@@ -52,7 +65,7 @@ impl Maintenance<'_> {
             let now = engine.now();
             let guard = engine.store().guard(Guard::SigningKeys).await?;
             let keys = engine.store().signing_keys().await?;
-            engine.keyring.load(&keys, now)?;
+            engine.keyring.load(&keys, &engine.ports.encryption, now)?;
             let signing = keys.iter().filter(|key| key.retired_until.is_none());
             let due = signing
                 .clone()
@@ -60,21 +73,15 @@ impl Maintenance<'_> {
             if !due {
                 return Ok(());
             }
-            let fresh = new_signing_key(engine.entropy(), now);
+            let encryption = engine.ports.encryption.as_ref();
+            let fresh = new_signing_key(engine.server.id, encryption, engine.entropy(), now)?;
             let entry = Scribe::server().entry(
                 engine.entropy(),
                 now,
                 Action::SigningKeyRotated,
                 target(TargetKind::SigningKey, fresh.id.as_uuid(), ""),
             );
-            let longest = now + engine.settings.lifetimes.longest_token();
-            // Under other settings, tokens may have been made that last longer.
-            let last = engine
-                .store()
-                .last_end()
-                .await?
-                .map_or(longest, |end| end.max(longest));
-            let retired_until = Some(last + HANDOVER);
+            let retired_until = Some(retired_until(engine.store(), &engine.settings.lifetimes, now).await?);
             let changes = signing
                 .map(|key| {
                     Change::UpdateSigningKey(SigningKey {

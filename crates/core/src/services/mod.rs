@@ -13,6 +13,7 @@ mod by_name;
 mod context;
 mod device_flow;
 mod devices;
+mod encryption;
 mod internal;
 mod maintenance;
 mod refusals;
@@ -35,6 +36,7 @@ pub use device_flow::{
     ConfirmError, DeviceFlow, LookUpError, PollError, RequestDeviceError, RequestedDevice, UserCode,
 };
 pub use devices::{Devices, FindDeviceError, FoundDevice};
+pub use encryption::{ChangeEncryptionError, Encryption, EncryptionStatus, KeptRow, RotateEncryptionError};
 pub use internal::Internal;
 pub use maintenance::{Maintenance, Tidied};
 pub use service_accounts::{

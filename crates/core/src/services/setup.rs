@@ -2,7 +2,8 @@
 
 use uuid::Uuid;
 use zenml_auth_model::{
-    Action, Details, Name, Secret, ServerId, ServerIdentity, SigningKey, SigningKeyId, TargetKind, Text,
+    Action, Details, KeptSecret, Name, Secret, ServerId, ServerIdentity, SigningKey, SigningKeyId, TargetKind,
+    Text,
     Timestamp, User, UserId, Version,
 };
 use zeroize::Zeroizing;
@@ -11,6 +12,7 @@ use super::{Internal, Ports};
 use crate::caller::{Scribe, target};
 use crate::password::{HashingCost, Passwords};
 use crate::ports::{Change, ChangeSet, CommitError, Entropy, Unique, id_bytes};
+use crate::sealing::{EncryptionKeys, Place, SealingError};
 use crate::strength::{self, WeakPassword};
 
 /// The administrator of a new server.
@@ -81,9 +83,11 @@ pub async fn set_up(
     let hasher = Passwords::new(cost, entropy).map_err(Internal::from)?;
     let hash = hasher.hash(password, entropy).await.map_err(Internal::from)?;
     let now = ports.clock.now();
+    let id = ServerId::from_random(id_bytes(entropy));
+    let encryption = ports.encryption.as_ref();
     let server = ServerIdentity {
-        id: ServerId::from_random(id_bytes(entropy)),
-        secret: random_bytes(entropy),
+        id,
+        secret: new_server_secret(id, encryption, entropy).map_err(Internal::from)?,
         project_id: random_uuid(entropy),
         stack_id: random_uuid(entropy),
         orchestrator_id: random_uuid(entropy),
@@ -109,6 +113,7 @@ pub async fn set_up(
         updated: now,
         version: Version::FIRST,
     };
+    let signing_key = new_signing_key(id, encryption, entropy, now).map_err(Internal::from)?;
     let scribe = Scribe::server();
     let changes = ChangeSet::new()
         .with(scribe.entry(
@@ -134,7 +139,7 @@ pub async fn set_up(
             target(TargetKind::User, user.id.as_uuid(), user.name.as_str()),
         ))
         .with(Change::InsertServer(server))
-        .with(Change::InsertSigningKey(new_signing_key(entropy, now)))
+        .with(Change::InsertSigningKey(signing_key))
         .with(Change::InsertUser(user));
     match ports.store.commit(changes).await {
         Ok(()) => Ok(SetUp::Now {
@@ -147,14 +152,30 @@ pub async fn set_up(
     }
 }
 
-pub(super) fn new_signing_key(entropy: &dyn Entropy, now: Timestamp) -> SigningKey {
-    SigningKey {
-        id: SigningKeyId::from_random(id_bytes(entropy)),
-        seed: random_bytes(entropy),
+pub(super) fn new_signing_key(
+    server: ServerId,
+    encryption: &EncryptionKeys,
+    entropy: &dyn Entropy,
+    now: Timestamp,
+) -> Result<SigningKey, SealingError> {
+    let id = SigningKeyId::from_random(id_bytes(entropy));
+    let seed = encryption.seal(Place::SigningKey(server, id), &random_bytes(entropy), entropy)?;
+    Ok(SigningKey {
+        id,
+        seed: seed.into(),
         created: now,
         retired_until: None,
         version: Version::FIRST,
-    }
+    })
+}
+
+pub(super) fn new_server_secret(
+    server: ServerId,
+    encryption: &EncryptionKeys,
+    entropy: &dyn Entropy,
+) -> Result<KeptSecret, SealingError> {
+    let sealed = encryption.seal(Place::ServerSecret(server), &random_bytes(entropy), entropy)?;
+    Ok(sealed.into())
 }
 
 fn random_bytes(entropy: &dyn Entropy) -> Zeroizing<[u8; 32]> {

@@ -10,8 +10,10 @@ use parking_lot::RwLock;
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
 use zenml_auth_model::{Secret, ServerId, SigningKey, SigningKeyId, Timestamp};
+use zeroize::Zeroizing;
 
 use super::claims::{Claims, Token};
+use crate::sealing::{EncryptionKeys, Place, SealingError};
 
 /// The PKCS #8 wrapping (RFC 8410 §7) of an Ed25519 private key of 32 bytes.
 const PKCS8_ED25519: [u8; 16] = [
@@ -30,6 +32,9 @@ pub enum TokenError {
     /// Its time is over.
     #[error("the access token has expired")]
     Expired,
+    /// The signing key that it names is there, but can't be opened here.
+    #[error(transparent)]
+    Sealed(#[from] SealingError),
     /// There is no key to sign with, or it can't be used.
     #[error("no signing key can be used: {0}")]
     Signing(String),
@@ -46,7 +51,14 @@ pub struct PublicKey {
 
 struct Signer {
     header: Header,
-    key: EncodingKey,
+    key: Arc<Opened>,
+}
+
+/// A signing key that was opened.
+struct Opened {
+    signs: EncodingKey,
+    verifies: DecodingKey,
+    public: PublicKey,
 }
 
 /// For how long every replica has had the time to load a new key, before any of them signs with it.
@@ -60,7 +72,10 @@ type Verified = Cache<[u8; 32], Token>;
 
 struct Loaded {
     signer: Option<Signer>,
-    verifiers: HashMap<String, DecodingKey>,
+    /// By their `kid`.
+    opened: HashMap<String, Arc<Opened>>,
+    /// Keys that are there and can't be opened, by their `kid`.
+    problems: HashMap<String, SealingError>,
     public: Vec<PublicKey>,
     at: Option<Timestamp>,
     /// Good as long as the keys are the same: what a key verified that is gone has to be refused.
@@ -71,7 +86,8 @@ impl Loaded {
     fn nothing() -> Self {
         Self {
             signer: None,
-            verifiers: HashMap::new(),
+            opened: HashMap::new(),
+            problems: HashMap::new(),
             public: Vec::new(),
             at: None,
             verified: Arc::new(Cache::new(REMEMBERED)),
@@ -110,46 +126,62 @@ impl Keyring {
     /// Takes these keys in place of the ones before. The newest that every replica knows by now signs, though it is
     /// retired already; before there is any, the newest that is not.
     ///
+    /// A key that can't be opened is said in the log. If it was opened before, it goes on as it was: its row is sealed
+    /// under an encryption key that is not known here yet. If not, its tokens get [`TokenError::Sealed`].
+    ///
     /// # Errors
     /// [`TokenError::Signing`] when a key can't be used; the keys before stay.
-    pub fn load(&self, keys: &[SigningKey], now: Timestamp) -> Result<(), TokenError> {
+    pub fn load(
+        &self,
+        keys: &[SigningKey],
+        encryption: &EncryptionKeys,
+        now: Timestamp,
+    ) -> Result<(), TokenError> {
+        let before = self.loaded();
         let mut loaded = Loaded {
             at: Some(now),
             ..Loaded::nothing()
         };
-        let signs = signing(keys, now).map(|key| key.id);
         for key in keys {
-            let encoding = encoding_key(key);
-            let jwk = Jwk::from_encoding_key(&encoding, Algorithm::EdDSA)
-                .map_err(|error| TokenError::Signing(error.to_string()))?;
-            let AlgorithmParameters::OctetKeyPair(pair) = &jwk.algorithm else {
-                return Err(TokenError::Signing("not an Ed25519 key".to_owned()));
-            };
-            let decoding = DecodingKey::from_ed_components(&pair.x)
-                .map_err(|error| TokenError::Signing(error.to_string()))?;
             let name = key.id.to_string();
-            loaded.public.push(PublicKey {
-                id: key.id,
-                x: pair.x.clone(),
-            });
-            loaded.verifiers.insert(name.clone(), decoding);
-            if Some(key.id) == signs {
-                let header = Header {
-                    kid: Some(name),
-                    ..Header::new(Algorithm::EdDSA)
-                };
-                loaded.signer = Some(Signer {
-                    header,
-                    key: encoding,
-                });
-            }
+            let opened = match encryption.open(Place::SigningKey(self.server, key.id), &key.seed) {
+                Ok(seed) => Arc::new(open(key.id, &seed)?),
+                Err(problem) => {
+                    tracing::error!(%problem, "can't open a signing key");
+                    loaded.problems.insert(name.clone(), problem);
+                    match before.opened.get(&name) {
+                        Some(opened) => Arc::clone(opened),
+                        None => continue,
+                    }
+                }
+            };
+            loaded.public.push(opened.public.clone());
+            loaded.opened.insert(name, opened);
         }
+        let usable = keys
+            .iter()
+            .filter(|key| loaded.opened.contains_key(&key.id.to_string()));
+        let name = signing(usable, now).map(|key| key.id.to_string());
+        loaded.signer = name.and_then(|name| {
+            let key = Arc::clone(loaded.opened.get(&name)?);
+            let header = Header {
+                kid: Some(name),
+                ..Header::new(Algorithm::EdDSA)
+            };
+            Some(Signer { header, key })
+        });
         let mut current = self.loaded.write();
         if current.public == loaded.public {
             loaded.verified = Arc::clone(&current.verified);
         }
         *current = Arc::new(loaded);
         Ok(())
+    }
+
+    /// What is wrong with one of the keys that were last loaded, if anything is.
+    #[must_use]
+    pub fn first_problem(&self) -> Option<SealingError> {
+        self.loaded().problems.values().next().cloned()
     }
 
     /// When the keys were last loaded.
@@ -174,9 +206,13 @@ impl Keyring {
             .signer
             .as_ref()
             .ok_or_else(|| TokenError::Signing("none is loaded".to_owned()))?;
-        jsonwebtoken::encode(&signer.header, &Claims::new(self.server, token), &signer.key)
-            .map(Secret::new)
-            .map_err(|error| TokenError::Signing(error.to_string()))
+        jsonwebtoken::encode(
+            &signer.header,
+            &Claims::new(self.server, token),
+            &signer.key.signs,
+        )
+        .map(Secret::new)
+        .map_err(|error| TokenError::Signing(error.to_string()))
     }
 
     /// Checks a token's signature, issuer, audience and time. Whether its credential is still good is another
@@ -207,7 +243,11 @@ impl Keyring {
     fn verify_signature(&self, loaded: &Loaded, token: &str) -> Result<Token, TokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
         let kid = header.kid.ok_or(TokenError::Invalid)?;
-        let key = loaded.verifiers.get(&kid).ok_or(TokenError::UnknownKey)?;
+        let key = match (loaded.opened.get(&kid), loaded.problems.get(&kid)) {
+            (Some(key), _) => &key.verifies,
+            (None, Some(problem)) => return Err(problem.clone().into()),
+            (None, None) => return Err(TokenError::UnknownKey),
+        };
         let claims = jsonwebtoken::decode::<Claims>(token, key, &self.validation)
             .map_err(|_| TokenError::Invalid)?
             .claims;
@@ -216,35 +256,70 @@ impl Keyring {
 }
 
 /// The key to sign with.
-fn signing(keys: &[SigningKey], now: Timestamp) -> Option<&SigningKey> {
-    let known_to_all = keys.iter().filter(|key| key.created + PUBLISHED_FIRST <= now);
-    let in_use = keys.iter().filter(|key| key.retired_until.is_none());
+fn signing<'k>(keys: impl Iterator<Item = &'k SigningKey> + Clone, now: Timestamp) -> Option<&'k SigningKey> {
+    let known_to_all = keys.clone().filter(|key| key.created + PUBLISHED_FIRST <= now);
+    let in_use = keys.filter(|key| key.retired_until.is_none());
     known_to_all
         .max_by_key(|key| key.created)
         .or_else(|| in_use.max_by_key(|key| key.created))
 }
 
-fn encoding_key(key: &SigningKey) -> EncodingKey {
-    let mut der = zeroize::Zeroizing::new(PKCS8_ED25519.to_vec());
-    der.extend_from_slice(key.seed.as_slice());
-    EncodingKey::from_ed_der(&der)
+fn open(id: SigningKeyId, seed: &[u8; 32]) -> Result<Opened, TokenError> {
+    let mut der = Zeroizing::new(PKCS8_ED25519.to_vec());
+    der.extend_from_slice(seed);
+    let signs = EncodingKey::from_ed_der(&der);
+    let unusable = |error: jsonwebtoken::errors::Error| TokenError::Signing(error.to_string());
+    let jwk = Jwk::from_encoding_key(&signs, Algorithm::EdDSA).map_err(unusable)?;
+    let AlgorithmParameters::OctetKeyPair(pair) = jwk.algorithm else {
+        return Err(TokenError::Signing("not an Ed25519 key".to_owned()));
+    };
+    let verifies = DecodingKey::from_ed_components(&pair.x).map_err(unusable)?;
+    let public = PublicKey { id, x: pair.x };
+    Ok(Opened {
+        signs,
+        verifies,
+        public,
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU8;
+
     use uuid::Uuid;
-    use zenml_auth_model::{ApiKeyId, DeviceId, ServiceAccountId, SessionId, UserId, Version};
-    use zeroize::Zeroizing;
+    use zenml_auth_model::{
+        ApiKeyId, DeviceId, EncryptionKeyId, KeptSecret, ServiceAccountId, SessionId, UserId, Version,
+    };
 
     use super::super::claims::Provenance;
     use super::*;
+    use crate::ports::Counting;
+    use crate::sealing::EncryptionKey;
 
     const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 
+    const SERVER: ServerId = ServerId::from_random([9; 16]);
+
+    fn encryption(id: &str) -> EncryptionKeys {
+        let id = EncryptionKeyId::new(id).unwrap();
+        EncryptionKeys::one(EncryptionKey::generate(id, &Counting(AtomicU8::new(1))))
+    }
+
     fn key(number: u8) -> SigningKey {
+        key_of(SERVER, number)
+    }
+
+    fn key_of(server: ServerId, number: u8) -> SigningKey {
+        sealed(server, number, &encryption("k1"))
+    }
+
+    fn sealed(server: ServerId, number: u8, encryption: &EncryptionKeys) -> SigningKey {
+        let id = SigningKeyId::from_random([number; 16]);
+        let place = Place::SigningKey(server, id);
+        let seed = encryption.seal(place, &[number; 32], &Counting(AtomicU8::new(number)));
         SigningKey {
-            id: SigningKeyId::from_random([number; 16]),
-            seed: Zeroizing::new([number; 32]),
+            id,
+            seed: seed.unwrap().into(),
             created: NOW,
             retired_until: None,
             version: Version::FIRST,
@@ -252,9 +327,13 @@ mod tests {
     }
 
     fn keyring(keys: &[SigningKey]) -> Keyring {
-        let keyring = Keyring::new(ServerId::from_random([9; 16]));
-        keyring.load(keys, NOW).unwrap();
+        let keyring = Keyring::new(SERVER);
+        load(&keyring, keys);
         keyring
+    }
+
+    fn load(keyring: &Keyring, keys: &[SigningKey]) {
+        keyring.load(keys, &encryption("k1"), NOW).unwrap();
     }
 
     fn token(provenance: Provenance) -> Token {
@@ -337,8 +416,9 @@ mod tests {
     #[test]
     fn a_token_of_another_server_or_key_is_refused() {
         let ours = keyring(&[key(1)]);
-        let other_server = Keyring::new(ServerId::from_random([8; 16]));
-        other_server.load(&[key(1)], NOW).unwrap();
+        let other = ServerId::from_random([8; 16]);
+        let other_server = Keyring::new(other);
+        load(&other_server, &[key_of(other, 1)]);
         let foreign = other_server.sign(&token(provenances()[0])).unwrap();
         assert_eq!(ours.verify(foreign.expose(), NOW), Err(TokenError::Invalid));
         let other_key = keyring(&[key(2)]).sign(&token(provenances()[0])).unwrap();
@@ -393,13 +473,13 @@ mod tests {
             ..key(1)
         };
         let keys = [old, key(2)];
-        let signs_at = |now| signing(&keys, now).map(|key| key.id);
+        let signs_at = |now| signing(keys.iter(), now).map(|key| key.id);
         let published = NOW + PUBLISHED_FIRST;
         assert_eq!(signs_at(NOW), Some(keys[0].id));
         assert_eq!(signs_at(published - Duration::from_micros(1)), Some(keys[0].id));
         assert_eq!(signs_at(published), Some(keys[1].id));
         // The first key of a new server has no one to wait for.
-        assert_eq!(signing(&keys[1..], NOW).map(|key| key.id), Some(keys[1].id));
+        assert_eq!(signing(keys[1..].iter(), NOW).map(|key| key.id), Some(keys[1].id));
     }
 
     #[test]
@@ -407,16 +487,60 @@ mod tests {
         let keyring = keyring(&[key(1)]);
         let signed = keyring.sign(&token(provenances()[0])).unwrap();
         assert!(keyring.verify(signed.expose(), NOW).is_ok());
-        keyring.load(&[key(1)], NOW).unwrap();
+        load(&keyring, &[key(1)]);
         assert_eq!(
             keyring.loaded().verified.len(),
             1,
             "the same keys verify the same"
         );
-        keyring.load(&[key(1), key(2)], NOW).unwrap();
+        load(&keyring, &[key(1), key(2)]);
         assert!(keyring.verify(signed.expose(), NOW).is_ok());
-        keyring.load(&[key(2)], NOW).unwrap();
+        load(&keyring, &[key(2)]);
         assert_eq!(keyring.verify(signed.expose(), NOW), Err(TokenError::UnknownKey));
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_opened_ends_only_its_own_tokens() {
+        let signed = keyring(&[key(1)]).sign(&token(provenances()[0])).unwrap();
+        let elsewhere = sealed(SERVER, 1, &encryption("k2"));
+        let late = keyring(&[elsewhere.clone(), key(2)]);
+        assert!(matches!(
+            late.first_problem(),
+            Some(SealingError::UnknownKey { .. })
+        ));
+        assert!(matches!(
+            late.verify(signed.expose(), NOW),
+            Err(TokenError::Sealed(SealingError::UnknownKey { .. }))
+        ));
+        let own = late.sign(&token(provenances()[0])).unwrap();
+        assert!(late.verify(own.expose(), NOW).is_ok());
+        assert_eq!(late.public_keys().len(), 1);
+        // Where it was opened before it was sealed anew, it goes on.
+        let running = keyring(&[key(1)]);
+        load(&running, &[elsewhere]);
+        assert!(running.verify(signed.expose(), NOW).is_ok());
+        assert!(running.sign(&token(provenances()[0])).is_ok());
+    }
+
+    #[test]
+    fn a_key_that_somebody_put_in_is_not_used() {
+        let (ours, theirs) = (key(1), key(2));
+        let planted = [
+            SigningKey {
+                seed: KeptSecret::Plain(Zeroizing::new([2; 32])),
+                ..theirs.clone()
+            },
+            // The sealed bytes of another row, whose private key may be known.
+            SigningKey {
+                seed: ours.seed.clone(),
+                ..theirs
+            },
+        ];
+        for planted in planted {
+            let keyring = keyring(&[ours.clone(), planted]);
+            assert_eq!(keyring.public_keys().len(), 1);
+            assert!(keyring.first_problem().is_some());
+        }
     }
 
     #[test]

@@ -16,6 +16,7 @@ use zenml_auth_core::services::{Engine, FirstAdministrator, NewUser, Ports, Pres
 use zenml_auth_core::settings::{Limits, Settings};
 use zenml_auth_model::{ClientId, DeviceTraits, Name, Origin, Secret, Text, Timestamp, User};
 use zenml_auth_testkit::clock::ManualClock;
+use zenml_auth_testkit::encryption::encryption_keys;
 use zenml_auth_testkit::entropy::SeededEntropy;
 
 /// As cheap as argon2 gets.
@@ -39,6 +40,7 @@ impl World {
             store: Arc::new(MemoryStore::new()),
             clock: Arc::new(clock.clone()),
             entropy: Arc::new(SeededEntropy::new(seed)),
+            encryption: encryption_keys(),
         };
         let administrator = FirstAdministrator {
             name: name("default"),

@@ -8,6 +8,7 @@ use std::path::Path;
 use uuid::Uuid;
 use zenml_auth_api::key::KeyText;
 use zenml_auth_core::ports::{Store as _, SystemEntropy};
+use zenml_auth_core::sealing::EncryptionKeys;
 use zenml_auth_core::secrets::{hash, random_secret};
 use zenml_auth_core::token::{Keyring, Provenance, Token};
 use zenml_auth_model::{ApiKeyId, DeviceId, Timestamp, UserId};
@@ -21,11 +22,16 @@ const ISSUED: Timestamp = Timestamp::from_secs(1_700_000_000);
 const EXPIRES: Timestamp = Timestamp::from_secs(1_900_000_000);
 
 /// Writes the files `tokens` and `keys`.
-pub(crate) async fn write(store: &SqlStore, number: u32, folder: &Path) -> Result<(), Box<dyn Error>> {
+pub(crate) async fn write(
+    store: &SqlStore,
+    encryption: &EncryptionKeys,
+    number: u32,
+    folder: &Path,
+) -> Result<(), Box<dyn Error>> {
     let server = store.server().await?.ok_or("the database is not set up")?;
     let keyring = Keyring::new(server.id);
     // At the end of time, every replica knows the newest key, so it signs.
-    keyring.load(&store.signing_keys().await?, Timestamp::MAX)?;
+    keyring.load(&store.signing_keys().await?, encryption, Timestamp::MAX)?;
     let mut tokens = BufWriter::new(File::create(folder.join("tokens"))?);
     for (device, user) in devices(store.connection(), number).await? {
         let token = Token {

@@ -15,6 +15,7 @@ mod credentials;
 use std::env::args;
 use std::path::PathBuf;
 
+use zenml_auth_core::sealing::EncryptionKeys;
 use zenml_auth_storage::sea_orm::{ConnectionTrait as _, Statement};
 use zenml_auth_storage::{ConnectOptions, SqlStore};
 
@@ -29,7 +30,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let number = || -> Result<u32, Box<dyn std::error::Error>> { Ok(args().nth(3).ok_or(USAGE)?.parse()?) };
     let wanted = args().nth(2);
 
-    let mut options = ConnectOptions::sqlite_file(file);
+    let mut options = ConnectOptions::sqlite_file(&file);
     options.create_if_missing = false;
     let store = SqlStore::connect(&options).await?;
     store.check_schema().await?;
@@ -39,7 +40,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some("left") => println!("{}", left(&store).await?),
         Some("credentials") => {
             let folder: PathBuf = args().nth(4).ok_or(USAGE)?.into();
-            credentials::write(&store, number()?, &folder).await?;
+            // The server made it beside the database.
+            let key = std::fs::read_to_string(file.with_added_extension("key"))?;
+            credentials::write(&store, &EncryptionKeys::parse(&key)?, number()?, &folder).await?;
         }
         _ => return Err(USAGE.into()),
     }

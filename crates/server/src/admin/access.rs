@@ -14,6 +14,7 @@ use super::errand::{Errand, ErrandError};
 use super::operation::{Done, Operation, Refusal, perform};
 use crate::compose::{ComposeError, IfMissing, connect, ports};
 use crate::config::Config;
+use crate::encryption::known;
 use crate::ownership::{DatabaseFile, Lock};
 
 /// How often to look whether the database has become free or its owner answers, and how many times: a server that starts
@@ -79,7 +80,7 @@ impl Access {
     /// [`AdminError`]
     pub async fn open(config: &Config) -> Result<Self, AdminError> {
         let Some(database) = DatabaseFile::locate(&config.database, IfMissing::Refuse)? else {
-            return Here::open(config, None).await;
+            return Here::open(config, None, None).await;
         };
         Self::open_file(config, &database).await
     }
@@ -88,7 +89,7 @@ impl Access {
     async fn open_file(config: &Config, database: &DatabaseFile) -> Result<Self, AdminError> {
         for _ in 0..LOOKS {
             if let Some(lock) = database.try_lock()? {
-                return Here::open(config, Some(lock)).await;
+                return Here::open(config, Some(database), Some(lock)).await;
             }
             match Errand::begin(database).await {
                 Ok(errand) => return Ok(Self::Owner(errand)),
@@ -103,7 +104,7 @@ impl Access {
     #[cfg(not(unix))]
     async fn open_file(config: &Config, database: &DatabaseFile) -> Result<Self, AdminError> {
         match database.lock().await {
-            Ok(lock) => Here::open(config, Some(lock)).await,
+            Ok(lock) => Here::open(config, Some(database), Some(lock)).await,
             Err(ComposeError::InUse(path)) => Err(AdminError::NoSocket(path)),
             Err(error) => Err(error.into()),
         }
@@ -142,11 +143,17 @@ pub struct Here {
 }
 
 impl Here {
-    async fn open(config: &Config, lock: Option<Lock>) -> Result<Access, AdminError> {
+    async fn open(
+        config: &Config,
+        database: Option<&DatabaseFile>,
+        lock: Option<Lock>,
+    ) -> Result<Access, AdminError> {
         let store = Arc::new(connect(&config.database, IfMissing::Refuse).await?);
         store.check_schema().await.map_err(ComposeError::from)?;
-        // Nobody is let in here, so that no signing keys are needed.
-        let engine = Engine::open_to_look(ports(store.clone()), config.settings, config.hashing).await?;
+        // Nobody is let in here, so that no signing keys are needed, and no encryption keys but to look at the sealing.
+        let keys = known(config, database).map_err(ComposeError::from)?.keys;
+        let ports = ports(store.clone(), keys);
+        let engine = Engine::open_to_look(ports, config.settings, config.hashing).await?;
         Ok(Access::Here(Box::new(Self { store, engine, lock })))
     }
 

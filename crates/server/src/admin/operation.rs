@@ -4,12 +4,13 @@ use serde::{Deserialize, Serialize};
 use zenml_auth_api::SecretText;
 use zenml_auth_core::caller::Caller;
 use zenml_auth_core::lookup::By;
+use zenml_auth_core::sealing::Place;
 use zenml_auth_core::services::{
-    ChangeUserError, CreateUserError, DeactivateUserError, Engine, FindUserError, Internal, NewUser,
-    OperatorUserError, UserChanges,
+    ChangeUserError, CreateUserError, DeactivateUserError, EncryptionStatus, Engine, FindUserError, Internal,
+    KeptRow, NewUser, OperatorUserError, RotateEncryptionError, UserChanges,
 };
 use zenml_auth_model::query::{PageRequest, Query};
-use zenml_auth_model::{Name, Secret, Text, User};
+use zenml_auth_model::{EncryptionKeyId, Name, Secret, Text, User};
 
 /// How many users come at a time.
 const PAGE: u32 = 1000;
@@ -49,6 +50,13 @@ pub enum Operation {
         /// Which page, from 1.
         page: u32,
     },
+    /// Which key seals what.
+    EncryptionStatus,
+    /// Seal everything anew under the current key.
+    RotateEncryption {
+        /// The key that has to be the current one, if it matters.
+        wanted: Option<String>,
+    },
 }
 
 impl Operation {
@@ -61,6 +69,8 @@ impl Operation {
             Self::DeactivateUser { .. } => "deactivate_user",
             Self::ActivateUser { .. } => "activate_user",
             Self::ListUsers { .. } => "list_users",
+            Self::EncryptionStatus => "encryption_status",
+            Self::RotateEncryption { .. } => "rotate_encryption",
         }
     }
 }
@@ -102,6 +112,39 @@ pub enum Done {
         /// Whether there are more.
         more: bool,
     },
+    /// Which key seals what.
+    Encryption(Sealing),
+    /// Everything is sealed under the current key.
+    EncryptionRotated {
+        /// Its id.
+        key: String,
+        /// How many secrets were sealed under another one before.
+        secrets: usize,
+    },
+}
+
+/// Which key seals what; no secrets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealing {
+    /// The id of the key that seals, if there is one.
+    pub current: Option<String>,
+    /// The ids of the keys that open.
+    pub known: Vec<String>,
+    /// What is sealed, or should be.
+    pub rows: Vec<Kept>,
+}
+
+/// A secret of the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// `server_secret` or `signing_key`.
+    pub what: String,
+    /// The id of the server or of the key.
+    pub id: String,
+    /// The id of the key that it is sealed under; none if it is in plain.
+    pub sealed_by: Option<String>,
+    /// Why it can't be used, if it can't.
+    pub problem: Option<String>,
 }
 
 /// A user in the list.
@@ -230,6 +273,19 @@ pub async fn perform(engine: &Engine, operation: Operation) -> Result<Done, Refu
                 more: u64::from(page) < found.total_pages(),
             }
         }
+        Operation::EncryptionStatus => Done::Encryption(Sealing::from(engine.encryption().status().await?)),
+        Operation::RotateEncryption { wanted } => {
+            let wanted = wanted
+                .map(EncryptionKeyId::new)
+                .transpose()
+                .map_err(|error| Refusal::NotUsable(error.to_string()))?;
+            let secrets = engine.encryption().rotate(wanted.as_ref()).await?;
+            let current = engine.encryption().status().await?.current;
+            Done::EncryptionRotated {
+                key: current.map(|key| key.to_string()).unwrap_or_default(),
+                secrets,
+            }
+        }
     })
 }
 
@@ -256,6 +312,39 @@ impl From<&User> for Listed {
                 (false, false) => State::Invited,
             },
             is_admin: user.is_admin,
+        }
+    }
+}
+
+impl From<EncryptionStatus> for Sealing {
+    fn from(status: EncryptionStatus) -> Self {
+        let kept = |row: KeptRow| {
+            let (what, id) = match row.place {
+                Place::ServerSecret(id) => ("server_secret", id.to_string()),
+                Place::SigningKey(_, id) => ("signing_key", id.to_string()),
+            };
+            Kept {
+                what: what.to_owned(),
+                id,
+                sealed_by: row.sealed_by.map(|key| key.to_string()),
+                problem: row.problem.map(|problem| problem.to_string()),
+            }
+        };
+        Self {
+            current: status.current.map(|key| key.to_string()),
+            known: status.known.iter().map(ToString::to_string).collect(),
+            rows: status.rows.into_iter().map(kept).collect(),
+        }
+    }
+}
+
+impl From<RotateEncryptionError> for Refusal {
+    fn from(error: RotateEncryptionError) -> Self {
+        match error {
+            RotateEncryptionError::Internal(error) => error.into(),
+            error @ (RotateEncryptionError::NotSetUp | RotateEncryptionError::OtherKey { .. }) => {
+                Self::NotUsable(error.to_string())
+            }
         }
     }
 }

@@ -130,6 +130,8 @@ fn tell(done: Done) {
             ));
         }
         Done::Users { users, .. } => users.iter().for_each(list),
+        // Nothing that is asked for here is answered so.
+        Done::Encryption(_) | Done::EncryptionRotated { .. } => {}
     }
 }
 

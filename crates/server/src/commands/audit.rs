@@ -7,6 +7,7 @@ use serde::Serialize;
 use uuid::Uuid;
 use zenml_auth_core::audit_details;
 use zenml_auth_core::caller::Caller;
+use zenml_auth_core::sealing::EncryptionKeys;
 use zenml_auth_core::services::Engine;
 use zenml_auth_model::query::{AuditField, Condition, Direction, Operator, PageRequest, Query, Sort};
 use zenml_auth_model::text::Quoted;
@@ -59,7 +60,12 @@ enum Output {
 pub(super) async fn run(args: &AuditArgs, config: &Config) -> Result<(), CommandError> {
     let store = Arc::new(connect(&config.database, IfMissing::Refuse).await?);
     store.check_schema().await?;
-    let engine = Engine::open_to_look(ports(store.clone()), config.settings, config.hashing).await?;
+    let engine = Engine::open_to_look(
+        ports(store.clone(), Arc::new(EncryptionKeys::none())),
+        config.settings,
+        config.hashing,
+    )
+    .await?;
     let page = engine.audit().list(&Caller::operator(), &query(args)?).await?;
     // The latest were asked for; they read better in the order in which they happened.
     for event in page.items.iter().rev() {

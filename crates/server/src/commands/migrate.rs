@@ -1,12 +1,17 @@
 //! `migrate up | down | status`
 
+use std::sync::Arc;
+
 use clap::{Args, Subcommand};
+use zenml_auth_core::ports::Store as _;
+use zenml_auth_storage::SqlStore;
 
 use super::CommandError;
 use super::print::line;
-use crate::compose::{IfMissing, connect};
+use crate::compose::{self, IfMissing, connect, ports};
 use crate::config::Config;
-use crate::ownership;
+use crate::encryption::{IfSealed, known_or_made, require_given};
+use crate::ownership::{self, DatabaseFile};
 
 #[derive(Debug, Args)]
 pub(super) struct MigrateArgs {
@@ -39,9 +44,12 @@ pub(super) async fn run(args: &MigrateArgs, config: &Config) -> Result<(), Comma
         true => ownership::take(&config.database, if_missing).await?,
         false => None,
     };
-    let store = connect(&config.database, if_missing).await?;
+    let store = Arc::new(connect(&config.database, if_missing).await?);
     match args.direction {
-        Direction::Up => report("applied", &store.migrate_up().await?),
+        Direction::Up => {
+            report("applied", &store.migrate_up().await?);
+            seal(config, &store).await?;
+        }
         Direction::Down { steps } => report("taken back", &store.migrate_down(steps).await?),
         Direction::Status => {
             let status = store.schema_status().await?;
@@ -62,6 +70,25 @@ pub(super) async fn run(args: &MigrateArgs, config: &Config) -> Result<(), Comma
         }
     }
     store.close().await?;
+    Ok(())
+}
+
+/// Seals what is in plain, where there is something and a key for it.
+async fn seal(config: &Config, store: &Arc<SqlStore>) -> Result<(), CommandError> {
+    let Some(server) = store.server().await? else {
+        return Ok(());
+    };
+    if server.secret.sealed_by().is_some() {
+        return Ok(());
+    }
+    if require_given(config).is_err() {
+        line("The signing keys are in plain. The next server seals them; it needs an encryption key.");
+        return Ok(());
+    }
+    let database = DatabaseFile::locate(&config.database, IfMissing::Refuse)?;
+    let keys = known_or_made(config, database.as_ref(), store, IfSealed::Refuse).await?;
+    let sealed = compose::seal(store, &ports(store.clone(), keys.keys), config).await?;
+    line(&format!("sealed    {sealed} secrets, and made a new signing key"));
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 mod admin;
 mod audit;
 mod check_config;
+mod encryption;
 mod migrate;
 mod print;
 mod serve;
@@ -15,6 +16,7 @@ use utoipa::OpenApi as _;
 use zenml_auth_storage::Schema;
 
 use crate::config::{self, Options};
+use crate::permissions;
 
 /// Whatever ends a command; its text is for whoever typed it.
 pub type CommandError = Box<dyn std::error::Error + Send + Sync>;
@@ -48,6 +50,8 @@ enum Command {
     Migrate(migrate::MigrateArgs),
     /// Manage users from the server's own machine
     Admin(admin::AdminArgs),
+    /// Look after the keys that signing keys and the server secret are sealed under
+    Encryption(encryption::EncryptionArgs),
     /// Show who did what, when and from where
     Audit(audit::AuditArgs),
     /// Check the settings without starting
@@ -97,6 +101,10 @@ pub fn perform(arguments: impl IntoIterator<Item = OsString>, schema: Schema) ->
     let program = Program::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match program.command.unwrap_or_default() {
         Command::Openapi => openapi(),
+        Command::Encryption(args) => match args.run_alone() {
+            Some(done) => done,
+            None => with_runtime(Command::Encryption(args), program.options, schema),
+        },
         command => with_runtime(command, program.options, schema),
     }
 }
@@ -108,16 +116,18 @@ impl Default for Command {
 }
 
 fn with_runtime(command: Command, options: Options, schema: Schema) -> Result<(), CommandError> {
-    let mut config = config::load(options)?;
+    let mut config = config::load(options.with_variables())?;
     config.database.schema = schema;
     crate::telemetry::begin(&config.log)?;
     print::warn_of_unknown_variables();
+    permissions::check_database(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
             Command::Serve(args) => serve::run(&args, config).await,
             Command::Migrate(args) => migrate::run(&args, &config).await,
             Command::Admin(args) => admin::run(args, &config).await,
+            Command::Encryption(args) => encryption::run(&args, &config).await,
             Command::Audit(args) => audit::run(&args, &config).await,
             Command::CheckConfig => check_config::run(&config),
             Command::Openapi => openapi(),

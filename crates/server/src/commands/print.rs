@@ -10,6 +10,8 @@ use std::io::Write as _;
 
 use clap::CommandFactory as _;
 
+use crate::config::options::ENCRYPTION_KEY_VARIABLE;
+
 /// A line on standard output. A reader who has gone away is no error.
 pub(super) fn line(text: &str) {
     let _ = writeln!(anstream::stdout(), "{text}");
@@ -39,7 +41,8 @@ pub(super) fn warn_of_unknown_variables() {
             .filter_map(|argument| argument.get_env().map(ToOwned::to_owned));
         own.chain(command.get_subcommands().flat_map(variables)).collect()
     }
-    let known = variables(&super::Program::command());
+    let mut known = variables(&super::Program::command());
+    known.push(ENCRYPTION_KEY_VARIABLE.into());
     for (name, _) in std::env::vars_os() {
         let is_ours = name.to_str().is_some_and(|name| name.starts_with("ZENML_AUTH_"));
         if is_ours && !known.contains(&name) {

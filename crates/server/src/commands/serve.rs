@@ -15,8 +15,9 @@ use super::CommandError;
 use super::print::line;
 #[cfg(unix)]
 use crate::admin::door::Door;
-use crate::compose::{IfMissing, connect, open, ports};
+use crate::compose::{IfMissing, connect, open};
 use crate::config::Config;
+use crate::encryption::{IfSealed, known_or_made, require_given};
 use crate::extract::proxies::TrustedProxies;
 use crate::jobs::Jobs;
 use crate::ownership::DatabaseFile;
@@ -37,6 +38,7 @@ pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandE
     let entrance = Entrance::open(config.server.bind)
         .map_err(|error| format!("can't listen on {}: {error}", config.server.bind))?;
     let address = entrance.address()?;
+    require_given(&config)?;
     let database = DatabaseFile::locate(&config.database, IfMissing::Create)?;
     let lock = match &database {
         Some(database) => Some(database.lock().await?),
@@ -52,7 +54,8 @@ pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandE
     }
     // Nobody takes schema changes back while we run.
     store.begin_serving().await?;
-    let (engine, set_up) = open(ports(store.clone()), &config).await?;
+    let keys = known_or_made(&config, database.as_ref(), &store, IfSealed::Refuse).await?;
+    let (engine, set_up) = open(&store, &keys, &config).await?;
     let engine = Arc::new(engine);
     let app = App {
         engine: engine.clone(),

@@ -15,6 +15,8 @@ use super::options::{
 };
 use super::values::{LogFormat, RateText, Span, Switch};
 use super::{Admin, Config, Log, Server};
+use crate::encryption::{self, EncryptionError, Keys};
+use crate::permissions::Access;
 use crate::serve::DEFAULT_MAX_CONNECTIONS;
 
 /// Where to listen unless told otherwise: ZenML's own port, on this machine only.
@@ -56,6 +58,9 @@ pub enum ConfigError {
     /// A secret was given twice.
     #[error("{0} was given as itself and as a file; give one of them")]
     Twice(&'static str),
+    /// The encryption keys can't be used.
+    #[error(transparent)]
+    Encryption(#[from] EncryptionError),
     /// The name of the first administrator can't be one.
     #[error("the first administrator's name: {0}")]
     AdminName(#[from] NameError),
@@ -125,7 +130,14 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
     let parallel = limits
         .parallel_password_checks
         .and_then(|number| usize::try_from(number).ok());
+    let storage = options.storage.over(file.storage);
+    let access = match storage.allow_group_access {
+        Some(Switch::On) => Access::Group,
+        Some(Switch::Off) | None => Access::Owner,
+    };
     Ok(Config {
+        access,
+        encryption: encryption_keys(&storage, access)?,
         server: Server {
             bind: server.bind.unwrap_or(DEFAULT_BIND),
             public_url: server.public_url.as_deref().map(public_url).transpose()?,
@@ -141,10 +153,7 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
             hsts_subdomains: server.hsts_subdomains == Some(Switch::On),
             drain_time: server.drain_time.map_or(DRAIN_TIME, |time| time.0),
         },
-        database: database(
-            options.storage.over(file.storage),
-            options.database.over(file.database),
-        )?,
+        database: database(storage, options.database.over(file.database))?,
         admin: admin(options.admin.over(file.admin))?,
         settings: Settings {
             lifetimes: lifetimes(&options.lifetimes.over(file.lifetimes))?,
@@ -211,6 +220,15 @@ fn secret(
         }
         (None, None) => Ok(None),
     }
+}
+
+fn encryption_keys(options: &StorageOptions, access: Access) -> Result<Option<Keys>, ConfigError> {
+    Ok(match (&options.encryption_key, &options.encryption_key_file) {
+        (Some(_), Some(_)) => return Err(ConfigError::Twice("the encryption key")),
+        (Some(text), None) => Some(encryption::from_variable(text)?),
+        (None, Some(path)) => Some(encryption::from_file(path, access)?),
+        (None, None) => None,
+    })
 }
 
 fn database(options: StorageOptions, settings: DatabaseOptions) -> Result<ConnectOptions, ConfigError> {

@@ -17,7 +17,9 @@ use zenml_auth_core::settings::Settings;
 use zenml_auth_model::{Name, Secret};
 use zenml_auth_storage::ConnectOptions;
 
+use crate::encryption::Keys;
 use crate::extract::proxies::ForwardedHeader;
+use crate::permissions::Access;
 
 pub use load::{ConfigError, load};
 pub use options::Options;
@@ -30,6 +32,10 @@ pub struct Config {
     pub server: Server,
     /// Where it keeps things.
     pub database: ConnectOptions,
+    /// Whose access to files with secrets is accepted.
+    pub access: Access,
+    /// The keys that secrets are sealed under, if they were given.
+    pub encryption: Option<Keys>,
     /// Who administers it at first.
     pub admin: Admin,
     /// How long things last and how much is allowed.

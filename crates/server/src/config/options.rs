@@ -90,6 +90,20 @@ section!(
         #[arg(long, global = true, env = "ZENML_AUTH_DATABASE_URL_FILE", value_name = "FILE",
             help_heading = "Storage")]
         database_url_file: PathBuf,
+        /// A file with the keys that signing keys and the server secret are sealed under, one ID:BASE64 a line; the first
+        /// seals, all open; `encryption generate` makes one [default: a key of its own for the embedded database]
+        #[arg(long, global = true, env = "ZENML_AUTH_ENCRYPTION_KEY_FILE", value_name = "FILE",
+            help_heading = "Storage")]
+        encryption_key_file: PathBuf,
+        /// The keys themselves. They come from the variable alone: others can see flags, and a file has permissions.
+        #[arg(skip)]
+        #[serde(skip)]
+        encryption_key: String,
+        /// Whether the group of the database's files may have access to them, as on a volume of Kubernetes with an fsGroup
+        /// [default: off]
+        #[arg(long, global = true, env = "ZENML_AUTH_ALLOW_GROUP_ACCESS", value_name = "ON|OFF", value_enum,
+            hide_possible_values = true, help_heading = "Storage")]
+        allow_group_access: Switch,
     }
 );
 
@@ -274,6 +288,20 @@ section!(
         filter: String,
     }
 );
+
+/// The variable that holds encryption keys themselves. It is read by [`Options::with_variables`] and not by clap, as that
+/// would come with a flag.
+pub const ENCRYPTION_KEY_VARIABLE: &str = "ZENML_AUTH_ENCRYPTION_KEY";
+
+impl Options {
+    /// The same with what comes from variables that have no flag.
+    #[must_use]
+    pub fn with_variables(mut self) -> Self {
+        let given = std::env::var(ENCRYPTION_KEY_VARIABLE).ok();
+        self.storage.encryption_key = given.filter(|text| !text.is_empty());
+        self
+    }
+}
 
 /// One layer of settings.
 #[derive(Debug, Clone, Default, Args)]

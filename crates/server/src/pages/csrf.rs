@@ -74,7 +74,7 @@ fn expected(app: &App, headers: &HeaderMap, cookie: &Secret) -> SecretHash {
     let session = presented(app, headers);
     let session = session.as_ref().map_or("", Secret::expose);
     let text = format!("{}\0{session}", cookie.expose());
-    secrets::mac(&app.engine.server().secret, "zenml-auth csrf", &text)
+    secrets::mac(app.engine.server_secret(), "zenml-auth csrf", &text)
 }
 
 fn hex(hash: &SecretHash) -> String {

@@ -21,6 +21,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use zenml_auth_testkit::encryption::ENCRYPTION_KEY;
 
 pub use client::{Client, polling, text};
 pub use ledger::Ledger;
@@ -36,6 +37,7 @@ pub fn command(arguments: &[&str]) -> Command {
     command
         .args(arguments)
         .env("ZENML_AUTH_ADMIN_PASSWORD", PASSWORD)
+        .env("ZENML_AUTH_ENCRYPTION_KEY", ENCRYPTION_KEY)
         // Nobody has to be told to go elsewhere.
         .env("ZENML_AUTH_DRAIN_TIME", "0s");
     command
@@ -44,7 +46,11 @@ pub fn command(arguments: &[&str]) -> Command {
 /// The program on a data folder.
 pub fn program(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = command(&["--data-dir"]);
-    command.arg(folder).args(arguments);
+    // The embedded database makes a key of its own.
+    command
+        .arg(folder)
+        .args(arguments)
+        .env_remove("ZENML_AUTH_ENCRYPTION_KEY");
     command
 }
 

@@ -230,6 +230,24 @@ impl Dialect {
         }
     }
 
+    /// Wipes what is left in a file of what was overwritten or deleted.
+    pub(crate) async fn scrub(self, writer: &DatabaseConnection) -> Result<(), DbErr> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => sqlite::scrub(writer).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => {
+                let _ = writer;
+                Ok(())
+            }
+            #[cfg(feature = "mysql")]
+            Self::MySql => {
+                let _ = writer;
+                Ok(())
+            }
+        }
+    }
+
     /// Brings everything into its final place before the connections are closed.
     pub(crate) async fn before_close(self, writer: &DatabaseConnection) -> Result<(), DbErr> {
         match self {

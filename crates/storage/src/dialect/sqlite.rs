@@ -60,7 +60,9 @@ pub(super) async fn connect(options: &ConnectOptions) -> Result<Connections, Sto
     let writing = sqlite
         .clone()
         .statement_cache_capacity(new_rows::STATEMENTS)
-        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        // What is overwritten is wiped where that costs no further writing: signing keys come and go.
+        .pragma("secure_delete", "FAST");
     // The pool of one connection queues the writers, so that they never find the database locked by each other.
     let authority = Authority::default();
     let writer = pool(options, 1, writing, authority.clone(), Some(place.clone())).await?;
@@ -203,6 +205,12 @@ pub(super) async fn checkpoint(writer: &DatabaseConnection) -> Result<(), DbErr>
         .execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)")
         .await
         .map(|_| ())
+}
+
+/// Writes the database anew, without what is left of former rows, and empties the write-ahead log.
+pub(super) async fn scrub(writer: &DatabaseConnection) -> Result<(), DbErr> {
+    writer.execute_unprepared("VACUUM").await?;
+    checkpoint(writer).await
 }
 
 /// Takes the write lock at the beginning: a transaction that reads first could find the database changed when it

@@ -3,10 +3,9 @@
 use sea_orm::entity::prelude::*;
 use zenml_auth_core::ports::StoreError;
 use zenml_auth_model::{ServerId, ServerIdentity};
-use zeroize::Zeroizing;
 
 use super::SecretBytes;
-use super::value::{bytes32, time};
+use super::value::{kept_secret, stored_secret, time};
 
 /// The key of the one row.
 pub(crate) const SINGLETON: i32 = 1;
@@ -18,6 +17,7 @@ pub struct Model {
     pub singleton: i32,
     pub id: Uuid,
     pub secret: SecretBytes,
+    pub sealed_by: Option<String>,
     pub project_id: Uuid,
     pub stack_id: Uuid,
     pub orchestrator_id: Uuid,
@@ -32,10 +32,12 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl From<&ServerIdentity> for Model {
     fn from(server: &ServerIdentity) -> Self {
+        let (secret, sealed_by) = stored_secret(&server.secret);
         Self {
             singleton: SINGLETON,
             id: server.id.as_uuid(),
-            secret: SecretBytes::from(&*server.secret),
+            secret,
+            sealed_by,
             project_id: server.project_id,
             stack_id: server.stack_id,
             orchestrator_id: server.orchestrator_id,
@@ -51,7 +53,7 @@ impl TryFrom<Model> for ServerIdentity {
     fn try_from(row: Model) -> Result<Self, StoreError> {
         Ok(Self {
             id: ServerId::from_uuid(row.id),
-            secret: Zeroizing::new(bytes32("server.secret", &row.secret)?),
+            secret: kept_secret("server.secret", row.secret, row.sealed_by)?,
             project_id: row.project_id,
             stack_id: row.stack_id,
             orchestrator_id: row.orchestrator_id,

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use sea_orm::{DbErr, DeriveValueType, TryFromU64};
 use zenml_auth_core::ports::StoreError;
-use zenml_auth_model::{Text, Timestamp, UsedFrom, Version};
+use zenml_auth_model::{EncryptionKeyId, KeptSecret, Sealed, Text, Timestamp, UsedFrom, Version};
+use zeroize::Zeroizing;
 
 /// Bytes that are not to be printed.
 #[derive(Clone, PartialEq, Eq, DeriveValueType)]
@@ -52,6 +53,31 @@ pub(crate) fn bytes32(column: &str, bytes: &SecretBytes) -> Result<[u8; 32], Sto
         .as_slice()
         .try_into()
         .map_err(|_| corrupt(column, "does not have 32 bytes"))
+}
+
+/// A secret of the server, and the id of the key that it is sealed under if it is.
+pub(crate) fn stored_secret(secret: &KeptSecret) -> (SecretBytes, Option<String>) {
+    match secret {
+        KeptSecret::Sealed(sealed) => (
+            SecretBytes(sealed.bytes.clone()),
+            Some(sealed.key.as_str().to_owned()),
+        ),
+        KeptSecret::Plain(plain) => (SecretBytes::from(&**plain), None),
+    }
+}
+
+/// A secret of the server. What is sealed is handed on as it is.
+pub(crate) fn kept_secret(
+    column: &str,
+    bytes: SecretBytes,
+    sealed_by: Option<String>,
+) -> Result<KeptSecret, StoreError> {
+    let Some(key) = sealed_by else {
+        return Ok(KeptSecret::Plain(Zeroizing::new(bytes32(column, &bytes)?)));
+    };
+    let key = EncryptionKeyId::new(key)
+        .map_err(|_| corrupt(column, "is sealed under a key without a proper id"))?;
+    Ok(KeptSecret::Sealed(Sealed { key, bytes: bytes.0 }))
 }
 
 /// A counter.
