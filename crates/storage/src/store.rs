@@ -295,16 +295,9 @@ impl SqlStore {
         };
         let this = self.clone();
         // A file that is gone takes changes like any other.
-        let check = async {
-            self.writer
-                .check_place()
-                .await
-                .map_err(|error| self.read_error(&error))?;
-            health.check(|| async move { this.probe().await }).await
-        };
-        tokio::time::timeout(health::PATIENCE * 2, check)
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Unavailable("the disk does not answer".to_owned())))
+        let in_place = self.writer.check_place().await;
+        in_place.map_err(|error| self.read_error(&error))?;
+        health.check(|| async move { this.probe().await }).await
     }
 
     /// Makes a change that says nothing; over another connection when the first turns out to be broken.
@@ -449,13 +442,18 @@ impl SqlStore {
 #[async_trait]
 impl Store for SqlStore {
     async fn ping(&self) -> Result<(), StoreError> {
-        self.read(|| self.reader().ping()).await?;
-        match &self.epochs {
-            Epochs::Own { commits, .. } => commits.check_open()?,
-            #[cfg(any(feature = "postgres", feature = "mysql"))]
-            Epochs::Shared { .. } => self.check_schema_while_serving().await?,
-        }
-        self.check_writing().await
+        let check = async {
+            self.read(|| self.reader().ping()).await?;
+            match &self.epochs {
+                Epochs::Own { commits, .. } => commits.check_open()?,
+                #[cfg(any(feature = "postgres", feature = "mysql"))]
+                Epochs::Shared { .. } => self.check_schema_while_serving().await?,
+            }
+            self.check_writing().await
+        };
+        tokio::time::timeout(health::PATIENCE * 2, check)
+            .await
+            .unwrap_or_else(|_| Err(StoreError::Unavailable("the database does not answer".to_owned())))
     }
 
     async fn commit(&self, changes: ChangeSet) -> Result<(), CommitError> {
