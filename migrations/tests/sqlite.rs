@@ -11,7 +11,7 @@
 use sea_orm_migration::sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use zenml_auth_migrations::{MigrationError, down, status, up};
 
-const ALL: [&str; 13] = [
+const ALL: [&str; 14] = [
     "m0001_server",
     "m0002_users",
     "m0003_devices",
@@ -24,6 +24,7 @@ const ALL: [&str; 13] = [
     "m0010_attempts",
     "m0011_invitations",
     "m0012_sessions",
+    "m0013_sealed_secrets",
     "m0014_compatibility",
 ];
 

@@ -36,6 +36,7 @@ Environment:
   ZENML_STORE_USERNAME, ZENML_STORE_PASSWORD
                            Sign in with these
   ZENML_STORE_VERIFY_SSL   true, false, or a file of authorities to trust
+  ZENML_ALLOW_HTTP         If true, credentials may go over http:// to another machine
   ZENML_CONFIG_PATH        The folder that the connection is stored in
   DISABLE_CREDENTIALS_DISK_CACHING
                            If true, write no credentials to a file
@@ -88,6 +89,24 @@ pub(crate) struct Cli {
         help_heading = "Global options"
     )]
     pub(crate) color: Color,
+    /// Write the values of CSV and TSV exactly as they are, also those that a spreadsheet takes for formulas
+    #[arg(
+        long,
+        global = true,
+        overrides_with = "raw",
+        display_order = 1001,
+        help_heading = "Global options"
+    )]
+    pub(crate) raw: bool,
+    /// Send credentials over http:// to another machine, where everybody on the way can read them
+    #[arg(
+        long,
+        global = true,
+        overrides_with = "allow_http",
+        display_order = 1001,
+        help_heading = "Global options"
+    )]
+    pub(crate) allow_http: bool,
     /// Show this help
     #[arg(short, long, global = true, action = clap::ArgAction::HelpShort, display_order = 1002, help_heading = "Global options")]
     help: Option<bool>,
@@ -180,7 +199,10 @@ impl Cli {
 
     /// Does the rest.
     pub(crate) async fn run(self) -> Result<(), CliError> {
-        let context = Context::new(Env::of_process(), self.verbose)?;
+        if self.raw {
+            crate::output::write_raw();
+        }
+        let context = Context::new(Env::of_process(), self.verbose, self.allow_http)?;
         match self.command {
             Command::Connect(args) => commands::connect::run(&context, *args).await,
             Command::Disconnect(args) => commands::disconnect::run(&context, args).await,

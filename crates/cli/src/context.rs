@@ -1,6 +1,7 @@
 //! What every command needs: the environment, the files, and a client of the server.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use zenml_auth_api::user_agent::UserAgent;
@@ -22,10 +23,13 @@ pub(crate) struct Context {
     pub(crate) store: Store,
     pub(crate) now: Timestamp,
     verbose: bool,
+    allow_http: bool,
+    has_warned: AtomicBool,
 }
 
 impl Context {
-    pub(crate) fn new(env: Env, verbose: bool) -> Result<Self, CliError> {
+    pub(crate) fn new(env: Env, verbose: bool, allow_http: bool) -> Result<Self, CliError> {
+        let allow_http = allow_http || env.is_on(env::ALLOW_HTTP);
         let credentials_on_disk = !env.is_on(env::NO_DISK);
         let store = Store::new(store::config_dir(&env)?, credentials_on_disk);
         Ok(Self {
@@ -33,11 +37,38 @@ impl Context {
             store,
             now: clock::now(),
             verbose,
+            allow_http,
+            has_warned: AtomicBool::new(false),
         })
+    }
+
+    /// Makes sure that credentials may go to a server: over the network they have to be encrypted, unless it was said that
+    /// they need not be. It comes before anything is sent.
+    pub(crate) fn may_send_to(&self, address: &ServerAddress) -> Result<(), CliError> {
+        if self.allow_http || !is_exposed(address) {
+            return Ok(());
+        }
+        let what = format!(
+            "the connection to {address} is not encrypted: everybody on the way could read the credentials, so nothing was sent"
+        );
+        Err(CliError::new(Exit::Failed, what).next(format!(
+            "Use https://. If nobody else is on the way, add --allow-http, or set {}=true.",
+            env::ALLOW_HTTP
+        )))
+    }
+
+    /// Says once that everybody on the way can listen in.
+    fn warn_of_exposure(&self, address: &ServerAddress) {
+        if is_exposed(address) && !self.has_warned.swap(true, Ordering::Relaxed) {
+            ui::warn(&format!(
+                "the connection to {address} is not encrypted: everybody on the way can read and change what is sent"
+            ));
+        }
     }
 
     /// Begins to make a client: with the name of this machine, and with its traffic shown if asked for.
     pub(crate) fn client(&self, address: ServerAddress, verify_ssl: &VerifySsl) -> ClientBuilder {
+        self.warn_of_exposure(&address);
         let agent = UserAgent {
             hostname: gethostname::gethostname().to_string_lossy().into_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -62,6 +93,11 @@ impl Context {
         let connection = Connection::required(&self.env, &self.store)?;
         Session::open(self, connection, None)
     }
+}
+
+/// Whether others can listen in on the way to a server.
+fn is_exposed(address: &ServerAddress) -> bool {
+    !address.is_https() && !address.is_loopback()
 }
 
 /// The operating system, as Python calls it.
@@ -122,6 +158,7 @@ impl<'a> Session<'a> {
                 ),
             ));
         };
+        context.may_send_to(&connection.address)?;
         if sign_in.kind == Kind::Token && sign_in.has_ended(context.now) {
             let ended = sign_in
                 .ends

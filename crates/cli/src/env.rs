@@ -18,6 +18,8 @@ pub(crate) const STORE_USERNAME: &str = "ZENML_STORE_USERNAME";
 pub(crate) const STORE_PASSWORD: &str = "ZENML_STORE_PASSWORD";
 /// Whether to check the server's certificate, or the file of authorities to trust.
 pub(crate) const STORE_VERIFY_SSL: &str = "ZENML_STORE_VERIFY_SSL";
+/// Whether credentials may go to another machine without encryption.
+pub(crate) const ALLOW_HTTP: &str = "ZENML_ALLOW_HTTP";
 /// Where the files are.
 pub(crate) const CONFIG_PATH: &str = "ZENML_CONFIG_PATH";
 /// Forbids to write credentials to disk. (The Python client calls it so, without a prefix.)

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use anstyle::{AnsiColor, Style};
+pub(crate) use zenml_auth_model::text::on_one_line as clean;
 
 /// What is said in passing.
 const DIM: Style = Style::new().dimmed();
@@ -12,25 +13,6 @@ const BOLD: Style = Style::new().bold();
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 /// What may go wrong.
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
-
-/// Makes a text from elsewhere safe to show on a terminal, on one line: what could move the cursor, change colours, hide
-/// or turn text around is left out.
-pub(crate) fn clean(text: &str) -> String {
-    let mut cleaned = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' | '\r' | '\t' => cleaned.push(' '),
-            c if c.is_control() || steers_direction(c) => {}
-            c => cleaned.push(c),
-        }
-    }
-    cleaned.trim().to_owned()
-}
-
-/// Characters that turn the direction of the text around them, and so can make it read as something else.
-pub(crate) const fn steers_direction(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{061c}')
-}
 
 /// Says something to the person. Nothing can be done about it if nobody listens.
 pub(crate) fn talk(text: &str) {

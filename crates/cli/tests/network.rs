@@ -238,3 +238,51 @@ async fn clocks_that_differ_are_told() {
     let ended = world.run("auth explain").await;
     assert!(ended.stdout.contains(" behind the server's"), "{ended:?}");
 }
+
+/// Another machine, as far as the command line can tell: a proxy leads to the server of the test.
+#[tokio::test]
+async fn nothing_is_sent_in_the_clear_to_another_machine() {
+    const ADDRESS: &str = "http://zenml.example.com";
+    const KEY: &str = "ZENKEY_eyJpZCI6Ijc3ZWMyMmEyLTMzNWItNDEzMC1iYTZjLTFlMWMzNzEyMzZhNyIsImtleSI6ImFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWIifQ==";
+    let mut world = World::new().await;
+    let proxy = world.url.clone();
+    world.set("HTTP_PROXY", &proxy).set("NO_PROXY", "");
+    let connect = format!("connect --url {ADDRESS}");
+    let signing_in = [
+        (format!("{connect} --api-key"), KEY),
+        (format!("{connect} --username ann"), "hunter2"),
+        (format!("{connect} --no-browser"), ""),
+    ];
+    for (line, input) in &signing_in {
+        let ended = world.run_with(line, input).await;
+        assert_eq!(ended.code, 1, "{ended:?}");
+        assert!(ended.stderr.contains("so nothing was sent"), "{ended:?}");
+        assert!(ended.stderr.contains("--allow-http"), "{ended:?}");
+        assert_eq!(world.asked(), [""; 0], "{line}");
+    }
+    world
+        .set("ZENML_STORE_URL", ADDRESS)
+        .set("ZENML_STORE_API_KEY", KEY);
+    for line in ["device list", "status", "auth explain", "user list"] {
+        let ended = world.run(line).await;
+        assert_ne!(ended.code, 0, "{ended:?}");
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(said.contains("so nothing was sent"), "{ended:?}");
+        // What a server is can be asked without credentials.
+        let asked = world.asked();
+        assert!(
+            asked.iter().all(|asked| asked.ends_with("/api/v1/info")),
+            "{line}: {asked:?}"
+        );
+    }
+    let allowed = world.run("device list --allow-http").await;
+    assert!(allowed.stderr.contains("is not encrypted"), "{allowed:?}");
+    assert!(world.asked().iter().any(|asked| asked.contains("/api/v1/login")));
+    world.set("ZENML_ALLOW_HTTP", "true");
+    let allowed = world.run("device list").await;
+    assert!(
+        allowed.stderr.contains("is not encrypted"),
+        "warned all the same: {allowed:?}"
+    );
+    assert!(world.asked().iter().any(|asked| asked.contains("/api/v1/login")));
+}

@@ -94,6 +94,62 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
+/// Whether a character shows nothing and can make the text around it read as something else: those that turn the
+/// direction of writing (the embeddings, overrides, isolates and marks of Unicode's UAX #9), that have no width, and that
+/// separate lines. The joiners of letters and of emoji stay, as scripts need them.
+#[must_use]
+pub const fn misleads(c: char) -> bool {
+    matches!(
+        c,
+        '\u{061c}'
+            | '\u{200b}'
+            | '\u{200e}'
+            | '\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{feff}'
+    )
+}
+
+/// Makes a text from elsewhere safe to show on a terminal, on one line: what could move the cursor, change colours, hide
+/// text or turn it around is left out.
+#[must_use]
+pub fn on_one_line(text: &str) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => cleaned.push(' '),
+            c if c.is_control() || misleads(c) => {}
+            c => cleaned.push(c),
+        }
+    }
+    cleaned.trim().to_owned()
+}
+
+/// The same for a text of several lines, which keeps its line breaks and tabs.
+#[must_use]
+pub fn on_several_lines(text: &str) -> String {
+    text.chars()
+        .filter(|c| matches!(c, '\n' | '\t') || !(c.is_control() || misleads(*c)))
+        .collect()
+}
+
+/// The same data as this JSON text, with what could steer a terminal written as JSON escapes it (RFC 8259 §7). JSON itself
+/// only has to escape the control characters of ASCII, and `DEL` not even then.
+#[must_use]
+pub fn escaped_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && (c.is_control() || misleads(c)) {
+            // All of them are in the first plane, so that one escape is enough.
+            text.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
 /// A name of a user, service account or API key.
 ///
 /// 1 to 255 characters in normalization form C, all of them [plain](is_plain), without blanks at either end, and not
@@ -282,6 +338,27 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_could_steer_a_terminal_is_left_out() {
+        assert_eq!(
+            on_one_line("plain Ünïcode 👩\u{200d}🔬"),
+            "plain Ünïcode 👩\u{200d}🔬"
+        );
+        let hostile =
+            "\u{1b}]0;title\u{7}a\u{9b}31mb\r\nc\u{202e}d\u{0}\u{200b}\u{feff}\u{2028}e\u{2066}f\u{61c}";
+        assert_eq!(on_one_line(hostile), "]0;titlea31mb  cdef");
+        assert_eq!(on_several_lines(hostile), "]0;titlea31mb\ncdef");
+        assert_eq!(on_several_lines("a\tb\n"), "a\tb\n");
+    }
+
+    #[test]
+    fn escaped_json_is_the_same_json() {
+        assert_eq!(
+            escaped_json("{\n\"a\": \"x\u{202e}\u{9b}\u{7f}é\"}"),
+            "{\n\"a\": \"x\\u202e\\u009b\\u007fé\"}"
+        );
+    }
 
     #[test]
     fn names_are_checked() {

@@ -20,7 +20,8 @@ use program::Server;
 use serde_json::json;
 use tokio::task::JoinSet;
 use zenml_auth_core::ports::{Store, SystemClock, SystemEntropy};
-use zenml_auth_core::services::{FirstAdministrator, Ports, SetUp, set_up};
+use zenml_auth_core::services::{Encryption, FirstAdministrator, Ports, SetUp, set_up};
+use zenml_auth_core::settings::Settings;
 use zenml_auth_model::{Name, Secret};
 use zenml_auth_storage::SqlStore;
 use zenml_auth_testkit::databases::{Kind, TestDatabase, fresh, own_server};
@@ -30,6 +31,7 @@ use zenml_auth_testkit::server::{ADMIN, CHEAP, PASSWORD, TestOptions, TestRespon
 zenml_auth_testkit::on_servers! {
     without_its_database_nobody_is_let_in_or_turned_away
     of_many_that_set_up_one_does
+    of_many_that_seal_one_does
     what_one_replica_revokes_the_other_refuses
     failures_on_one_replica_slow_the_account_down_on_the_other
     the_program_serves_from_it
@@ -192,6 +194,41 @@ async fn of_many_that_set_up_one_does(kind: Kind) {
     let store = SqlStore::connect(&database.options()).await.unwrap();
     assert_eq!(store.count_administrators().await.unwrap(), 1);
     assert_eq!(store.signing_keys().await.unwrap().len(), 1);
+}
+
+async fn of_many_that_seal_one_does(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let server = replica(&database).await;
+    let ports = |store: SqlStore| Ports {
+        store: Arc::new(store),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(SystemEntropy),
+        encryption: encryption_keys(),
+    };
+    let store = SqlStore::connect(&database.options()).await.unwrap();
+    let lifetimes = Settings::default().lifetimes;
+    // As an earlier release has left it.
+    let opened = Encryption::of(&ports(store.clone()), &lifetimes).unseal().await;
+    assert_eq!(opened.unwrap(), 2);
+    let mut replicas = JoinSet::new();
+    for _ in 0..6 {
+        let options = database.options();
+        replicas.spawn(async move {
+            let ports = ports(SqlStore::connect(&options).await.unwrap());
+            Encryption::of(&ports, &lifetimes).seal_plain().await.unwrap()
+        });
+    }
+    assert_eq!(replicas.join_all().await.iter().sum::<usize>(), 2);
+    let status = Encryption::of(&ports(store), &lifetimes).status().await.unwrap();
+    assert_eq!(status.rows.len(), 3, "a new signing key took over");
+    assert!(
+        status
+            .rows
+            .iter()
+            .all(|row| row.sealed_by.is_some() && row.problem.is_none())
+    );
+    // Those that run go on.
+    server.admin().await;
 }
 
 async fn what_one_replica_revokes_the_other_refuses(kind: Kind) {

@@ -8,7 +8,7 @@
     reason = "this is test code"
 )]
 
-use proptest::prelude::{Just, Strategy, any, prop_oneof};
+use proptest::prelude::{Strategy, any, prop_oneof};
 use proptest::sample::select;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use zenml_auth_core::memory::MemoryStore;
@@ -17,8 +17,8 @@ use zenml_auth_core::ports::{
 };
 use zenml_auth_model::query::Query;
 use zenml_auth_model::{
-    ApiKey, ClientId, Device, DeviceGrant, GrantState, KeyUse, ServiceAccount, Session, SessionPurpose,
-    SigningKey, Timestamp, UsedFrom, User, Version,
+    ApiKey, ClientId, Device, DeviceGrant, GrantState, KeptSecret, KeyUse, ServerIdentity, ServiceAccount,
+    Session, SessionPurpose, SigningKey, Timestamp, UsedFrom, User, Version,
 };
 use zenml_auth_storage::{ConnectOptions, SqlStore};
 use zenml_auth_testkit::builders::{Builders, NOW, name_of, text_of};
@@ -238,16 +238,24 @@ impl Cast {
             1 => Change::UpdateApiKey(key),
             _ => Change::DeleteApiKey(key.id, key.version),
         });
-        let signing_keys = (signing_key, any::<bool>()).prop_map(|(key, insert)| match insert {
-            true => Change::InsertSigningKey(SigningKey {
+        let signing_keys = (signing_key, 0..3).prop_map(|(key, kind)| match kind {
+            0 => Change::InsertSigningKey(SigningKey {
                 version: Version::FIRST,
                 ..key
             }),
-            false => Change::UpdateSigningKey(key),
+            1 => Change::UpdateSigningKey(key),
+            _ => Change::DeleteSigningKey(key.id, key.version),
         });
         let guards =
             (select(Guard::ALL), version()).prop_map(|(guard, version)| Change::Guard(guard, version));
-        let server = Just(Change::InsertServer(Builders::new().server()));
+        let server = any::<bool>().prop_map(|insert| match insert {
+            true => Change::InsertServer(Builders::new().server()),
+            false => {
+                let server = Builders::new().server();
+                let secret = KeptSecret::Plain([7; 32].into());
+                Change::UpdateServer(ServerIdentity { secret, ..server })
+            }
+        });
         prop_oneof![
             4 => users,
             2 => sessions,

@@ -9,7 +9,7 @@
 )]
 
 use zenml_auth_core::ports::{Change, ChangeSet, Store, StoreError};
-use zenml_auth_model::ApiKeyId;
+use zenml_auth_model::{ApiKeyId, KeptSecret, SigningKey};
 use zenml_auth_storage::{ConnectOptions, SchemaError, SqlStore};
 use zenml_auth_testkit::builders::Builders;
 
@@ -23,6 +23,13 @@ async fn sql(store: &SqlStore, statement: &str) {
     use zenml_auth_storage::sea_orm::ConnectionTrait as _;
 
     store.connection().execute_unprepared(statement).await.unwrap();
+}
+
+/// How many changes to take back so that this one is gone.
+async fn back_to(store: &SqlStore, name: &str) -> u32 {
+    let applied = store.schema_status().await.unwrap().applied();
+    let later = applied.iter().rev().position(|applied| applied == name).unwrap();
+    u32::try_from(later).unwrap() + 1
 }
 
 #[tokio::test]
@@ -41,8 +48,10 @@ async fn an_empty_database_has_to_be_migrated_first() {
 async fn an_older_database_has_to_be_migrated_first() {
     let store = fresh().await;
     store.migrate_up().await.unwrap();
-    let undone = store.migrate_down(3).await.unwrap();
-    assert_eq!(undone.len(), 3);
+    // Without the columns that a key has got since.
+    let steps = back_to(&store, "m0007_uses").await;
+    let undone = store.migrate_down(steps).await.unwrap();
+    assert_eq!(undone.last().map(String::as_str), Some("m0007_uses"));
     let Err(SchemaError::Behind { pending }) = store.check_schema().await else {
         panic!("a change is missing")
     };
@@ -52,6 +61,41 @@ async fn an_older_database_has_to_be_migrated_first() {
     assert!(matches!(error, StoreError::Other(_)), "{error:?}");
     store.migrate_up().await.unwrap();
     store.check_schema().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_sealed_is_not_taken_back_to_a_schema_that_knows_no_sealing() {
+    let store = fresh().await;
+    store.migrate_up().await.unwrap();
+    let key = Builders::new().signing_key();
+    let insert = ChangeSet::new().with(Change::InsertSigningKey(key.clone()));
+    store.commit(insert).await.unwrap();
+    let names = store.schema_status().await.unwrap().applied();
+    let behind = names
+        .iter()
+        .rev()
+        .position(|name| name == "m0013_sealed_secrets")
+        .unwrap();
+    let steps = u32::try_from(behind).unwrap() + 1;
+    let error = store.migrate_down(steps).await.unwrap_err().to_string();
+    assert!(error.contains("encryption unseal"), "{error}");
+    assert_eq!(
+        store.schema_status().await.unwrap().applied(),
+        names,
+        "nothing was changed"
+    );
+    // In plain it is there again after going there and back.
+    let plain = SigningKey {
+        seed: KeptSecret::Plain([7; 32].into()),
+        ..key
+    };
+    store
+        .commit(ChangeSet::new().with(Change::UpdateSigningKey(plain.clone())))
+        .await
+        .unwrap();
+    store.migrate_down(steps).await.unwrap();
+    store.migrate_up().await.unwrap();
+    assert_eq!(store.signing_keys().await.unwrap()[0].seed, plain.seed);
 }
 
 #[tokio::test]

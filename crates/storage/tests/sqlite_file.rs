@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 use zenml_auth_core::ports::{Change, ChangeSet, CommitError, Store, StoreError};
 use zenml_auth_model::query::Query;
-use zenml_auth_model::{Action, User, Version};
+use zenml_auth_model::{Action, KeptSecret, ServerIdentity, SigningKey, Timestamp, User, Version};
 use zenml_auth_storage::sea_orm::{ConnectionTrait as _, TransactionTrait as _};
 use zenml_auth_storage::{ConnectOptions, SqlStore};
 use zenml_auth_testkit::builders::{Builders, text_of};
@@ -344,4 +344,54 @@ async fn what_cannot_be_is_reported() {
     // It can still be thrown away.
     let away = ChangeSet::new().with(Change::DeleteUser(user.id, Version::FIRST));
     store.commit(away).await.unwrap();
+}
+
+/// Rows that change their size leave copies behind in the file, which are wiped when secrets are sealed.
+#[tokio::test]
+async fn nothing_is_left_of_what_was_in_plain() {
+    const SECRET: [u8; 32] = *b"the seed that was kept in plain!";
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    let build = Builders::new();
+    let mut key = SigningKey {
+        seed: KeptSecret::Plain(SECRET.into()),
+        ..build.signing_key()
+    };
+    let server = ServerIdentity {
+        secret: KeptSecret::Plain(SECRET.into()),
+        ..build.server()
+    };
+    let first = ChangeSet::new()
+        .with(Change::InsertServer(server.clone()))
+        .with(Change::InsertSigningKey(key.clone()));
+    store.commit(first).await.unwrap();
+    for retired_until in [Some(Timestamp::MAX), None, Some(Timestamp::from_secs(1)), None] {
+        key.retired_until = retired_until;
+        store
+            .commit(ChangeSet::new().with(Change::UpdateSigningKey(key.clone())))
+            .await
+            .unwrap();
+        key.version = key.version.next();
+    }
+    let found = || {
+        let files = files_in(folder.path()).into_iter();
+        let read = files.map(|name| std::fs::read(folder.path().join(name)).unwrap());
+        read.map(|bytes| bytes.windows(32).filter(|window| *window == SECRET).count())
+            .sum::<usize>()
+    };
+    assert!(found() > 1);
+    let sealed = ChangeSet::new()
+        .with(Change::UpdateServer(ServerIdentity {
+            secret: build.sealed().into(),
+            ..server
+        }))
+        .with(Change::UpdateSigningKey(SigningKey {
+            seed: build.sealed().into(),
+            ..key
+        }));
+    store.commit(sealed).await.unwrap();
+    store.scrub().await.unwrap();
+    assert_eq!(found(), 0, "while it is open");
+    store.close().await.unwrap();
+    assert_eq!(found(), 0, "and afterwards");
 }

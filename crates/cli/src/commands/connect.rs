@@ -144,6 +144,8 @@ pub(crate) async fn run(context: &Context, args: ConnectArgs) -> Result<(), CliE
     let args = args.untangle();
     let address = args.address(context)?;
     let verify_ssl = args.verify_ssl(context, &address)?;
+    // Whatever comes of it, something that signs in goes over the wire.
+    context.may_send_to(&address)?;
     warn_of_risks(&address, &verify_ssl);
 
     let explain = |error: &ClientError| CliError::from_client(error, address.as_str());
@@ -229,11 +231,6 @@ fn warn_of_risks(address: &ServerAddress, verify_ssl: &VerifySsl) {
         ui::warn(
             "the server's certificate is not checked: anyone on the way can listen in and pretend to be the server",
         );
-    }
-    if !address.is_https() && !address.is_loopback() {
-        ui::warn(&format!(
-            "the connection to {address} is not encrypted: anyone on the way can read the credentials"
-        ));
     }
 }
 

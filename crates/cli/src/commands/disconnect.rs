@@ -46,7 +46,13 @@ pub(crate) async fn run(context: &Context, args: DisconnectArgs) -> Result<(), C
     let verify_ssl = connected.map_or(VerifySsl::Check(true), |stored| stored.verify_ssl.clone());
     let kept = context.store.credentials(&address)?;
     let known = connected.is_some() || kept.is_some();
-    if let Some(token) = kept.and_then(|kept| kept.token) {
+    let token = kept.and_then(|kept| kept.token);
+    let refused = context.may_send_to(&address).err().filter(|_| token.is_some());
+    if let Some(refused) = &refused {
+        // The token goes from here all the same.
+        ui::warn(&format!("the server was not told ({})", refused.what));
+    }
+    if let Some(token) = token.filter(|_| refused.is_none()) {
         let builder = context
             .client(address.clone(), &verify_ssl)
             .timeout(COURTESY)

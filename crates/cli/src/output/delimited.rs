@@ -1,33 +1,67 @@
 //! CSV (RFC 4180) and TSV for programs and spreadsheets.
 
-use super::Record;
+use zenml_auth_model::text::misleads;
+
+use super::{Cell, Record};
+
+/// Whether values are written as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Values {
+    /// So that neither a spreadsheet nor a terminal obeys them.
+    Harmless,
+    /// As they are, for programs.
+    Raw,
+}
 
 /// A line of column names, then a line per record.
-pub(super) fn rows(columns: &[&'static str], records: &[Record], delimiter: char) -> String {
+pub(super) fn rows(columns: &[&'static str], records: &[Record], delimiter: char, values: Values) -> String {
     let mut text = String::new();
     let mut line = |values: &mut dyn Iterator<Item = String>| {
         for (index, value) in values.enumerate() {
             if index > 0 {
                 text.push(delimiter);
             }
-            text.push_str(&quoted(&value, delimiter));
+            text.push_str(&quoted(value, delimiter));
         }
         text.push('\n');
     };
     line(&mut columns.iter().map(|column| (*column).to_owned()));
     for record in records {
-        line(&mut columns.iter().map(|column| record.get(column).for_programs()));
+        line(&mut columns.iter().map(|column| {
+            let cell = record.get(column);
+            match (cell, values) {
+                (Cell::Text(text), Values::Harmless) => harmless(text),
+                _ => cell.for_programs(),
+            }
+        }));
     }
     text
 }
 
-/// A value, in quotes where it needs them. Control characters other than line breaks and tabs are left out: no spreadsheet shows
-/// them, and a terminal would obey them.
-fn quoted(value: &str, delimiter: char) -> String {
-    let value: String = value
+/// A text that a spreadsheet takes for a text: one that begins like a formula gets an apostrophe in front, with which
+/// spreadsheets mark texts (OWASP, "CSV Injection"). What could steer a terminal is left out. Only texts come from
+/// elsewhere; numbers, which may begin with a minus, are numbers.
+fn harmless(text: &str) -> String {
+    let text: String = text
         .chars()
-        .filter(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t'))
+        .filter(|c| matches!(c, '\n' | '\r' | '\t') || !(c.is_control() || misleads(*c)))
         .collect();
+    // The wide forms are the same to spreadsheets of East Asia.
+    let begins_a_formula = |c: char| {
+        matches!(
+            c,
+            '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠'
+        )
+    };
+    if text.starts_with(begins_a_formula) {
+        format!("'{text}")
+    } else {
+        text
+    }
+}
+
+/// A value, in quotes where it needs them.
+fn quoted(value: String, delimiter: char) -> String {
     if value.contains([delimiter, '"', '\n', '\r']) {
         format!("\"{}\"", value.replace('"', "\"\""))
     } else {
@@ -47,9 +81,58 @@ mod tests {
             .with("c", "two\nlines")
             .with("d", true);
         assert_eq!(
-            rows(&["a", "b", "c", "d"], std::slice::from_ref(&record), ','),
+            rows(
+                &["a", "b", "c", "d"],
+                std::slice::from_ref(&record),
+                ',',
+                Values::Harmless
+            ),
             "a,b,c,d\n\"x,y\",\"say \"\"hi\"\"\",\"two\nlines\",true\n"
         );
-        assert_eq!(rows(&["a", "d"], &[record], '\t'), "a\td\nx,y\ttrue\n");
+        assert_eq!(
+            rows(&["a", "d"], &[record], '\t', Values::Raw),
+            "a\td\nx,y\ttrue\n"
+        );
+    }
+
+    #[test]
+    fn no_text_is_a_formula_or_steers_a_terminal() {
+        let written = |text: &str, values| {
+            let record = Record::new().with("a", text);
+            let text = rows(&["a"], &[record], ',', values);
+            text.strip_prefix("a\n")
+                .unwrap()
+                .strip_suffix('\n')
+                .unwrap()
+                .to_owned()
+        };
+        for formula in [
+            "=HYPERLINK(1)",
+            "+1",
+            "-1+2",
+            "@SUM(A1)",
+            "\tx",
+            "＝1",
+            "＋1",
+            "－1",
+            "＠x",
+            // Nor when what hides it is left out.
+            "\u{202e}=1",
+            "\u{200b}@x",
+            "\u{1b}=1",
+        ] {
+            let shown = written(formula, Values::Harmless);
+            assert!(shown.starts_with('\''), "{formula:?}: {shown:?}");
+        }
+        assert_eq!(written("\r=1", Values::Harmless), "\"'\r=1\"");
+        assert_eq!(written("\n=1", Values::Harmless), "\"'\n=1\"");
+        for plain in ["a=b", "2026-11-27", "x\ty", "'quoted'", "é"] {
+            assert_eq!(written(plain, Values::Harmless), plain);
+        }
+        assert_eq!(written("a\u{202e}b\u{9b}c\u{2066}", Values::Harmless), "abc");
+        assert_eq!(written("=1", Values::Raw), "=1");
+        assert_eq!(written("a\u{202e}b", Values::Raw), "a\u{202e}b");
+        let number = Record::new().with("a", -1_i64);
+        assert_eq!(rows(&["a"], &[number], ',', Values::Harmless), "a\n-1\n");
     }
 }

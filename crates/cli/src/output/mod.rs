@@ -6,12 +6,14 @@ mod structured;
 mod table;
 
 use std::ffi::OsStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::builder::{EnumValueParser, PossibleValue, TypedValueParser};
 use clap::{Args, ValueEnum};
 use zenml_auth_api::PageResponse;
 
 pub(crate) use cell::{Cell, Record};
+use delimited::Values;
 pub(crate) use structured::Pagination;
 
 use crate::clock;
@@ -57,6 +59,22 @@ impl TypedValueParser for FormatParser {
             .iter()
             .filter_map(ValueEnum::to_possible_value);
         Some(Box::new(values))
+    }
+}
+
+/// Whether CSV and TSV are written raw. Like colours, it is said once, for all that the program writes.
+static RAW: AtomicBool = AtomicBool::new(false);
+
+/// Has the values of CSV and TSV written as they are from now on.
+pub(crate) fn write_raw() {
+    RAW.store(true, Ordering::Relaxed);
+}
+
+fn values() -> Values {
+    if RAW.load(Ordering::Relaxed) {
+        Values::Raw
+    } else {
+        Values::Harmless
     }
 }
 
@@ -136,8 +154,8 @@ pub(crate) fn list<T: Listed>(page: &PageResponse<T>, args: &ListOutputArgs) -> 
         Format::Table => table::rows(&columns, &records, screen()),
         Format::Json => structured::json_list(&records, Pagination::of(page)),
         Format::Yaml => structured::yaml_list(&records, Pagination::of(page)),
-        Format::Csv => delimited::rows(&columns, &records, ','),
-        Format::Tsv => delimited::rows(&columns, &records, '\t'),
+        Format::Csv => delimited::rows(&columns, &records, ',', values()),
+        Format::Tsv => delimited::rows(&columns, &records, '\t', values()),
     };
     write(&text)
 }
@@ -155,8 +173,8 @@ pub(crate) fn one_text(record: &Record, format: Format) -> String {
         Format::Table => table::properties(record),
         Format::Json => structured::json_one(record),
         Format::Yaml => structured::yaml_one(record),
-        Format::Csv => delimited::rows(&columns, records, ','),
-        Format::Tsv => delimited::rows(&columns, records, '\t'),
+        Format::Csv => delimited::rows(&columns, records, ',', values()),
+        Format::Tsv => delimited::rows(&columns, records, '\t', values()),
     }
 }
 
@@ -175,8 +193,8 @@ pub(crate) fn several(columns: &[&'static str], records: &[Record], format: Form
         Format::Table => table::rows(columns, &filled(), screen()),
         Format::Json => structured::json_records(records),
         Format::Yaml => structured::yaml_records(records),
-        Format::Csv => delimited::rows(columns, &filled(), ','),
-        Format::Tsv => delimited::rows(columns, &filled(), '\t'),
+        Format::Csv => delimited::rows(columns, &filled(), ',', values()),
+        Format::Tsv => delimited::rows(columns, &filled(), '\t', values()),
     })
 }
 

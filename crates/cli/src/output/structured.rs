@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 use zenml_auth_api::PageResponse;
+use zenml_auth_model::text::escaped_json;
 
 use super::{Cell, Record};
-use crate::ui::steers_direction;
 use crate::yaml::{self, Mapping, Node};
 
 /// Where a page stands in a listing.
@@ -48,7 +48,7 @@ pub(super) fn json_one(record: &Record) -> String {
 }
 
 pub(super) fn json_line(record: &Record) -> String {
-    escape(&serde_json::to_string(record).unwrap_or_default())
+    escaped_json(&serde_json::to_string(record).unwrap_or_default())
 }
 
 pub(super) fn yaml_list(items: &[Record], pagination: Pagination) -> String {
@@ -108,20 +108,7 @@ fn mapping(record: &Record) -> Mapping {
 fn json(value: &impl Serialize) -> String {
     // Maps with texts for keys can always be written.
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
-    escape(&text)
-}
-
-/// Escapes what JSON need not escape but a terminal would obey. Such characters stand within texts only.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c != '\n' && (c.is_control() || steers_direction(c)) {
-            escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
+    escaped_json(&text)
 }
 
 #[cfg(test)]

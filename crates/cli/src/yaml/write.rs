@@ -175,5 +175,5 @@ fn is_short(node: &Node) -> bool {
 fn is_printable(c: char) -> bool {
     matches!(c, ' '..='~' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
         && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
-        && !crate::ui::steers_direction(c)
+        && !zenml_auth_model::text::misleads(c)
 }

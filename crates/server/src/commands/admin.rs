@@ -4,6 +4,7 @@ use std::io::Read as _;
 
 use clap::{Args, Subcommand};
 use zenml_auth_api::SecretText;
+use zenml_auth_model::text::on_one_line;
 
 use super::CommandError;
 use super::print::line;
@@ -142,7 +143,10 @@ fn list(user: &Listed) {
         State::Inactive => "deactivated",
     };
     let role = if user.is_admin { "administrator" } else { "" };
-    line(format!("{}  {state:<11}  {}  {role}", user.id, user.name).trim_end());
+    line(&on_one_line(&format!(
+        "{}  {state:<11}  {}  {role}",
+        user.id, user.name
+    )));
 }
 
 /// The password from standard input, if it is there.

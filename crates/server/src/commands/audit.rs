@@ -10,11 +10,11 @@ use zenml_auth_core::caller::Caller;
 use zenml_auth_core::sealing::EncryptionKeys;
 use zenml_auth_core::services::Engine;
 use zenml_auth_model::query::{AuditField, Condition, Direction, Operator, PageRequest, Query, Sort};
-use zenml_auth_model::text::Quoted;
+use zenml_auth_model::text::{Quoted, on_one_line};
 use zenml_auth_model::{Actor, AuditEvent, Timestamp};
 
 use super::CommandError;
-use super::print::line;
+use super::print::{json, line};
 use crate::compose::{IfMissing, connect, ports};
 use crate::config::Config;
 
@@ -69,10 +69,10 @@ pub(super) async fn run(args: &AuditArgs, config: &Config) -> Result<(), Command
     let page = engine.audit().list(&Caller::operator(), &query(args)?).await?;
     // The latest were asked for; they read better in the order in which they happened.
     for event in page.items.iter().rev() {
-        line(&match args.output {
-            Output::Table => table(event),
-            Output::Json => serde_json::to_string(&Entry::from(event))?,
-        });
+        match args.output {
+            Output::Table => line(&table(event)),
+            Output::Json => json(&serde_json::to_string(&Entry::from(event))?),
+        }
     }
     drop(engine);
     store.close().await?;
@@ -195,7 +195,8 @@ fn table(event: &AuditEvent) -> String {
     if let Some(request) = &event.origin.request_id {
         text.push_str(&format!("  request {}", harmless(request.as_str())));
     }
-    text
+    // One event has one line, whatever is in it.
+    on_one_line(&text)
 }
 
 /// A request's id, which is harmless unless somebody else wrote to the database.

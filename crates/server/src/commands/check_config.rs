@@ -24,6 +24,7 @@ fn encryption(config: &Config) -> Result<String, CommandError> {
 }
 
 pub(super) fn run(config: &Config) -> Result<(), CommandError> {
+    let encryption = encryption(config)?;
     line("The settings can be used:");
     line(&format!("  listens on       {}", config.server.bind));
     line(&format!(
@@ -31,7 +32,7 @@ pub(super) fn run(config: &Config) -> Result<(), CommandError> {
         config.server.public_url.as_deref().unwrap_or("(none)")
     ));
     line(&format!("  database         {}", config.database.describe()?));
-    line(&format!("  encryption       {}", encryption(config)?));
+    line(&format!("  encryption       {encryption}"));
     let lifetimes = &config.settings.lifetimes;
     let span = |span| humantime::format_duration(span).to_string();
     line(&format!("  trusted device   {}", span(lifetimes.trusted_device)));

@@ -7,7 +7,7 @@ use zenml_auth_core::services::Encryption;
 use zenml_auth_storage::SqlStore;
 
 use super::CommandError;
-use super::print::line;
+use super::print::{json, line};
 use crate::admin::access::Access;
 use crate::admin::operation::{Kept, Sealing};
 use crate::admin::{Done, Operation};
@@ -80,7 +80,7 @@ pub(super) async fn run(args: &EncryptionArgs, config: &Config) -> Result<(), Co
             if let Done::Encryption(sealing) = done {
                 match output {
                     Output::Table => show(&sealing),
-                    Output::Json => line(&serde_json::to_string(&sealing)?),
+                    Output::Json => json(&serde_json::to_string(&sealing)?),
                 }
             }
             Ok(())

@@ -137,7 +137,7 @@ fn with_runtime(command: Command, options: Options, schema: Schema) -> Result<()
 
 fn openapi() -> Result<(), CommandError> {
     let text = crate::openapi::ApiDoc::openapi().to_pretty_json()?;
-    print::line(&text);
+    print::json(&text);
     Ok(())
 }
 

@@ -10,11 +10,18 @@ use std::io::Write as _;
 
 use clap::CommandFactory as _;
 
+use zenml_auth_model::text::{escaped_json, on_several_lines};
+
 use crate::config::options::ENCRYPTION_KEY_VARIABLE;
 
-/// A line on standard output. A reader who has gone away is no error.
+/// A line on standard output, or several. A reader who has gone away is no error. What could steer a terminal is left out.
 pub(super) fn line(text: &str) {
-    let _ = writeln!(anstream::stdout(), "{text}");
+    let _ = writeln!(anstream::stdout(), "{}", on_several_lines(text));
+}
+
+/// JSON on standard output. It is the same data, with what could steer a terminal escaped.
+pub(super) fn json(text: &str) {
+    let _ = writeln!(anstream::stdout(), "{}", escaped_json(text));
 }
 
 /// A failed command's last words: what happened, and why.
@@ -29,7 +36,11 @@ pub(super) fn error(error: &(dyn std::error::Error + 'static)) {
         }
         source = cause.source();
     }
-    let _ = writeln!(anstream::stderr(), "{red}error:{red:#} {text}");
+    let _ = writeln!(
+        anstream::stderr(),
+        "{red}error:{red:#} {}",
+        on_several_lines(&text)
+    );
 }
 
 /// A variable that is spelled wrong would be silently without effect. It is no error, because Kubernetes sets

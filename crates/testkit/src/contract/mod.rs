@@ -84,6 +84,7 @@ macro_rules! properties {
 properties![
     round_trips::server_comes_back,
     round_trips::signing_keys_come_back_oldest_first,
+    round_trips::how_the_servers_secret_is_kept_changes,
     round_trips::users_come_back,
     round_trips::sessions_come_back,
     round_trips::grants_come_back,
@@ -169,6 +170,7 @@ macro_rules! store_contract {
         $crate::store_contract! { $new_store =>
             server_comes_back
             signing_keys_come_back_oldest_first
+            how_the_servers_secret_is_kept_changes
             users_come_back
             sessions_come_back
             grants_come_back

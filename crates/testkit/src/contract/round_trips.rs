@@ -4,19 +4,19 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use zenml_auth_core::ports::{Change, Store};
+use zenml_auth_core::ports::{Change, CommitError, Store};
 use zenml_auth_model::audit::{
     About, ChangedField, FieldChange, FieldValue, RefusalReason, Refusals, RequestFacts, ValueChange,
 };
 use zenml_auth_model::query::{AuditField, Page, PageRequest, Query};
 use zenml_auth_model::{
     Action, Actor, ApiKey, ApiKeyId, AuditEvent, CredentialRef, DenialReason, Details, Device, DeviceGrant,
-    DeviceId, DeviceState, DeviceTraits, GrantState, Invitation, KeyGeneration, Origin, PasswordHash,
-    Polling, RetainedKey, ServiceAccount, Session, SessionId, SessionPurpose, SigningKey, Target, TargetKind,
-    Text, Timestamp, UsedFrom, User, Version,
+    DeviceId, DeviceState, DeviceTraits, EncryptionKeyId, GrantState, Invitation, KeptSecret, KeyGeneration,
+    Origin, PasswordHash, Polling, RetainedKey, Sealed, ServerIdentity, ServiceAccount, Session, SessionId,
+    SessionPurpose, SigningKey, Target, TargetKind, Text, Timestamp, UsedFrom, User, Version,
 };
 
-use super::{make, make_all};
+use super::{attempt, make, make_all};
 use crate::builders::{Builders, NOW, name_of, text_of};
 
 /// Letters beyond ASCII and beyond 16 bits, quotes, and what SQL takes for wildcards.
@@ -37,6 +37,47 @@ pub(super) async fn server_comes_back(store: Arc<dyn Store>) {
     assert_eq!(store.server().await.unwrap(), Some(server));
 }
 
+pub(super) async fn how_the_servers_secret_is_kept_changes(store: Arc<dyn Store>) {
+    let build = Builders::new();
+    let server = build.server();
+    let change = |secret: KeptSecret| {
+        Change::UpdateServer(ServerIdentity {
+            secret,
+            created: after(1),
+            ..server.clone()
+        })
+    };
+    let kept = [
+        build.sealed().into(),
+        KeptSecret::Plain([7; 32].into()),
+        // The longest there can be.
+        Sealed {
+            key: EncryptionKeyId::new("k".repeat(64)).unwrap(),
+            bytes: vec![255; 255],
+        }
+        .into(),
+        build.sealed().into(),
+    ];
+    assert!(matches!(
+        attempt(&*store, change(build.sealed().into())).await,
+        Err(CommitError::Stale)
+    ));
+    make(&*store, Change::InsertServer(server.clone())).await;
+    for secret in kept {
+        // Twice, as the second changes nothing.
+        for _ in 0..2 {
+            make(&*store, change(secret.clone())).await;
+            let expected = ServerIdentity {
+                secret: secret.clone(),
+                ..server.clone()
+            };
+            assert_eq!(store.server().await.unwrap(), Some(expected));
+        }
+    }
+    let other = Change::UpdateServer(build.server());
+    assert!(matches!(attempt(&*store, other).await, Err(CommitError::Stale)));
+}
+
 pub(super) async fn signing_keys_come_back_oldest_first(store: Arc<dyn Store>) {
     let build = Builders::new();
     let middle = SigningKey {
@@ -45,6 +86,8 @@ pub(super) async fn signing_keys_come_back_oldest_first(store: Arc<dyn Store>) {
         ..build.signing_key()
     };
     let newest = SigningKey {
+        // As releases before sealing have left it.
+        seed: KeptSecret::Plain([7; 32].into()),
         created: after(3),
         ..build.signing_key()
     };

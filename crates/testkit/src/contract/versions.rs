@@ -93,6 +93,7 @@ impl Rows {
             Change::DeleteApiKey(self.key.id, version),
             Change::DeleteServiceAccount(self.account.id, version),
             Change::DeleteUser(self.user.id, version),
+            Change::DeleteSigningKey(self.signing_key.id, version),
         ]
     }
 
@@ -163,6 +164,7 @@ pub(super) async fn stale_deletions_are_refused(store: Arc<dyn Store>) {
     assert_eq!(store.user(rows.user.id).await.unwrap(), None);
     assert_eq!(store.service_account(rows.account.id).await.unwrap(), None);
     assert_eq!(store.session(rows.session.id).await.unwrap(), None);
+    assert_eq!(store.signing_keys().await.unwrap(), []);
 }
 
 pub(super) async fn what_is_gone_is_stale(store: Arc<dyn Store>) {
@@ -176,6 +178,7 @@ pub(super) async fn what_is_gone_is_stale(store: Arc<dyn Store>) {
         Change::UpdateDevice(rows.device),
         Change::UpdateServiceAccount(rows.account),
         Change::UpdateApiKey(rows.key),
+        Change::UpdateSigningKey(rows.signing_key.clone()),
     ];
     for update in gone {
         assert_stale(&attempt(&*store, update).await);
@@ -198,6 +201,7 @@ pub(super) async fn what_is_gone_is_stale(store: Arc<dyn Store>) {
         Change::DeleteDevice(DeviceId::from_uuid(build.uuid()), Version::FIRST),
         Change::DeleteServiceAccount(ServiceAccountId::from_uuid(build.uuid()), Version::FIRST),
         Change::DeleteApiKey(ApiKeyId::from_uuid(build.uuid()), Version::FIRST),
+        Change::DeleteSigningKey(SigningKeyId::from_uuid(build.uuid()), Version::FIRST),
     ];
     for change in never {
         assert_stale(&attempt(&*store, change).await);

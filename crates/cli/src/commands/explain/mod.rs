@@ -135,7 +135,9 @@ async fn explain(context: &Context, teller: &Teller) -> Result<(), CliError> {
         connect: format!("zenml connect --url {url}"),
     };
     facts.look_at_server(&connection)?;
-    let token = match facts.look_at_credential()? {
+    let login = facts.look_at_credential()?;
+    context.may_send_to(&connection.address)?;
+    let token = match login {
         None => sign_in.token.clone(),
         Some(login) => match client.login(&login).await {
             Ok(response) => {
