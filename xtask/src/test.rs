@@ -24,7 +24,9 @@ pub(crate) fn run(arguments: &[String], databases: Databases) -> Result<(), Task
     command.args(["test", "--all-features"]);
     command.env(Report::VARIABLE, &report.path);
     if databases == Databases::All {
-        command.env("TEST_DATABASES", "all").env("ATTACK_SECONDS", ATTACK_SECONDS);
+        command
+            .env("TEST_DATABASES", "all")
+            .env("ATTACK_SECONDS", ATTACK_SECONDS);
     }
     if arguments.is_empty() {
         command.arg("--workspace");

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use zenml_auth_model::audit::{
     About, ChangedField, FieldChange, FieldValue, RefusalReason, Refusals, RequestFacts, ValueChange,
 };
-use zenml_auth_model::{ApiKeyId, Details, DeviceTraits, Text, Timestamp};
+use zenml_auth_model::{ApiKeyId, Details, DeviceTraits, EncryptionKeyId, Text, Timestamp};
 
 /// The details as a JSON object.
 #[must_use]
@@ -57,6 +57,7 @@ pub fn to_json(details: &Details) -> Value {
             "last": last.to_string(),
             "of_other_networks": of_other_networks,
         }),
+        Details::SealedUnder { key } => json!({"kind": "sealed_under", "key": key.to_string()}),
         Details::Purged { entries, kept_days } => {
             json!({"kind": "purged", "entries": entries, "kept_days": kept_days})
         }
@@ -152,6 +153,9 @@ fn read(text: &str) -> Option<Details> {
             first: object.parsed("first")?,
             last: object.parsed("last")?,
             of_other_networks: object.flag("of_other_networks")?,
+        },
+        "sealed_under" => Details::SealedUnder {
+            key: EncryptionKeyId::new(object.text("key")?).ok()?,
         },
         "purged" => Details::Purged {
             entries: object.count("entries")?,
@@ -338,6 +342,9 @@ mod tests {
                 first: NOW,
                 last: NOW,
                 of_other_networks: true,
+            },
+            Details::SealedUnder {
+                key: EncryptionKeyId::new("2026-11").unwrap(),
             },
             Details::Purged {
                 entries: 12,

@@ -41,8 +41,12 @@ async fn trail(world: &World, action: Action) -> Vec<AuditEvent> {
         .collect()
 }
 
-fn details(event: &AuditEvent) -> &str {
-    event.details.as_ref().map_or("", Text::as_str)
+fn details(event: &AuditEvent) -> String {
+    event
+        .details
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
 #[tokio::test]
@@ -85,13 +89,13 @@ async fn requests_are_counted_and_decisions_tell_of_them() {
     let asked = flow.request(client(1), known, &origin()).await.unwrap();
     world.clock.advance(SECOND * 10);
     let code = UserCode::typed(asked.user_code.expose());
-    flow.approve(&as_user(&user), asked.id, &code, true)
+    flow.approve(&as_user(&user, world.engine.now()), asked.id, &code, true)
         .await
         .unwrap();
     flow.poll(client(1), &asked.device_code, &origin()).await.unwrap();
     for action in [Action::DeviceApproved, Action::DeviceConnected] {
         let told = trail(&world, action).await;
-        let expected = format!("trusted; requested at {requested} from 192.0.2.77, host laptop");
+        let expected = format!(r#"trusted; requested at {requested} from "192.0.2.77", host "laptop""#);
         assert!(details(&told[0]).starts_with(&expected), "{:?}", told[0].details);
     }
     // The last count is written before the end.
@@ -187,12 +191,15 @@ async fn polls_write_only_so_often() {
             }
             world.clock.advance(SECOND);
         }
-        let polled = flow.find(&as_user(&user), &code).await.unwrap();
+        let polled = flow
+            .find(&as_user(&user, world.engine.now()), &code)
+            .await
+            .unwrap();
         // The first one, eleven that were early, and one a minute from there on.
         let writes = polled.version.get() - zenml_auth_model::Version::FIRST.get();
         assert!((2..=17).contains(&writes), "{writes}");
         // Who has polled that much still gets in.
-        flow.approve(&as_user(&user), asked.id, &code, true)
+        flow.approve(&as_user(&user, world.engine.now()), asked.id, &code, true)
             .await
             .unwrap();
         let mut tries = 0;

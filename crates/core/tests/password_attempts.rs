@@ -75,6 +75,7 @@ impl World {
             store: Arc::new(MemoryStore::new()),
             clock: Arc::new(clock.clone()),
             entropy: Arc::new(SeededEntropy::new(7)),
+            encryption: zenml_auth_testkit::encryption::encryption_keys(),
         };
         let administrator = FirstAdministrator {
             name: name("default"),

@@ -360,7 +360,11 @@ async fn wrong_codes_are_told_with_who_typed_them() {
     let ann = world.add_user("ann", false).await;
     for _ in 0..12 {
         let wrong = UserCode::typed("WDJB-MJHT");
-        let found = world.engine.device_flow().find(&as_user(&ann), &wrong).await;
+        let found = world
+            .engine
+            .device_flow()
+            .find(&as_user(&ann, world.engine.now()), &wrong)
+            .await;
         assert!(found.is_err());
     }
     flush(&world).await;

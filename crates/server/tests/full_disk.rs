@@ -68,7 +68,10 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.folder.path()).status();
+        let _ = Command::new("umount")
+            .arg("--lazy")
+            .arg(self.folder.path())
+            .status();
     }
 }
 

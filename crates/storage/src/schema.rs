@@ -110,7 +110,11 @@ impl SqlStore {
     /// [`SchemaError::InUse`] while servers run on it; else as [`SqlStore::migrate_up`].
     pub async fn migrate_down(&self, steps: u32) -> Result<Vec<String>, SchemaError> {
         self.writer()
-            .around(zenml_auth_migrations::down_from(self.schema(), self.connection(), steps))
+            .around(zenml_auth_migrations::down_from(
+                self.schema(),
+                self.connection(),
+                steps,
+            ))
             .await
             .map_err(|error| self.schema_error(error))
     }

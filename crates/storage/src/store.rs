@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query as SeaQuery, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait as _, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
-    QueryOrder, QuerySelect, Select,
+    ColumnTrait, Condition, ConnectionTrait as _, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, Select,
 };
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -132,7 +132,7 @@ impl SqlStore {
     /// # Errors
     /// [`StoreError`] when there is no room for a second copy for the moment, or the database fails.
     pub async fn scrub(&self) -> Result<(), StoreError> {
-        let scrubbed = self.dialect.scrub(&self.writer).await;
+        let scrubbed = self.dialect.scrub(self.connection()).await;
         scrubbed.map_err(|error| self.read_error(&error))
     }
 
@@ -258,7 +258,7 @@ impl SqlStore {
         before: Timestamp,
         limit: u32,
     ) -> Result<Option<u64>, DbErr> {
-        let transaction = self.begin().await?;
+        let transaction = self.writer.begin().await?;
         let purged = if upkeep::take_turn(self.dialect, &transaction).await? {
             Some(upkeep::purge_audit(&transaction, before, limit).await?)
         } else {
@@ -429,7 +429,7 @@ impl SqlStore {
         M: TryFrom<E::Model, Error = StoreError>,
     {
         let (rows, total) = self
-            .read(|| listing::page::<E>(self.dialect, self.reader(), query, scope.clone()))
+            .read(|| listing::page::<E>(self.dialect, &self.reader, query, scope.clone()))
             .await?;
         Ok(Page {
             items: rows.into_iter().map(M::try_from).collect::<Result<_, _>>()?,

@@ -18,5 +18,6 @@ pub use entropy::SystemEntropy;
 pub(crate) use entropy::id_bytes;
 pub use epoch::{Epoch, IdentityRef, Revocations, Revoked};
 pub use store::{
-    ApiKeyUse, DeviceUse, FamiliarNetwork, KEY_USERS_KEPT, NETWORKS_KEPT, PurgeBefore, SessionUse, Store, StoreError,
+    ApiKeyUse, DeviceUse, FamiliarNetwork, KEY_USERS_KEPT, NETWORKS_KEPT, PurgeBefore, SessionUse, Store,
+    StoreError,
 };

@@ -472,7 +472,7 @@ impl DeviceFlow<'_> {
         let clock = engine.ports.clock.as_ref();
         let attempt = engine
             .throttle
-            .user_code(person, caller.origin.address, clock)
+            .user_code(person.id, caller.origin.address, clock)
             .await
             .inspect_err(|_| self.refused_code(caller, person, RefusalReason::TooMany))?;
         let found = match &code.0 {
@@ -613,7 +613,7 @@ impl DeviceFlow<'_> {
         let clock = engine.ports.clock.as_ref();
         let attempt = engine
             .throttle
-            .user_code(person, caller.origin.address, clock)
+            .user_code(person.id, caller.origin.address, clock)
             .await
             .inspect_err(|_| self.refused_code(caller, person, RefusalReason::TooMany))?;
         let secret = engine.server_secret();

@@ -1,7 +1,7 @@
 //! Sealing what is in plain, sealing it anew under another key, and giving up what can't be opened any more.
 
 use zenml_auth_model::{
-    Action, EncryptionKeyId, KeptSecret, ServerIdentity, SigningKey, TargetKind, Version,
+    Action, Details, EncryptionKeyId, KeptSecret, ServerIdentity, SigningKey, TargetKind, Version,
 };
 
 use super::internal::Tries;
@@ -299,7 +299,7 @@ impl<'a> Encryption<'a> {
     ) -> Result<bool, Internal> {
         let details = match (action, self.ports.encryption.current()) {
             (Action::EncryptionUnsealed, _) | (_, None) => None,
-            (_, Some(key)) => Some(format!("under the key {key}")),
+            (_, Some(key)) => Some(Details::SealedUnder { key: key.clone() }),
         };
         let entry = scribe.entry_with(
             self.ports.entropy.as_ref(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zenml_auth_model::{Action, SigningKey, TargetKind, Timestamp};
+use zenml_auth_model::{Action, Details, SigningKey, TargetKind, Timestamp};
 
 use super::attempts::FAMILIAR_FOR;
 use super::internal::Tries;

@@ -2,9 +2,8 @@
 
 use uuid::Uuid;
 use zenml_auth_model::{
-    Action, Details, KeptSecret, Name, Secret, ServerId, ServerIdentity, SigningKey, SigningKeyId, TargetKind,
-    Text,
-    Timestamp, User, UserId, Version,
+    Action, Details, KeptSecret, Name, Secret, ServerId, ServerIdentity, SigningKey, SigningKeyId,
+    TargetKind, Text, Timestamp, User, UserId, Version,
 };
 use zeroize::Zeroizing;
 

@@ -3,7 +3,6 @@
 use uuid::Uuid;
 use zenml_auth_model::audit::{ChangedField, FieldChange, RefusalReason};
 use zenml_auth_model::query::{Page, Query, UserField};
-use zenml_auth_model::text::nfc;
 use zenml_auth_model::{
     Action, Details, Invitation, Name, Origin, PasswordHash, Secret, SecretHash, ServiceAccount,
     ServiceAccountId, TargetKind, Text, Timestamp, User, UserId, Version,

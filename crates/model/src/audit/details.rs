@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::named_enum;
 use crate::text::Quoted;
-use crate::{ApiKeyId, DeviceTraits, Text, Timestamp};
+use crate::{ApiKeyId, DeviceTraits, EncryptionKeyId, Text, Timestamp};
 
 /// The most characters of a value that the trail keeps. Names fit; of a longer text it keeps the beginning.
 const MAX_VALUE_CHARS: usize = 255;
@@ -61,6 +61,11 @@ pub enum Details {
         last: Timestamp,
         /// Whether they came from networks that have no entry of their own.
         of_other_networks: bool,
+    },
+    /// The secrets at rest were sealed.
+    SealedUnder {
+        /// The id of the encryption key.
+        key: EncryptionKeyId,
     },
     /// Entries of the trail were removed.
     Purged {
@@ -414,9 +419,17 @@ impl fmt::Display for Details {
                 last,
                 of_other_networks,
             } => {
-                let whose = if *of_other_networks { " of other networks" } else { "" };
-                write!(f, "{times} requests{whose} from {first} to {last}, {refused} of them refused")
+                let whose = if *of_other_networks {
+                    " of other networks"
+                } else {
+                    ""
+                };
+                write!(
+                    f,
+                    "{times} requests{whose} from {first} to {last}, {refused} of them refused"
+                )
             }
+            Self::SealedUnder { key } => write!(f, "under the encryption key {key}"),
             Self::Purged { entries, kept_days } => {
                 write!(f, "{entries} entries that were older than {kept_days} days")
             }

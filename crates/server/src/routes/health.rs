@@ -22,5 +22,7 @@ pub async fn ready(State(app): State<App>) -> Result<&'static str, ApiError> {
         return Err(ApiError::stopping());
     }
     let ready = app.engine.is_ready().await;
-    ready.map(|()| "ready").map_err(|error| ApiError::not_ready(&error))
+    ready
+        .map(|()| "ready")
+        .map_err(|error| ApiError::not_ready(&error))
 }

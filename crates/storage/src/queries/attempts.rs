@@ -2,8 +2,8 @@
 
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect,
+    ColumnTrait, DatabaseConnection, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 use zenml_auth_core::ports::{FamiliarNetwork, NETWORKS_KEPT};
 use zenml_auth_model::{SecretHash, Timestamp};
@@ -54,10 +54,7 @@ pub(crate) async fn count_failure(
         .map(drop)
 }
 
-pub(crate) async fn forget_failures(
-    transaction: &Transaction,
-    key: &SecretHash,
-) -> Result<(), DbErr> {
+pub(crate) async fn forget_failures(transaction: &Transaction, key: &SecretHash) -> Result<(), DbErr> {
     sign_in_failure::Entity::delete_by_id(SecretBytes::from(key.as_bytes()))
         .exec(transaction)
         .await
@@ -74,10 +71,7 @@ pub(crate) async fn network_seen(
 }
 
 /// Remembers a network, and forgets those of the account that were seen the longest time ago when there are too many.
-pub(crate) async fn note_network(
-    transaction: &Transaction,
-    network: &FamiliarNetwork,
-) -> Result<(), DbErr> {
+pub(crate) async fn note_network(transaction: &Transaction, network: &FamiliarNetwork) -> Result<(), DbErr> {
     use familiar_network::{Column, Entity, Model};
 
     let row = Model::from(network);

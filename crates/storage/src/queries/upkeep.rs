@@ -87,7 +87,7 @@ pub(crate) async fn purge(transaction: &Transaction, before: PurgeBefore, limit:
 
 /// Deletes at most `limit` entries of the audit trail that are older.
 pub(crate) async fn purge_audit(
-    transaction: &DatabaseTransaction,
+    transaction: &Transaction,
     before: Timestamp,
     limit: u32,
 ) -> Result<u64, DbErr> {

@@ -608,6 +608,9 @@ fn every_kind_of_details(build: &Builders) -> Vec<Details> {
             last: until,
             of_other_networks: false,
         },
+        Details::SealedUnder {
+            key: EncryptionKeyId::new("2026-11").unwrap(),
+        },
         Details::Purged {
             entries: 12,
             kept_days: 365,
