@@ -16,6 +16,10 @@ pub enum Cut {
     Before(&'static str),
     /// After the server has answered a statement with this word, before the answer reaches the client.
     After(&'static str),
+    /// Before the message that comes after so many others reaches the server, whatever is in it.
+    BeforeMessage(u32),
+    /// After the server has answered the message that comes after so many others, before the answer reaches the client.
+    AfterMessage(u32),
 }
 
 /// Passes everything on between clients and a server, until told to cut a connection.
@@ -62,6 +66,11 @@ impl Proxy {
         self.plan.lock().push(cut);
     }
 
+    /// Makes no cut that was not made yet.
+    pub fn stop_cutting(&self) {
+        self.plan.lock().clear();
+    }
+
     /// Passes nothing on from now on, and leaves all connections open: as a server that hangs, or a network that loses
     /// everything.
     pub fn fall_silent(&self) {
@@ -104,8 +113,8 @@ async fn pass_on(
                     return server.shutdown().await;
                 }
                 match take(plan, bytes) {
-                    Some(Cut::Before(_)) => return Ok(()),
-                    Some(Cut::After(_)) => cut_the_answer = true,
+                    Some(Cut::Before(_) | Cut::BeforeMessage(_)) => return Ok(()),
+                    Some(Cut::After(_) | Cut::AfterMessage(_)) => cut_the_answer = true,
                     None => {}
                 }
                 server.write_all(bytes).await?;
@@ -124,8 +133,15 @@ async fn pass_on(
 /// What was planned for a message like this one. Statements go over the wire in plain text.
 fn take(plan: &Mutex<Vec<Cut>>, bytes: &[u8]) -> Option<Cut> {
     let mut plan = plan.lock();
-    let position = plan.iter().position(|cut| {
-        let (Cut::Before(word) | Cut::After(word)) = cut;
+    let position = plan.iter_mut().position(|cut| {
+        let word = match cut {
+            Cut::Before(word) | Cut::After(word) => *word,
+            Cut::BeforeMessage(left) | Cut::AfterMessage(left) => {
+                let is_due = *left == 0;
+                *left = left.saturating_sub(1);
+                return is_due;
+            }
+        };
         let ends_there = |at: usize| !bytes.get(at + word.len()).is_some_and(u8::is_ascii_alphabetic);
         (0..bytes.len()).any(|at| bytes[at..].starts_with(word.as_bytes()) && ends_there(at))
     })?;
