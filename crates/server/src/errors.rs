@@ -5,13 +5,14 @@
 
 use std::time::Duration;
 
+use crate::outages::{Line, Outages};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use zenml_auth_api::login::{LoginFormError, OAuthErrorBody, OAuthErrorCode};
 use zenml_auth_api::{ErrorBody, ErrorClass, ValidationErrors};
 use zenml_auth_core::caller::{NotAllowed, NotWithThis};
 use zenml_auth_core::password::HashingError;
-use zenml_auth_core::ports::StoreError;
+use zenml_auth_core::ports::{Clock as _, StoreError, SystemClock};
 use zenml_auth_core::rules::recent_authentication::Refusal;
 use zenml_auth_core::rules::{api_key, device};
 use zenml_auth_core::services::{
@@ -39,7 +40,12 @@ struct Failure {
     challenge: Option<&'static str>,
     /// What happened, for the log only.
     internal: Option<String>,
+    /// Whether it happens to every request at the moment, so that one line a second says enough.
+    outage: Option<&'static str>,
 }
+
+/// The outages that were logged of late.
+static OUTAGES: Outages = Outages::new();
 
 /// A body that still lacks the request's id.
 #[derive(Debug, Clone)]
@@ -58,6 +64,7 @@ impl ApiError {
             retry_after: None,
             challenge: None,
             internal: None,
+            outage: None,
         }))
     }
 
@@ -140,10 +147,12 @@ impl ApiError {
             .challenging("Bearer error=\"invalid_token\"")
     }
 
-    fn unavailable(status: StatusCode, message: &str, internal: String) -> Self {
-        Self::new(status, ErrorClass::RuntimeError, message)
+    fn unavailable(status: StatusCode, message: &'static str, internal: String) -> Self {
+        let mut error = Self::new(status, ErrorClass::RuntimeError, message)
             .after(Duration::from_secs(5))
-            .logging(internal)
+            .logging(internal);
+        error.0.outage = Some(message);
+        error
     }
 
     /// 503: the request took too long.
@@ -167,12 +176,15 @@ impl ApiError {
         )
     }
 
-    /// 503: others use up what there is for requests that are under way. No line in the log for each: there may be many.
+    /// 503: others use up what there is for requests that are under way.
     #[must_use]
     pub fn busy() -> Self {
-        let message = "The server is busy with other requests. Try again in a second.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorClass::RuntimeError, message)
-            .after(Duration::from_secs(1))
+        Self::unavailable(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The server is busy with other requests. Try again in a second.",
+            "the memory for bodies of requests is used up".to_owned(),
+        )
+        .after(Duration::from_secs(1))
     }
 
     /// 503: the server is about to stop, so that whoever balances the load has to choose another one.
@@ -205,7 +217,16 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let failure = *self.0;
         if let Some(internal) = &failure.internal {
-            tracing::error!(error = %internal, status = failure.status.as_u16(), "a request failed");
+            let status = failure.status.as_u16();
+            match failure.outage.map(|kind| OUTAGES.log(kind, SystemClock.now())) {
+                None | Some(Line::Write { left_out: 0 }) => {
+                    tracing::error!(error = %internal, status, "a request failed");
+                }
+                Some(Line::Write { left_out }) => {
+                    tracing::error!(error = %internal, status, left_out, "a request failed, as others did");
+                }
+                Some(Line::LeaveOut) => {}
+            }
         }
         let mut response = failure.status.into_response();
         if let Some(wait) = failure.retry_after {

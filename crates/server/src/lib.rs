@@ -16,6 +16,7 @@ pub mod extract;
 pub mod jobs;
 pub mod middleware;
 pub mod openapi;
+mod outages;
 pub mod ownership;
 pub mod pages;
 pub mod permissions;
