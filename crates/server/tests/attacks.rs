@@ -123,7 +123,7 @@ async fn send_and_wait(address: String, bytes: Vec<u8>) {
         let mut answer = [0; 1024];
         while let Ok(1..) = stream.read(&mut answer).await {}
         // One that is turned away comes back, though not as fast as this machine can: it has to serve the others, too.
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }
 
@@ -201,7 +201,7 @@ async fn http2(
                 .collect();
             while requests.join_next().await.is_some() {}
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }
 
