@@ -88,7 +88,10 @@ class Mission(Report):
         self.works("the second device works", lambda: borrowed.python(WHO), f"I AM {ADMIN} False")
         self.works("lock a device", lambda: laptop.run(["authorized-device", "lock", device]))
         self.refused("a locked device is refused at once", lambda: borrowed.python(WHO), *SIGNED_OUT)
-        self.works("unlock a device", lambda: laptop.run(["authorized-device", "unlock", device]))
+        self.refused(
+            "a device unlocks no other", lambda: laptop.run(["authorized-device", "unlock", device]), "/devices/"
+        )
+        self.step("its owner unlocks it on its page", lambda: self.person.unlock_over_the_pages(device))
         # Some releases forget a token that was refused, so all connect again, as the same device.
         self.works(
             "an unlocked device connects again",
@@ -180,7 +183,8 @@ class Mission(Report):
         self.refused("she creates no service accounts", lambda: hers.run(["service-account", "create", "mine"]))
         change = [*user, "change-password", "--password", "Second-Passw0rd", "--old-password"]
         self.refused("a wrong old password is refused", lambda: hers.run([*change, "nope"]))
-        self.works("she changes her password", lambda: hers.run([*change, "First-Passw0rd"]))
+        self.refused("a device changes no password", lambda: hers.run([*change, "First-Passw0rd"]), "/password")
+        self.step("she changes her password after signing in", lambda: ann.change_password("Second-Passw0rd"))
         self.refused("what was signed in before is refused", lambda: hers.python(WHO))
 
         left = self.works("deactivate a user", lambda: laptop.run([*user, "deactivate", "ann"]), "activate-user")

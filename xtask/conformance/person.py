@@ -6,7 +6,7 @@ import re
 import urllib.parse
 import urllib.request
 from html import unescape
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from server import ADMIN, PASSWORD, Answer, Server
 
@@ -43,6 +43,30 @@ class Person:
 
     def approve_over_the_pages(self, link: str, trusted: bool) -> None:
         """Lets a machine in as a browser does: follow the link, sign in, look, approve."""
+        page, post = self.signed_in(link)
+        assert "Go on only if you started this yourself" in page, page
+        fields = {name: hidden(page, name) for name in ("csrf", "device_id", "user_code")}
+        if trusted:
+            fields["trusted"] = "yes"
+        page = post("/devices/verify/decision", {**fields, "decision": "approve"})
+        assert "Device approved" in page, page
+
+    def unlock_over_the_pages(self, device: str) -> None:
+        """Unlocks a device on its page."""
+        page, post = self.signed_in(f"{self.server.url}/devices/{device}")
+        assert "This device is locked" in page, page
+        page = post(f"/devices/{device}/unlock", {"csrf": hidden(page, "csrf")})
+        assert "This device is locked" not in page and device in page, page
+
+    def change_password(self, password: str) -> None:
+        """Changes the password over the API, after signing in."""
+        body = {"password": password, "old_password": self.password}
+        answer = self.api("PUT", "/api/v1/current-user", body)
+        assert answer.status == 200, answer.text()
+        self.password = password
+
+    def signed_in(self, link: str) -> Tuple[str, Callable[[str, Dict[str, str]], str]]:
+        """Follows a link in a new browser and signs in; gives the page, and what sends forms."""
         jar = http.cookiejar.CookieJar()
         browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
 
@@ -52,13 +76,7 @@ class Person:
 
         page = browser.open(link, timeout=30).read().decode()
         fields = {name: hidden(page, name) for name in ("csrf", "next")}
-        page = post("/login", {**fields, "username": self.name, "password": self.password})
-        assert "Go on only if you started this yourself" in page, page
-        fields = {name: hidden(page, name) for name in ("csrf", "device_id", "user_code")}
-        if trusted:
-            fields["trusted"] = "yes"
-        page = post("/devices/verify/decision", {**fields, "decision": "approve"})
-        assert "Device approved" in page, page
+        return post("/login", {**fields, "username": self.name, "password": self.password}), post
 
 
 def set_password_over_the_page(server: Server, link: str, password: str) -> None:

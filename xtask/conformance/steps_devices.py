@@ -1,6 +1,7 @@
 """The machines that somebody has connected."""
 
 from script import NOBODY, Script
+from server import PASSWORD
 from typist import Typist
 
 
@@ -49,8 +50,11 @@ def devices(script: Script, laptop: Typist) -> None:
     borrowed("status")
     borrowed("device list")
     borrowed("auth explain")
-    step("unlock a device")
-    laptop(f"device unlock {device}")
+    step("unlock a device, after signing in")
+    desk = script.machine("desk")
+    desk("connect --url {url} --username default", typed=f"{PASSWORD}\n")
+    desk(f"device unlock {device}")
+    desk("disconnect")
     borrowed("status")
     step("connect a device anew, trusted now")
     borrowed.connect(lambda link: script.admin.approve_over_the_api(link, True), "--refresh")

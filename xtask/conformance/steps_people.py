@@ -2,6 +2,7 @@
 
 from person import Person
 from script import NOBODY, Script
+from server import PASSWORD
 from typist import Typist
 
 
@@ -10,7 +11,10 @@ def people(script: Script, laptop: Typist) -> None:
     step("create users")
     laptop("user create ann --full-name 'Ann Other'", typed="First-Passw0rd\n")
     laptop("user create bob --password Second-Passw0rd --output json")
-    laptop("user create eve --is-admin", typed="First-Passw0rd\n")
+    step("make an administrator, after signing in")
+    desk = script.machine("office")
+    desk("connect --url {url} --username default", typed=f"{PASSWORD}\n")
+    desk("user create eve --is-admin", typed="First-Passw0rd\n")
     step("invite users")
     invited = laptop("user create cara --invite").out.strip()
     laptop("user create dan --invite --output json")
@@ -45,7 +49,7 @@ def people(script: Script, laptop: Typist) -> None:
     laptop("user update ann")
     laptop("user update ann --full-name 'Ann Another' --yes")
     laptop("user update ann --email ann@example.com --yes")
-    laptop("user update ann --admin --yes")
+    desk("user update ann --admin --yes")
     laptop("user describe ann")
     laptop("user update ann --user --yes")
     laptop("user update ann --name bob --yes")

@@ -516,3 +516,34 @@ async fn every_form_of_output() {
         }
     }
 }
+
+#[tokio::test]
+async fn unlocking_with_a_device_waits_for_its_owner() {
+    let server = server().await;
+    let ann = server.user("ann").await;
+    let (token, _) = server.connect_device(&ann, CLIENT, true).await;
+    let (_, other) = server
+        .connect_device(&ann, "77ec22a2-335b-4130-ba6c-1e1c371236a8", true)
+        .await;
+    let path = format!("/api/v1/devices/{other}");
+    put(&server, &ann, &path, json!({"locked": true})).await;
+    let url = server.url();
+    let variables = [
+        ("ZENML_STORE_URL", url.as_str()),
+        ("ZENML_STORE_API_TOKEN", &token),
+    ];
+    let machine = Machine::new();
+    let command = ["device", "unlock", &other, "--no-browser"];
+    // Before or after the command has asked: it is refused in either case, and looks until the device is unlocked.
+    let unlocked = put(&server, &ann, &path, json!({"locked": false}));
+    let (said, ()) = tokio::join!(machine.run(&command, &variables), unlocked);
+    let link = format!("{url}/devices/{other}");
+    said.because(0, &["Only you can unlock a device", &link, "Unlocked device"]);
+
+    // The token of the sign-in itself is enough, and nothing is opened.
+    put(&server, &ann, &path, json!({"locked": true})).await;
+    let variables = [("ZENML_STORE_URL", url.as_str()), ("ZENML_STORE_API_TOKEN", &ann)];
+    let said = machine.run(&["device", "unlock", &other], &variables).await;
+    assert!(!said.error.contains("Only you"), "{}", said.error);
+    said.because(0, &["Unlocked device"]);
+}

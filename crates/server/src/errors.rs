@@ -347,7 +347,7 @@ fn refused_device(id: DeviceId, refusal: device::Refusal) -> String {
     match refusal {
         device::Refusal::Locked => {
             format!(
-                "the device {id} is locked. Unlock it in the browser at /devices/{id}, or after signing in with a password, to use it again"
+                "the device {id} is locked. Unlock it from another device, or after signing in with a password, to use it again"
             )
         }
         device::Refusal::Expired => {

@@ -61,6 +61,19 @@ impl Browser {
         }
     }
 
+    /// Opens the page of a device, and unlocks it.
+    pub(super) fn unlock(&mut self, link: &str) -> Result<(), TaskError> {
+        let page = self.open("GET", link, &[])?;
+        say(&page);
+        let csrf = page.hidden("csrf")?;
+        let done = self.open("POST", &format!("{link}/unlock"), &[("csrf", &csrf)])?;
+        say(&done);
+        if done.html.contains("This device is locked") || done.html.contains("name=\"password\"") {
+            return Err("the device was not unlocked".into());
+        }
+        Ok(())
+    }
+
     fn open(&mut self, method: &str, path: &str, body: &[(&str, &str)]) -> Result<Page, TaskError> {
         let address = self.address.clone();
         let mut answer = self.send(request(&address, method, path).form(body))?;

@@ -54,7 +54,7 @@ fn play(binaries: &Path, folder: &Path) -> Result<(), TaskError> {
     let borrowed_id = borrowed.device_id()?;
     laptop.run(&["authorized-device", "lock", &borrowed_id])?;
     borrowed.fails(&["device", "list"])?;
-    laptop.run(&["authorized-device", "unlock", &borrowed_id])?;
+    laptop.unlock_with_browser(&borrowed_id, &mut browser)?;
     borrowed.run(&["device", "list"])?;
     laptop.run(&["authorized-device", "delete", &borrowed_id, "--yes"])?;
     borrowed.fails(&["device", "list"])?;

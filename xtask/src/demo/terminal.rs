@@ -99,6 +99,15 @@ impl Terminal {
             .to_owned())
     }
 
+    /// Unlocks a device, which takes more than the connection of another one: the page of the device waits in the browser.
+    pub(super) fn unlock_with_browser(&self, id: &str, browser: &mut Browser) -> Result<(), TaskError> {
+        self.follow_link(
+            &["authorized-device", "unlock", id, "--no-browser"],
+            "/devices/",
+            |link| browser.unlock(link),
+        )
+    }
+
     /// Connects through the browser, as a person does who sees the link in the terminal.
     pub(super) fn connect_with_browser(
         &self,
@@ -106,10 +115,18 @@ impl Terminal {
         browser: &mut Browser,
         trust: bool,
     ) -> Result<(), TaskError> {
-        let mut process = self
-            .command(&["connect", "--url", url, "--no-browser"])
-            .stderr(Stdio::piped())
-            .spawn()?;
+        let arguments = ["connect", "--url", url, "--no-browser"];
+        self.follow_link(&arguments, "/devices/verify?", |link| browser.decide(link, trust))
+    }
+
+    /// Runs a command that shows a link and waits for what is done there.
+    fn follow_link(
+        &self,
+        arguments: &[&str],
+        path: &str,
+        visit: impl FnOnce(&str) -> Result<(), TaskError>,
+    ) -> Result<(), TaskError> {
+        let mut process = self.command(arguments).stderr(Stdio::piped()).spawn()?;
         let output = process.stderr.take().ok_or("no output")?;
         let mut lines = BufReader::new(output);
         let link = loop {
@@ -118,11 +135,11 @@ impl Terminal {
                 return Err("no link was shown".into());
             }
             print!("{line}");
-            if let Some(start) = line.find("/devices/verify?") {
+            if let Some(start) = line.find(path) {
                 break line.get(start..).unwrap_or_default().trim().to_owned();
             }
         };
-        browser.decide(&link, trust)?;
+        visit(&link)?;
         let mut rest = String::new();
         lines.read_to_string(&mut rest)?;
         print!("{rest}");
@@ -130,7 +147,7 @@ impl Terminal {
         if status.success() {
             Ok(())
         } else {
-            Err(format!("connecting failed ({status})").into())
+            Err(format!("the command failed ({status})").into())
         }
     }
 }
