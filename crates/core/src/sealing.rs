@@ -86,7 +86,10 @@ pub enum SealingError {
     #[error("{0} is sealed in a format that this program does not know")]
     Format(Place),
     /// It is in plain where it has to be sealed.
-    #[error("{0} is not sealed; start the server with an encryption key to seal it")]
+    #[error(
+        "{0} is in plain, and so not used; a server seals it when it starts, unless other secrets are sealed already: then \
+         somebody else has put it there"
+    )]
     InPlain(Place),
 }
 

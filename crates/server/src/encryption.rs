@@ -16,9 +16,12 @@ use zenml_auth_model::{EncryptionKeyId, EncryptionKeyIdError};
 use zenml_auth_storage::{Database, SqlStore};
 use zeroize::Zeroizing;
 
+#[cfg(unix)]
 use crate::compose::folder_of;
 use crate::config::Config;
-use crate::ownership::{DatabaseFile, give_to_owner_of_folder};
+use crate::ownership::DatabaseFile;
+#[cfg(unix)]
+use crate::ownership::give_to_owner_of_folder;
 use crate::permissions::{Access, PermissionsError, check_file};
 
 /// What the file with the embedded database's own key is called: as the database, with this.
@@ -92,8 +95,8 @@ pub enum EncryptionError {
     NotGiven,
     /// What is in the database can't be opened.
     #[error(
-        "{problem} (looked in {looked_in}). Give the key that is named as well; if it is lost, `zenml-auth-server \
-         encryption reset` makes new secrets, which ends all tokens"
+        "{problem} (looked in {looked_in}). If the right key can't be found any more, `zenml-auth-server encryption reset` \
+         makes new secrets, which ends all tokens"
     )]
     CannotOpen {
         /// What can't be opened, and why.

@@ -191,6 +191,10 @@ const fn hint(access: Access, others: u32) -> &'static str {
     }
 }
 
+/// There is nothing to look at on this system.
+///
+/// # Errors
+/// None.
 #[cfg(not(unix))]
 pub fn check_file(_path: &Path, _access: Access) -> Result<(), PermissionsError> {
     Ok(())

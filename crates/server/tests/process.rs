@@ -194,6 +194,11 @@ fn a_schema_that_is_not_up_to_date_is_refused_on_request() {
         "{status}"
     );
     Server::start(folder.path(), &["serve", "--no-migrate"]);
+    assert!(
+        run(folder.path(), &["encryption", "unseal", "--yes"])
+            .status
+            .success()
+    );
     assert!(run(folder.path(), &["migrate", "down"]).status.success());
     let status = String::from_utf8(run(folder.path(), &["migrate", "status"]).stdout).unwrap();
     assert!(status.contains("pending"), "{status}");

@@ -71,12 +71,7 @@ async fn what_is_sealed_is_not_taken_back_to_a_schema_that_knows_no_sealing() {
     let insert = ChangeSet::new().with(Change::InsertSigningKey(key.clone()));
     store.commit(insert).await.unwrap();
     let names = store.schema_status().await.unwrap().applied();
-    let behind = names
-        .iter()
-        .rev()
-        .position(|name| name == "m0013_sealed_secrets")
-        .unwrap();
-    let steps = u32::try_from(behind).unwrap() + 1;
+    let steps = back_to(&store, "m0013_sealed_secrets").await;
     let error = store.migrate_down(steps).await.unwrap_err().to_string();
     assert!(error.contains("encryption unseal"), "{error}");
     assert_eq!(
