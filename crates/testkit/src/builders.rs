@@ -263,13 +263,10 @@ impl Builders {
     }
 }
 
-/// A name from a literal.
-///
-/// # Panics
-/// When it is none.
+/// A name as a store may have it from a build that checked names less closely: a store keeps whatever it has.
 #[must_use]
 pub fn name_of(name: &str) -> Name {
-    Name::new(name).expect("a valid name")
+    Name::from_stored(name.to_owned())
 }
 
 /// A text from a literal.
