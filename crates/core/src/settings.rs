@@ -89,7 +89,10 @@ pub struct Rate {
     pub per: Duration,
 }
 
-/// How much guessing and flooding is allowed.
+/// How many rows of a kind are kept in memory unless told otherwise.
+pub const REMEMBERED: u32 = 16_384;
+
+/// How much guessing and flooding is allowed, and how much is remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Whether [`Rate`]s apply at all. Off for load tests only.
@@ -113,6 +116,9 @@ pub struct Limits {
     pub user_code_attempts: u32,
     /// The fewest characters of a new password. Default: 12.
     pub password_min_length: u32,
+    /// How many users, devices, keys, accounts and sessions are kept in memory, each for itself, and how many verified
+    /// tokens. A row takes about half a KiB. Default: 16,384.
+    pub remembered: u32,
 }
 
 impl Default for Limits {
@@ -150,6 +156,7 @@ impl Default for Limits {
             },
             user_code_attempts: 3,
             password_min_length: 12,
+            remembered: REMEMBERED,
         }
     }
 }

@@ -15,7 +15,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::Notify;
 use zenml_auth_model::{ApiKeyId, SecretHash, Timestamp, UserId};
 
@@ -359,7 +359,7 @@ impl State {
 /// Counts attempts, in memory.
 #[derive(Debug)]
 pub struct Throttle {
-    limits: Limits,
+    limits: RwLock<Limits>,
     state: Mutex<State>,
 }
 
@@ -381,9 +381,20 @@ impl Throttle {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
-            limits,
+            limits: RwLock::new(limits),
             state: Mutex::default(),
         }
+    }
+
+    /// What is allowed at the moment.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        *self.limits.read()
+    }
+
+    /// Allows something else from now on. What was counted stays counted.
+    pub fn set_limits(&self, limits: Limits) {
+        *self.limits.write() = limits;
     }
 
     /// Waits for the attempts at the same password that came before. From a `familiar` network, failures from anywhere
@@ -404,10 +415,10 @@ impl Throttle {
             at_once: 1,
         }];
         if !familiar {
-            limits.extend(self.scoped(Counter::SignIn, from, self.limits.sign_in_per_address));
+            limits.extend(self.scoped(Counter::SignIn, from, self.limits().sign_in_per_address));
             limits.push(Limit {
                 at_once: STRANGERS_AT_ONCE,
-                ..Limit::rate(Counter::SignIn(Scope::Everyone), self.limits.sign_in_total)
+                ..Limit::rate(Counter::SignIn(Scope::Everyone), self.limits().sign_in_total)
             });
         }
         self.enter(limits, clock).await
@@ -419,7 +430,7 @@ impl Throttle {
         let count = state.count(Counter::Turn(*turn.as_bytes()), now);
         TooMany {
             retry_after,
-            first: count.tell(self.limits.sign_in_per_account.per, now),
+            first: count.tell(self.limits().sign_in_per_account.per, now),
         }
     }
 
@@ -435,8 +446,8 @@ impl Throttle {
         now: Timestamp,
     ) -> Result<(), TooMany> {
         let key = Counter::ApiKey(key, from.map(Network::from));
-        let mut limits = vec![Limit::rate(key, self.limits.sign_in_per_account)];
-        limits.extend(self.scoped(Counter::WrongSecret, from, self.limits.sign_in_per_address));
+        let mut limits = vec![Limit::rate(key, self.limits().sign_in_per_account)];
+        limits.extend(self.scoped(Counter::WrongSecret, from, self.limits().sign_in_per_address));
         self.take(limits, now)
     }
 
@@ -445,7 +456,7 @@ impl Throttle {
     /// # Errors
     /// [`TooMany`] when too many were, from this network.
     pub(crate) fn wrong_secret(&self, from: Option<IpAddr>, now: Timestamp) -> Result<(), TooMany> {
-        let limits = self.scoped(Counter::WrongSecret, from, self.limits.sign_in_per_address);
+        let limits = self.scoped(Counter::WrongSecret, from, self.limits().sign_in_per_address);
         self.take(limits.collect(), now)
     }
 
@@ -460,8 +471,8 @@ impl Throttle {
         clock: &dyn Clock,
     ) -> Result<Attempt<'_>, TooMany> {
         let person = Counter::UserCodePerson(person);
-        let mut limits = vec![Limit::rate(person, self.limits.user_code_per_person)];
-        limits.extend(self.scoped(Counter::UserCode, from, self.limits.user_code_per_address));
+        let mut limits = vec![Limit::rate(person, self.limits().user_code_per_person)];
+        limits.extend(self.scoped(Counter::UserCode, from, self.limits().user_code_per_address));
         self.enter(limits, clock).await
     }
 
@@ -470,7 +481,7 @@ impl Throttle {
     /// # Errors
     /// [`TooMany`] when too many requests came from the network.
     pub(crate) fn device_authorization(&self, from: Option<IpAddr>, now: Timestamp) -> Result<(), TooMany> {
-        let rate = self.limits.device_authorization_per_address;
+        let rate = self.limits().device_authorization_per_address;
         self.take(
             self.scoped(Counter::DeviceAuthorization, from, rate).collect(),
             now,
@@ -483,7 +494,7 @@ impl Throttle {
     /// [`TooMany`] when too many requests came from all networks together.
     pub(crate) fn device_authorization_of_all(&self, now: Timestamp) -> Result<(), TooMany> {
         let everyone = Counter::DeviceAuthorization(Scope::Everyone);
-        let limit = Limit::rate(everyone, self.limits.device_authorization_total);
+        let limit = Limit::rate(everyone, self.limits().device_authorization_total);
         self.take(vec![limit], now)
     }
 
@@ -492,13 +503,13 @@ impl Throttle {
     /// # Errors
     /// [`TooMany`] when too many were, from this network.
     pub(crate) fn wrong_device_code(&self, from: Option<IpAddr>, now: Timestamp) -> Result<(), TooMany> {
-        let rate = self.limits.device_authorization_per_address;
+        let rate = self.limits().device_authorization_per_address;
         self.take(self.scoped(Counter::WrongDeviceCode, from, rate).collect(), now)
     }
 
     /// Counts a poll with a code that is right.
     pub(crate) fn polled(&self, code: &SecretHash, from: Option<IpAddr>, now: Timestamp) {
-        if !self.limits.enabled {
+        if !self.limits().enabled {
             return;
         }
         let counter = Counter::Poll(*code.as_bytes(), from.map(Network::from));
@@ -537,7 +548,7 @@ impl Throttle {
     }
 
     async fn enter(&self, limits: Vec<Limit>, clock: &dyn Clock) -> Result<Attempt<'_>, TooMany> {
-        if !self.limits.enabled {
+        if !self.limits().enabled {
             return Ok(self.attempt(Vec::new(), clock.now()));
         }
         loop {
@@ -592,7 +603,7 @@ impl Throttle {
 
     /// Counts something at once, if there is room for it in all of the counters.
     fn take(&self, limits: Vec<Limit>, now: Timestamp) -> Result<(), TooMany> {
-        if !self.limits.enabled {
+        if !self.limits().enabled {
             return Ok(());
         }
         let mut state = self.state.lock();

@@ -49,6 +49,11 @@ pub enum ComposeError {
     /// What is set for the database can't be used.
     #[error(transparent)]
     Options(#[from] OptionsError),
+    /// The first administrator's password is not where it should be.
+    #[error(
+        "there is no file {0} with the first administrator's password, which the first start needs; make it, or leave the setting out"
+    )]
+    NoPassword(PathBuf),
     /// The schema is not the program's.
     #[error(transparent)]
     Schema(#[from] SchemaError),
@@ -140,6 +145,11 @@ pub async fn open(
     keys: &Keys,
     config: &Config,
 ) -> Result<(Engine, SetUp), ComposeError> {
+    if let Some(path) = &config.admin.missing_file
+        && store.server().await?.is_none()
+    {
+        return Err(ComposeError::NoPassword(path.clone()));
+    }
     let ports = ports(store.clone(), keys.keys.clone());
     let administrator = FirstAdministrator {
         name: config.admin.username.clone(),

@@ -20,6 +20,7 @@ mod outages;
 pub mod ownership;
 pub mod pages;
 pub mod permissions;
+pub mod reload;
 pub mod routes;
 pub mod serve;
 pub mod signals;

@@ -10,41 +10,66 @@ pub enum Signal {
     Interrupt,
     /// To stop (SIGTERM).
     Terminate,
+    /// To read the settings again (SIGHUP).
+    HangUp,
 }
 
-/// The signals that come from now on. Without it, each of them ends the process.
+/// The signals that come from now on. Without it, each of them ends the process at once.
 #[derive(Debug)]
 pub struct Signals {
     #[cfg(unix)]
     terminate: Option<Stream>,
+    #[cfg(unix)]
+    hang_up: Option<Stream>,
 }
 
 impl Signals {
-    /// Begins to listen.
+    /// Begins to listen to SIGHUP, which must not end a server that is starting. What tells to stop still does.
     #[must_use]
-    pub fn listen() -> Self {
+    pub fn while_starting() -> Self {
         Self {
             #[cfg(unix)]
-            terminate: listen_to(SignalKind::terminate(), "SIGTERM"),
+            terminate: None,
+            #[cfg(unix)]
+            hang_up: listen_to(SignalKind::hangup(), "SIGHUP"),
         }
+    }
+
+    /// Listens to all of them from now on.
+    #[must_use]
+    pub fn all(self) -> Self {
+        #[cfg(unix)]
+        return Self {
+            terminate: listen_to(SignalKind::terminate(), "SIGTERM"),
+            ..self
+        };
+        #[cfg(not(unix))]
+        self
     }
 
     /// The next one.
     pub async fn next(&mut self) -> Signal {
+        #[cfg(unix)]
         tokio::select! {
             () = interrupt() => Signal::Interrupt,
-            () = self.terminate() => Signal::Terminate,
+            () = received(&mut self.terminate) => Signal::Terminate,
+            () = received(&mut self.hang_up) => Signal::HangUp,
+        }
+        #[cfg(not(unix))]
+        {
+            interrupt().await;
+            Signal::Interrupt
         }
     }
 
-    #[cfg(unix)]
-    async fn terminate(&mut self) {
-        received(&mut self.terminate).await;
-    }
-
-    #[cfg(not(unix))]
-    async fn terminate(&mut self) {
-        std::future::pending().await
+    /// The next one that tells to stop.
+    pub async fn next_to_stop(&mut self) -> Signal {
+        loop {
+            match self.next().await {
+                Signal::HangUp => {}
+                signal => return signal,
+            }
+        }
     }
 }
 

@@ -5,26 +5,65 @@ use tracing_subscriber::filter::ParseError;
 
 use crate::config::{Log, LogFormat};
 
+/// What is logged, which may change.
+pub struct LogFilter(Box<dyn Fn(EnvFilter) -> bool + Send + Sync>);
+
+impl LogFilter {
+    /// Whether a filter can be used.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn check(filter: &str) -> Result<(), ParseError> {
+        parse(filter).map(|_| ())
+    }
+
+    /// Logs by another filter from now on.
+    ///
+    /// # Errors
+    /// When it can't be read; then the one before stays.
+    pub fn set(&self, filter: &str) -> Result<(), ParseError> {
+        if !(self.0)(parse(filter)?) {
+            tracing::warn!("the log can't be changed, as somebody else began it");
+        }
+        Ok(())
+    }
+}
+
 /// Begins to log.
 ///
 /// # Errors
 /// When the filter can't be read.
-pub fn begin(log: &Log) -> Result<(), ParseError> {
-    let filter = EnvFilter::builder().parse(&log.filter)?;
+pub fn begin(log: &Log) -> Result<LogFilter, ParseError> {
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(parse(&log.filter)?)
         .with_writer(std::io::stderr);
     // A second call in one process, as in tests, leaves the first one's choice.
-    let _ = match log.format {
-        LogFormat::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .try_init(),
-        LogFormat::Text => lines.with_ansi(colour_is_welcome()).with_target(false).try_init(),
-    };
-    Ok(())
+    Ok(match log.format {
+        LogFormat::Json => {
+            let lines = lines
+                .json()
+                .flatten_event(true)
+                .with_current_span(true)
+                .with_span_list(false)
+                .with_filter_reloading();
+            let filter = lines.reload_handle();
+            let _ = lines.try_init();
+            LogFilter(Box::new(move |new| filter.reload(new).is_ok()))
+        }
+        LogFormat::Text => {
+            let lines = lines
+                .with_ansi(colour_is_welcome())
+                .with_target(false)
+                .with_filter_reloading();
+            let filter = lines.reload_handle();
+            let _ = lines.try_init();
+            LogFilter(Box::new(move |new| filter.reload(new).is_ok()))
+        }
+    })
+}
+
+fn parse(filter: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::builder().parse(filter)
 }
 
 fn colour_is_welcome() -> bool {

@@ -322,6 +322,59 @@ fn restart(server: &mut Option<Server>, start: impl Fn() -> Server) {
     *server = Some(start());
 }
 
+fn signal(server: &Server, signal: &str) {
+    let process = server.process.id().to_string();
+    let sent = Command::new("kill").args([signal, &process]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[test]
+fn a_server_that_is_about_to_stop_says_so_and_goes_on_serving() {
+    let folder = TempDir::new().unwrap();
+    let mut command = program::program(folder.path(), &[]);
+    command.env("ZENML_AUTH_DRAIN_TIME", "10m");
+    let server = Server::start_as(command, &folder.path().join("test.log"));
+    let port = server.address.rsplit(':').next().unwrap().parse().unwrap();
+    let key = api_key(&server);
+    let ask = format!("GET /api/v1/current-user HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n");
+    let mut kept = Client::connect(port);
+    assert_eq!(kept.send(&ask).unwrap(), (200, true));
+
+    signal(&server, "-TERM");
+    let begun = Instant::now();
+    while server.send("GET", "/ready", "", "").0 != 503 {
+        assert!(begun.elapsed() < DEADLINE, "it stays ready");
+    }
+    // The connection that was kept is answered, and so is a new one; neither is to be used again.
+    for client in [&mut kept, &mut Client::connect(port)] {
+        assert_eq!(client.send(&ask).unwrap(), (200, false));
+    }
+    assert_eq!(server.send("GET", "/health", "", "").0, 200);
+    assert!(server.sign_in(program::PASSWORD).is_some());
+    // Another signal ends the ten minutes.
+    let (status, took) = server.terminate();
+    assert_eq!(status, Some(0));
+    assert!(took < Duration::from_secs(40), "{took:?}");
+}
+
+#[test]
+fn who_presses_ctrl_c_does_not_wait() {
+    let folder = TempDir::new().unwrap();
+    let mut command = program::program(folder.path(), &[]);
+    command.env("ZENML_AUTH_DRAIN_TIME", "10m");
+    let mut server = Server::start_as(command, &folder.path().join("test.log"));
+    signal(&server, "-INT");
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = server.process.try_wait().unwrap() {
+            break status;
+        }
+        assert!(begun.elapsed() < DEADLINE, "it does not end");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(status.code(), Some(0));
+}
+
 #[test]
 fn caddy_before_one_server() {
     let folder = TempDir::new().unwrap();

@@ -13,6 +13,8 @@ pub(crate) use authority::Authority;
 pub(crate) use reader::EpochReader;
 
 use crate::dialect::Dialect;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use crate::endpoint::Endpoint;
 use crate::group_commit::GroupCommit;
 use crate::transaction::Transactions;
 
@@ -33,6 +35,8 @@ pub(crate) enum Epochs {
         reader: EpochReader,
         /// Since when the connections lead to the right server.
         authority: Authority,
+        /// How new connections are opened.
+        endpoint: Endpoint,
     },
 }
 

@@ -126,3 +126,15 @@ pub(crate) fn fate(dialect: Dialect, error: &DbErr) -> Fate {
         _ => Fate::Refused,
     }
 }
+
+/// Whether the server did not let us in, for a password that is not right (any more).
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) fn refuses_login(dialect: Dialect, error: &DbErr) -> bool {
+    let (DbErr::Conn(RuntimeErr::SqlxError(sqlx))
+    | DbErr::Exec(RuntimeErr::SqlxError(sqlx))
+    | DbErr::Query(RuntimeErr::SqlxError(sqlx))) = error
+    else {
+        return false;
+    };
+    matches!(sqlx.as_ref(), SqlxError::Database(database) if dialect.refuses_login(database.as_ref()))
+}

@@ -67,6 +67,8 @@ compile_error!("turn on the feature of at least one database: `sqlite`, `postgre
 mod attempts;
 mod commit;
 mod dialect;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod endpoint;
 mod entities;
 mod epoch;
 mod error;

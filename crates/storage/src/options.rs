@@ -37,6 +37,9 @@ pub struct ConnectOptions {
     pub ca_file: Option<PathBuf>,
     /// Whether a SQLite file that is not there is made, readable by its owner only.
     pub create_if_missing: bool,
+    /// The file that the URL was read from. It is read again when the database refuses the password, which may have been rotated
+    /// there, and before the session of the epoch is opened anew.
+    pub url_file: Option<PathBuf>,
     /// The schema that is worked with: that of this program, except to try the next one.
     pub schema: Schema,
 }
@@ -122,7 +125,41 @@ impl ConnectOptions {
             tls: None,
             ca_file: None,
             create_if_missing: true,
+            url_file: None,
             schema: Schema::default(),
+        }
+    }
+
+    /// What the file with the URL says now, if that is something else than before.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) fn reread(&self) -> Result<Option<Self>, OptionsError> {
+        let (Some(file), Location::Url(before)) = (&self.url_file, &self.location) else {
+            return Ok(None);
+        };
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| OptionsError(format!("{}: {error}", file.display())))?;
+        let url = text.trim_end_matches(['\r', '\n']);
+        if url == before {
+            return Ok(None);
+        }
+        let options = Self {
+            location: Location::Url(url.to_owned()),
+            ..self.clone()
+        };
+        options.check_same_database(self)?;
+        Ok(Some(options))
+    }
+
+    /// Refuses options that lead to another database: what is known of one must not be believed of another.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) fn check_same_database(&self, before: &Self) -> Result<(), OptionsError> {
+        let place = |options: &Self| -> Result<_, OptionsError> { Dialect::of(options)?.place(options) };
+        if place(self)? == place(before)? {
+            Ok(())
+        } else {
+            Err(OptionsError(
+                "where the database is can't change while the server runs; restart it".to_owned(),
+            ))
         }
     }
 

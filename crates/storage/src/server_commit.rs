@@ -85,6 +85,7 @@ impl SqlStore {
                 Fate::TakenBack => Failed::ForNow(told),
                 // The connections that are as old are most likely as broken.
                 Fate::BrokenOff if self.is_broken_off(&error) => Failed::ForNow(told),
+                Fate::Refused if self.has_new_password(&error) => Failed::ForNow(told),
                 Fate::BrokenOff | Fate::Refused => Failed::ForGood(told),
             }
         };
@@ -161,8 +162,9 @@ impl SqlStore {
                 Ok(Err(error)) => error,
                 Err(_) => return Err(error::silent()),
             };
-            let may_work =
-                error::fate(self.dialect(), &error) == Fate::TakenBack || self.is_broken_off(&error);
+            let may_work = error::fate(self.dialect(), &error) == Fate::TakenBack
+                || self.is_broken_off(&error)
+                || self.has_new_password(&error);
             if !may_work || !attempts.again().await {
                 return Err(error::of_read(self.dialect(), &error));
             }

@@ -35,7 +35,7 @@ use crate::entities::{
 use crate::epoch::Epochs;
 use crate::error;
 use crate::health;
-use crate::options::{ConnectOptions, Database};
+use crate::options::{ConnectOptions, Database, OptionsError};
 use crate::place::Place;
 use crate::queries::{attempts, key_uses, listing, upkeep};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
@@ -216,7 +216,10 @@ impl SqlStore {
         F: Future<Output = Result<T, DbErr>>,
     {
         let mut answer = self.patiently(ask()).await?;
-        if answer.as_ref().is_err_and(|error| self.is_broken_off(error)) {
+        if answer
+            .as_ref()
+            .is_err_and(|error| self.is_broken_off(error) || self.has_new_password(error))
+        {
             answer = self.patiently(ask()).await?;
         }
         answer.map_err(|error| self.read_error(&error))
@@ -236,6 +239,55 @@ impl SqlStore {
                     authority.begins();
                 }
                 broken
+            }
+        }
+    }
+
+    /// Whether it makes sense to try once more after this error, as the server did not let us in and the password is another
+    /// one now.
+    pub(crate) fn has_new_password(&self, error: &DbErr) -> bool {
+        match &self.epochs {
+            Epochs::Own { .. } => {
+                let _ = error;
+                false
+            }
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            Epochs::Shared { endpoint, .. } => {
+                if !error::refuses_login(self.dialect, error) {
+                    return false;
+                }
+                endpoint.reread();
+                let options = endpoint.options();
+                self.dialect.set_options(self.connection(), &options).is_ok() && endpoint.changed_just_now()
+            }
+        }
+    }
+
+    /// Has new connections opened with these options: with their URL, which has to lead to the same database, and their TLS.
+    /// What is open stays open, and all else stays as it was.
+    ///
+    /// # Errors
+    /// [`OptionsError`] when they can't be used; nothing has changed then.
+    pub fn connect_with(&self, options: &ConnectOptions) -> Result<(), OptionsError> {
+        match &self.epochs {
+            Epochs::Own { .. } => {
+                let _ = options;
+                Ok(())
+            }
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            Epochs::Shared { endpoint, .. } => {
+                let before = endpoint.options();
+                let options = ConnectOptions {
+                    location: options.location.clone(),
+                    url_file: options.url_file.clone(),
+                    tls: options.tls,
+                    ca_file: options.ca_file.clone(),
+                    ..before.clone()
+                };
+                options.check_same_database(&before)?;
+                self.dialect.set_options(self.connection(), &options)?;
+                endpoint.set(options);
+                Ok(())
             }
         }
     }

@@ -28,11 +28,11 @@ pub(crate) struct Identities {
 }
 
 impl Identities {
-    /// Nothing is kept yet.
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
+    /// Nothing is kept yet; there is room for so many of a kind.
+    pub(crate) fn remembering(store: Arc<dyn Store>, most: u32) -> Self {
         Self {
             store,
-            snapshot: Snapshot::new(),
+            snapshot: Snapshot::new(most),
             reads: Shared::default(),
         }
     }

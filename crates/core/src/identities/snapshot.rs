@@ -13,15 +13,16 @@ use zenml_auth_model::{
 use super::weight::{ByTexts, Weighed};
 use crate::ports::{Epoch, IdentityRef, Revocations, Revoked};
 
-/// How many rows of a kind are kept; those that are asked for least make room. A row takes about half a KiB, and one
-/// with [long texts](Weighed) counts as several.
-const CAPACITY: usize = 16_384;
-
 /// The kept rows of one kind.
 pub(super) type Rows<K, V> = Cache<K, Arc<V>, ByTexts>;
 
-fn no_rows<K: Eq + Hash, V: Weighed>() -> Rows<K, V> {
-    Cache::with_weighter(CAPACITY, CAPACITY as u64, ByTexts)
+/// Room for so many; those that are asked for least make room. A row with [long texts](Weighed) counts as several.
+fn no_rows<K: Eq + Hash, V: Weighed>(most: u32) -> Rows<K, V> {
+    Cache::with_weighter(
+        usize::try_from(most).unwrap_or(usize::MAX),
+        u64::from(most),
+        ByTexts,
+    )
 }
 
 /// Rows, all true as of [`Snapshot::epoch`].
@@ -37,15 +38,15 @@ pub(super) struct Snapshot {
 }
 
 impl Snapshot {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(most: u32) -> Self {
         Self {
             epoch: AtomicU64::new(Epoch::UNKNOWN.get()),
             gate: RwLock::new(()),
-            users: no_rows(),
-            devices: no_rows(),
-            service_accounts: no_rows(),
-            api_keys: no_rows(),
-            sessions: no_rows(),
+            users: no_rows(most),
+            devices: no_rows(most),
+            service_accounts: no_rows(most),
+            api_keys: no_rows(most),
+            sessions: no_rows(most),
         }
     }
 
@@ -113,6 +114,7 @@ mod tests {
     use zenml_auth_model::{Name, SessionPurpose, Text, Timestamp, Version};
 
     use super::*;
+    use crate::settings::REMEMBERED;
 
     fn session(number: u8) -> Arc<Session> {
         Arc::new(Session {
@@ -144,7 +146,7 @@ mod tests {
 
     #[test]
     fn rows_with_long_texts_take_the_place_of_several() {
-        let snapshot = Snapshot::new();
+        let snapshot = Snapshot::new(REMEMBERED);
         snapshot.advance(&at(5, Revoked::Any));
         let bytes = 100 * 1024;
         for number in 0..1_000_u32 {
@@ -172,12 +174,12 @@ mod tests {
             snapshot.keep(&snapshot.users, user.id, Arc::new(user), Epoch::new(5));
         }
         let kept = snapshot.users.len();
-        assert!(kept * bytes <= CAPACITY * 1024, "{kept}");
+        assert!(kept * bytes <= REMEMBERED as usize * 1024, "{kept}");
     }
 
     #[test]
     fn only_what_was_revoked_is_dropped() {
-        let snapshot = Snapshot::new();
+        let snapshot = Snapshot::new(REMEMBERED);
         snapshot.advance(&at(5, Revoked::Any));
         let (one, two) = (keep(&snapshot, 1, 5), keep(&snapshot, 2, 5));
         snapshot.advance(&at(6, Revoked::These(vec![IdentityRef::Session(one)])));
@@ -189,7 +191,7 @@ mod tests {
 
     #[test]
     fn what_was_read_before_a_revocation_is_not_kept_after_it() {
-        let snapshot = Snapshot::new();
+        let snapshot = Snapshot::new(REMEMBERED);
         snapshot.advance(&at(5, Revoked::Any));
         snapshot.advance(&at(6, Revoked::These(Vec::new())));
         let id = keep(&snapshot, 1, 5);
@@ -198,14 +200,14 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_before_an_epoch_is_known() {
-        let snapshot = Snapshot::new();
+        let snapshot = Snapshot::new(REMEMBERED);
         let id = keep(&snapshot, 1, Epoch::UNKNOWN.get());
         assert!(snapshot.sessions.get(&id).is_none());
     }
 
     #[test]
     fn everything_is_dropped_when_the_epoch_went_back() {
-        let snapshot = Snapshot::new();
+        let snapshot = Snapshot::new(REMEMBERED);
         snapshot.advance(&at(7, Revoked::Any));
         let id = keep(&snapshot, 1, 7);
         snapshot.advance(&at(6, Revoked::These(Vec::new())));

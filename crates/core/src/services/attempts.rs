@@ -69,7 +69,7 @@ impl Engine {
             )
         });
         let mut seen = None;
-        if self.settings.limits.enabled
+        if self.limits().enabled
             && let Some(pair) = &pair
         {
             let now = self.now();
@@ -90,7 +90,7 @@ impl Engine {
             seen,
             failed_before: false,
         };
-        if self.settings.limits.enabled {
+        if self.limits().enabled {
             let failures = match self.store().failures(&key).await {
                 Ok(failures) => failures,
                 Err(error) => {
@@ -100,7 +100,7 @@ impl Engine {
             };
             made.failed_before = failures.is_some();
             let now = self.now();
-            let allowed = self.settings.limits.sign_in_per_account;
+            let allowed = self.limits().sign_in_per_account;
             if let Some(wait) = failures.and_then(|failures| slow_down::wait(failures, allowed, now)) {
                 made.came_to_nothing();
                 return Err(self.throttle.refused(&key, wait, now).into());
@@ -122,8 +122,8 @@ impl PasswordAttempt<'_> {
     pub(super) async fn failed(self) -> Result<(), Internal> {
         let engine = self.engine;
         let now = engine.now();
-        if engine.settings.limits.enabled {
-            let forgotten = now - slow_down::remembered(engine.settings.limits.sign_in_per_account);
+        if engine.limits().enabled {
+            let forgotten = now - slow_down::remembered(engine.limits().sign_in_per_account);
             engine.store().count_failure(self.key(), now, forgotten).await?;
         }
         self.attempt.failed(now);
@@ -140,7 +140,7 @@ impl PasswordAttempt<'_> {
 
     async fn note_success(&self) -> Result<(), Internal> {
         let engine = self.engine;
-        if !engine.settings.limits.enabled {
+        if !engine.limits().enabled {
             return Ok(());
         }
         let now = engine.now();

@@ -21,7 +21,7 @@ use crate::password::{HashingCost, Passwords};
 use crate::ports::{ChangeSet, Clock, CommitError, Entropy, Store, StoreError};
 use crate::rules::recent_authentication;
 use crate::sealing::{EncryptionKeys, Place, SealingError};
-use crate::settings::Settings;
+use crate::settings::{Limits, Settings};
 use crate::throttle::Throttle;
 use crate::token::Keyring;
 
@@ -104,8 +104,8 @@ impl Engine {
         let mut secret = Zeroizing::new([0; 32]);
         ports.entropy.fill(secret.as_mut_slice());
         Ok(Self {
-            identities: Identities::new(Arc::clone(&ports.store)),
-            keyring: Keyring::new(server.id),
+            identities: Identities::remembering(Arc::clone(&ports.store), settings.limits.remembered),
+            keyring: Keyring::remembering(server.id, settings.limits.remembered),
             passwords: Passwords::new(cost, ports.entropy.as_ref()).map_err(Internal::from)?,
             throttle: Throttle::new(settings.limits),
             uses: Uses::default(),
@@ -137,6 +137,17 @@ impl Engine {
     #[must_use]
     pub const fn encryption(&self) -> Encryption<'_> {
         Encryption::of(&self.ports, &self.settings.lifetimes)
+    }
+
+    /// How much guessing is allowed at the moment.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.throttle.limits()
+    }
+
+    /// Allows more or less guessing from now on. How much is remembered stays as it was.
+    pub fn set_limits(&self, limits: Limits) {
+        self.throttle.set_limits(limits);
     }
 
     /// What was set.

@@ -632,7 +632,7 @@ impl DeviceFlow<'_> {
         loop {
             tries.next().await?;
             let now = engine.now();
-            let most = engine.settings.limits.user_code_attempts.max(1);
+            let most = engine.throttle.limits().user_code_attempts.max(1);
             let rejected = grant::reject_code(found, most, now).map_err(|error| not_pending(error.from))?;
             let ended = matches!(
                 rejected.state,

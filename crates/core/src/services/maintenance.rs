@@ -207,7 +207,7 @@ impl Maintenance<'_> {
             // Later than they end, as clocks may differ.
             sessions: kept_since,
             signing_keys: now,
-            failures: now - slow_down::remembered(self.0.settings.limits.sign_in_per_account),
+            failures: now - slow_down::remembered(self.0.limits().sign_in_per_account),
             networks: now - FAMILIAR_FOR,
         };
         let rows = self.0.store().purge(before, batch).await?;

@@ -798,7 +798,7 @@ impl Users<'_> {
         password: Secret,
         whose: Whose,
     ) -> Result<PasswordHash, E> {
-        let least = self.0.settings.limits.password_min_length;
+        let least = self.0.limits().password_min_length;
         let passwords = &self.0.passwords;
         let hashed = passwords.hash_new(password, least, whose, self.0.entropy()).await;
         Ok(hashed.map_err(Internal::from)??)

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::claims::{Claims, Token};
 use crate::sealing::{EncryptionKeys, Place, SealingError};
+use crate::settings::REMEMBERED;
 
 /// The PKCS #8 wrapping (RFC 8410 §7) of an Ed25519 private key of 32 bytes.
 const PKCS8_ED25519: [u8; 16] = [
@@ -64,9 +65,6 @@ struct Opened {
 /// For how long every replica has had the time to load a new key, before any of them signs with it.
 const PUBLISHED_FIRST: Duration = Duration::from_secs(120);
 
-/// How many tokens are remembered; a workload uses one for an hour.
-const REMEMBERED: usize = 16_384;
-
 /// Tokens whose signature was verified, by the SHA-256 of their text: the cost is paid once.
 type Verified = Cache<[u8; 32], Token>;
 
@@ -83,14 +81,14 @@ struct Loaded {
 }
 
 impl Loaded {
-    fn nothing() -> Self {
+    fn nothing(remembered: usize) -> Self {
         Self {
             signer: None,
             opened: HashMap::new(),
             problems: HashMap::new(),
             public: Vec::new(),
             at: None,
-            verified: Arc::new(Cache::new(REMEMBERED)),
+            verified: Arc::new(Cache::new(remembered)),
         }
     }
 }
@@ -100,12 +98,21 @@ pub struct Keyring {
     server: ServerId,
     validation: Validation,
     loaded: RwLock<Arc<Loaded>>,
+    /// How many verified tokens are remembered.
+    remembered: usize,
 }
 
 impl Keyring {
     /// A keyring without keys, for the tokens of this server.
     #[must_use]
     pub fn new(server: ServerId) -> Self {
+        Self::remembering(server, REMEMBERED)
+    }
+
+    /// The same, which remembers so many tokens that it verified; a workload uses one for an hour.
+    #[must_use]
+    pub fn remembering(server: ServerId, tokens: u32) -> Self {
+        let remembered = usize::try_from(tokens).unwrap_or(usize::MAX);
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.set_audience(&[server.to_string()]);
         validation.set_issuer(&[server.to_string()]);
@@ -115,7 +122,8 @@ impl Keyring {
         Self {
             server,
             validation,
-            loaded: RwLock::new(Arc::new(Loaded::nothing())),
+            loaded: RwLock::new(Arc::new(Loaded::nothing(remembered))),
+            remembered,
         }
     }
 
@@ -140,7 +148,7 @@ impl Keyring {
         let before = self.loaded();
         let mut loaded = Loaded {
             at: Some(now),
-            ..Loaded::nothing()
+            ..Loaded::nothing(self.remembered)
         };
         for key in keys {
             let name = key.id.to_string();

@@ -116,15 +116,16 @@ impl Default for Command {
 }
 
 fn with_runtime(command: Command, options: Options, schema: Schema) -> Result<(), CommandError> {
-    let mut config = config::load(options.with_variables())?;
+    let options = options.with_variables();
+    let mut config = config::load(options.clone())?;
     config.database.schema = schema;
-    crate::telemetry::begin(&config.log)?;
+    let log = crate::telemetry::begin(&config.log)?;
     print::warn_of_unknown_variables();
     permissions::check_database(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
-            Command::Serve(args) => serve::run(&args, config).await,
+            Command::Serve(args) => serve::run(&args, config, options, log).await,
             Command::Migrate(args) => migrate::run(&args, &config).await,
             Command::Admin(args) => admin::run(args, &config).await,
             Command::Encryption(args) => encryption::run(&args, &config).await,

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 use tokio::sync::watch;
@@ -16,15 +15,17 @@ use super::print::line;
 #[cfg(unix)]
 use crate::admin::door::Door;
 use crate::compose::{IfMissing, connect, open};
-use crate::config::Config;
+use crate::config::{Config, Options};
 use crate::encryption::{IfSealed, known_or_made, require_given};
 use crate::extract::proxies::TrustedProxies;
 use crate::jobs::Jobs;
 use crate::ownership::DatabaseFile;
+use crate::reload::Reload;
 use crate::serve::body_budget::BodyBudget;
 use crate::serve::{self, ConnectionLimits, Entrance, Leaving, Stop};
 use crate::signals::{Signal, Signals};
 use crate::state::{App, Facts};
+use crate::telemetry::LogFilter;
 
 #[derive(Debug, Args, Default)]
 pub(super) struct ServeArgs {
@@ -33,7 +34,13 @@ pub(super) struct ServeArgs {
     no_migrate: bool,
 }
 
-pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandError> {
+pub(super) async fn run(
+    args: &ServeArgs,
+    config: Config,
+    options: Options,
+    log: LogFilter,
+) -> Result<(), CommandError> {
+    let signals = Signals::while_starting();
     // Everything that can go wrong goes wrong before anything is changed: the port first.
     let entrance = Entrance::open(config.server.bind)
         .map_err(|error| format!("can't listen on {}: {error}", config.server.bind))?;
@@ -71,20 +78,23 @@ pub(super) async fn run(args: &ServeArgs, config: Config) -> Result<(), CommandE
     };
     #[cfg(unix)]
     let door = database.and_then(|database| open_door(database, engine.clone()));
+    let signals = signals.all();
     welcome(address, &config, &set_up);
 
     let (stop, stopped) = watch::channel(Stop::No);
-    let jobs = Jobs::start(engine, &stopped);
-    tokio::spawn(leave(
-        Signals::listen(),
-        app.leaving.clone(),
-        config.server.drain_time,
-        stop,
-    ));
+    let jobs = Jobs::start(engine.clone(), &stopped);
     let limits =
         ConnectionLimits::within_open_files(config.server.max_connections, config.database.connections)
             .per_address(config.server.max_connections_per_address)
             .without_share(config.server.trusted_proxies.clone());
+    let reload = Reload {
+        options,
+        config,
+        engine,
+        store: store.clone(),
+        log,
+    };
+    tokio::spawn(obey(signals, app.leaving.clone(), reload, stop));
     serve::serve(entrance, serve::router(app), limits, stopped).await?;
     jobs.finish().await?;
     #[cfg(unix)]
@@ -164,10 +174,16 @@ fn welcome(address: SocketAddr, config: &Config, set_up: &SetUp) {
     }
 }
 
-/// Waits until told to stop. After SIGTERM the server goes on for a while, in which it tells everybody to go elsewhere;
+/// Reads the settings again when told so, and waits until told to stop. After SIGTERM the server goes on for a while, in which it tells everybody to go elsewhere;
 /// another signal cuts that short. Whoever presses Ctrl-C does not want to wait.
-async fn leave(mut signals: Signals, leaving: Leaving, drain_time: Duration, stop: watch::Sender<Stop>) {
-    let signal = signals.next().await;
+async fn obey(mut signals: Signals, leaving: Leaving, mut reload: Reload, stop: watch::Sender<Stop>) {
+    let signal = loop {
+        match signals.next().await {
+            Signal::HangUp => reload.perform(),
+            signal => break signal,
+        }
+    };
+    let drain_time = reload.config.server.drain_time;
     leaving.begin();
     let mut how = Stop::Now;
     if signal == Signal::Terminate && !drain_time.is_zero() {
@@ -177,7 +193,7 @@ async fn leave(mut signals: Signals, leaving: Leaving, drain_time: Duration, sto
         );
         tokio::select! {
             () = tokio::time::sleep(drain_time) => how = Stop::Gently,
-            _ = signals.next() => {}
+            _ = signals.next_to_stop() => {}
         }
     }
     tracing::info!("stopping: requests that are under way may finish");

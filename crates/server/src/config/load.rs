@@ -27,8 +27,12 @@ const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 const USER_CODE_ATTEMPTS: (u32, u32) = (1, 100);
 const LEAST_IDLE: Duration = Duration::from_secs(60);
+const REMEMBERED: (u32, u32) = (64, 16_777_216);
 const PARALLEL_PASSWORD_CHECKS: (u32, u32) = (1, 256);
 const MAX_CONNECTIONS: (u32, u32) = (16, 100_000);
+
+/// The file with settings that is read when no other is given, if it is there, so that `admin` finds the database of a service.
+const CONFIG_FILE: &str = "/etc/zenml-auth/zenml-auth.toml";
 
 /// The embedded database's file in the data folder.
 const DATABASE_FILE: &str = "zenml-auth.db";
@@ -100,6 +104,7 @@ pub enum ConfigError {
 pub fn load(options: Options) -> Result<Config, ConfigError> {
     let file = match &options.config {
         Some(path) => read_file(path)?,
+        None if Path::new(CONFIG_FILE).exists() => read_file(Path::new(CONFIG_FILE))?,
         None => File::default(),
     };
     let server = options.server.over(file.server);
@@ -110,6 +115,7 @@ pub fn load(options: Options) -> Result<Config, ConfigError> {
         limits.user_code_attempts,
         USER_CODE_ATTEMPTS,
     )?;
+    check_range("remembered", limits.remembered, REMEMBERED)?;
     check_range(
         "password_min_length",
         limits.password_min_length,
@@ -237,29 +243,33 @@ fn database(options: StorageOptions, settings: DatabaseOptions) -> Result<Connec
             .map(|dirs| dirs.data_dir().to_owned())
             .ok_or(ConfigError::NoDataDir)
     };
+    let url_file = options.database_url_file.clone();
     let url = secret(
         "the database URL",
         options.database_url,
         options.database_url_file,
     )?;
-    let location = match url {
+    let mut location = match url {
         Some(url) => ConnectOptions::url(url.expose()),
         None => {
             let folder = options.data_dir.map_or_else(default_dir, Ok)?;
             ConnectOptions::sqlite_file(folder.join(DATABASE_FILE))
         }
     };
+    location.url_file = url_file;
     super::database::settings(location, settings)
 }
 
 fn admin(options: AdminOptions) -> Result<Admin, ConfigError> {
     let username = options.admin_username.unwrap_or_else(|| "default".to_owned());
-    let password = secret(
-        "the administrator's password",
-        options.admin_password,
-        options.admin_password_file,
-    )?;
+    // It is for the first start, after which the file may be gone.
+    let (file, missing_file) = match options.admin_password_file {
+        Some(path) if options.admin_password.is_none() && !path.exists() => (None, Some(path)),
+        file => (file, None),
+    };
+    let password = secret("the administrator's password", options.admin_password, file)?;
     Ok(Admin {
+        missing_file,
         username: Name::new(username)?,
         // A variable that is set to nothing is as good as one that is not set.
         password: password.filter(|password| !password.expose().is_empty()),
@@ -337,6 +347,7 @@ fn limits(options: &LimitOptions) -> Limits {
         ),
         user_code_attempts: options.user_code_attempts.unwrap_or(default.user_code_attempts),
         password_min_length: options.password_min_length.unwrap_or(default.password_min_length),
+        remembered: options.remembered.unwrap_or(default.remembered),
     }
 }
 
@@ -401,6 +412,7 @@ mod tests {
             "[limits]\nuser_code_attempts = 0",
             "[limits]\nparallel_password_checks = 1000",
             "[server]\nmax_connections = 1",
+            "[limits]\nremembered = 1",
         ] {
             assert!(load_with(toml, &[]).unwrap_err().contains(" to "), "{toml}");
         }
@@ -573,6 +585,31 @@ mod tests {
         assert_eq!(sqlite.connections, 2);
         let toml = "[database]\nmax_connections = 5000\n";
         assert!(load_with(toml, &[]).unwrap_err().contains("1 to 1000"));
+    }
+
+    #[test]
+    fn how_much_is_remembered_and_how_long_to_drain_are_settings() {
+        let config = load_with(
+            "[server]\ndrain_time = \"0s\"\n[limits]\nremembered = 100000\n",
+            &[],
+        )
+        .unwrap();
+        assert_eq!(config.settings.limits.remembered, 100_000);
+        assert_eq!(config.server.drain_time, Duration::ZERO);
+        assert_eq!(
+            load_with("", &[]).unwrap().server.drain_time,
+            Duration::from_secs(5)
+        );
+    }
+
+    #[test]
+    fn a_file_for_the_first_password_may_be_gone() {
+        let config = load_with("", &["--admin-password-file", "/not/there"]).unwrap();
+        assert!(config.admin.password.is_none());
+        assert_eq!(
+            config.admin.missing_file.as_deref(),
+            Some(Path::new("/not/there"))
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod options;
 mod values;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -74,6 +75,8 @@ pub struct Admin {
     pub username: Name,
     /// Their password; one is made when none is given.
     pub password: Option<Secret>,
+    /// The file that should hold it, if it is not there. That is an error on the first start only.
+    pub missing_file: Option<PathBuf>,
 }
 
 /// What the server says of itself.

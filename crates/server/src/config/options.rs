@@ -268,6 +268,11 @@ section!(
         #[arg(long, global = true, env = "ZENML_AUTH_PASSWORD_MIN_LENGTH", value_name = "NUMBER",
             value_parser = clap::value_parser!(u32).range(8..=64), help_heading = "Limits")]
         password_min_length: u32,
+        /// How many users, devices, keys, accounts, sessions and verified tokens are kept in memory, each for itself; half a KiB
+        /// each [default: 16384]
+        #[arg(long, global = true, env = "ZENML_AUTH_REMEMBERED", value_name = "NUMBER",
+            value_parser = clap::value_parser!(u32).range(64..=16_777_216), help_heading = "Limits")]
+        remembered: u32,
         /// How many passwords are checked at the same time [default: 2]
         #[arg(long, global = true, env = "ZENML_AUTH_PARALLEL_PASSWORD_CHECKS", value_name = "NUMBER",
             value_parser = clap::value_parser!(u32).range(1..=256), help_heading = "Limits")]
@@ -306,7 +311,7 @@ impl Options {
 /// One layer of settings.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Options {
-    /// A TOML file with settings; flags and variables win over it
+    /// A TOML file with settings; flags and variables win over it [default: /etc/zenml-auth/zenml-auth.toml, if it is there]
     #[arg(long, global = true, env = "ZENML_AUTH_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// How the server is reached.

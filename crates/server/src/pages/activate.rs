@@ -36,7 +36,7 @@ fn show_form(
     let csrf = Csrf::for_page(app, headers);
     let template = Activate {
         frame: Frame::new(app, None, csrf.token.clone()),
-        least: app.engine.settings().limits.password_min_length,
+        least: app.engine.limits().password_min_length,
         user: fields.shown("user").to_owned(),
         name: fields.shown("username").to_owned(),
         token: fields.shown("token").to_owned(),

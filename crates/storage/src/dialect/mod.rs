@@ -16,6 +16,8 @@ use sea_orm::{DatabaseConnection, DbErr, TransactionOptions};
 use zenml_auth_core::ports::{StoreError, Unique};
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
+use crate::endpoint::Endpoint;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::epoch::EpochReader;
 use crate::epoch::{Authority, Epochs};
 use crate::options::{ConnectOptions, Database, OptionsError};
@@ -163,6 +165,50 @@ impl Dialect {
         }
     }
 
+    /// Which database the options lead to, whoever connects and however: where its server is, and its name.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) fn place(self, options: &ConnectOptions) -> Result<(Database, String), OptionsError> {
+        let place = match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => sqlite::describe(options)?,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => postgres::place(options)?,
+            #[cfg(feature = "mysql")]
+            Self::MySql => mysql::place(options)?,
+        };
+        Ok((self.database(), place))
+    }
+
+    /// Has a pool open its next connections with these options.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) fn set_options(
+        self,
+        pool: &DatabaseConnection,
+        options: &ConnectOptions,
+    ) -> Result<(), OptionsError> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => Ok(()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres => postgres::set_options(pool, options),
+            #[cfg(feature = "mysql")]
+            Self::MySql => mysql::set_options(pool, options),
+        }
+    }
+
+    /// Whether the server did not let us in, for a password that is not right (any more).
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(crate) fn refuses_login(self, error: &dyn DatabaseError) -> bool {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite => false,
+            #[cfg(feature = "postgres")]
+            Self::Postgres => postgres::refuses_login(error),
+            #[cfg(feature = "mysql")]
+            Self::MySql => mysql::refuses_login(error),
+        }
+    }
+
     /// Connects, without changing the schema.
     pub(crate) async fn connect(self, options: &ConnectOptions) -> Result<Connected, StoreError> {
         let connections = match self {
@@ -199,8 +245,13 @@ impl Dialect {
 
     #[cfg(any(feature = "postgres", feature = "mysql"))]
     fn shared_epochs(self, options: &ConnectOptions, authority: Authority) -> Epochs {
-        let reader = EpochReader::start(self, options.clone(), authority.clone());
-        Epochs::Shared { reader, authority }
+        let endpoint = Endpoint::new(options.clone());
+        let reader = EpochReader::start(self, options.clone(), endpoint.clone(), authority.clone());
+        Epochs::Shared {
+            reader,
+            authority,
+            endpoint,
+        }
     }
 
     /// Opens the connection that the epoch is read over.

@@ -8,7 +8,7 @@ use sea_orm::sqlx::mysql::{MySql, MySqlConnectOptions, MySqlConnection, MySqlDat
 use sea_orm::sqlx::{
     self, AssertSqlSafe, ConnectOptions as _, Connection as _, Error as SqlxError, Executor as _,
 };
-use sea_orm::{AccessMode, IsolationLevel, SqlxMySqlConnector, TransactionOptions};
+use sea_orm::{AccessMode, DatabaseConnection, IsolationLevel, SqlxMySqlConnector, TransactionOptions};
 use zenml_auth_core::ports::{StoreError, Unique};
 use zenml_auth_migrations::compatibility::OLDEST_SCHEMA;
 use zenml_auth_migrations::serving;
@@ -120,6 +120,32 @@ fn tls_mode(connect: &MySqlConnectOptions) -> TlsMode {
         MySqlSslMode::VerifyCa => TlsMode::VerifyCa,
         MySqlSslMode::VerifyIdentity => TlsMode::VerifyFull,
     }
+}
+
+/// Where the database is.
+pub(super) fn place(options: &ConnectOptions) -> Result<String, OptionsError> {
+    let connect = settings(options)?.connect;
+    Ok(format!(
+        "{:?} {} {} {:?}",
+        connect.get_socket(),
+        connect.get_host(),
+        connect.get_port(),
+        connect.get_database()
+    ))
+}
+
+/// Has a pool open its next connections like this.
+pub(super) fn set_options(pool: &DatabaseConnection, options: &ConnectOptions) -> Result<(), OptionsError> {
+    let connect = settings(options)?.connect;
+    pool.get_mysql_connection_pool().set_connect_options(connect);
+    Ok(())
+}
+
+/// Whether this is about the password.
+pub(super) fn refuses_login(error: &dyn DatabaseError) -> bool {
+    error
+        .try_downcast_ref::<MySqlDatabaseError>()
+        .is_some_and(|error| matches!(error.number(), 1045 | 1698))
 }
 
 pub(super) fn describe(options: &ConnectOptions) -> Result<String, OptionsError> {

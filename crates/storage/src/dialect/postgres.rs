@@ -9,7 +9,7 @@ use sea_orm::sqlx::{
     self, AssertSqlSafe, ConnectOptions as _, Connection as _, Error as SqlxError, Executor as _, Postgres,
     Row as _,
 };
-use sea_orm::{AccessMode, IsolationLevel, SqlxPostgresConnector, TransactionOptions};
+use sea_orm::{AccessMode, DatabaseConnection, IsolationLevel, SqlxPostgresConnector, TransactionOptions};
 use zenml_auth_core::ports::StoreError;
 use zenml_auth_migrations::compatibility::OLDEST_SCHEMA;
 
@@ -143,6 +143,30 @@ fn tls_mode(settings: &PgConnectOptions) -> TlsMode {
         PgSslMode::VerifyCa => TlsMode::VerifyCa,
         PgSslMode::VerifyFull => TlsMode::VerifyFull,
     }
+}
+
+/// Where the database is.
+pub(super) fn place(options: &ConnectOptions) -> Result<String, OptionsError> {
+    let connect = settings(options)?.connect;
+    Ok(format!(
+        "{:?} {} {} {:?}",
+        connect.get_socket(),
+        connect.get_host(),
+        connect.get_port(),
+        connect.get_database()
+    ))
+}
+
+/// Has a pool open its next connections like this.
+pub(super) fn set_options(pool: &DatabaseConnection, options: &ConnectOptions) -> Result<(), OptionsError> {
+    let connect = settings(options)?.connect;
+    pool.get_postgres_connection_pool().set_connect_options(connect);
+    Ok(())
+}
+
+/// Whether this is about the password.
+pub(super) fn refuses_login(error: &dyn DatabaseError) -> bool {
+    matches!(error.code().as_deref(), Some("28P01" | "28000"))
 }
 
 pub(super) fn describe(options: &ConnectOptions) -> Result<String, OptionsError> {

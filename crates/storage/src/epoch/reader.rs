@@ -9,6 +9,7 @@ use zenml_auth_migrations::Status;
 
 use super::Authority;
 use crate::dialect::{Dialect, EpochConnection};
+use crate::endpoint::Endpoint;
 use crate::error;
 use crate::options::ConnectOptions;
 use crate::schema::SchemaError;
@@ -32,11 +33,17 @@ enum Question {
 impl EpochReader {
     /// Starts a task that owns the connection, and ends when nobody can ask any more. Whoever asks may go away at any
     /// time without breaking off a read, which would cost the connection.
-    pub(crate) fn start(dialect: Dialect, options: ConnectOptions, authority: Authority) -> Self {
+    pub(crate) fn start(
+        dialect: Dialect,
+        options: ConnectOptions,
+        endpoint: Endpoint,
+        authority: Authority,
+    ) -> Self {
         let (questions, asked) = mpsc::unbounded_channel();
         let desk = Desk {
             dialect,
             options,
+            endpoint,
             authority,
             connection: None,
             serves: false,
@@ -80,6 +87,7 @@ impl EpochReader {
 struct Desk {
     dialect: Dialect,
     options: ConnectOptions,
+    endpoint: Endpoint,
     authority: Authority,
     connection: Option<EpochConnection>,
     /// Whether a server works with it.
@@ -142,10 +150,13 @@ impl Desk {
                 Err(error) => tracing::debug!(%error, "lost the connection that the epoch is read over"),
             }
         }
+        // A password may have been rotated. It is a rare and short read.
+        self.endpoint.reread();
+        let options = self.endpoint.options();
         let mut connection = within(
             self.dialect,
             self.options.connect_timeout,
-            self.dialect.connect_for_epoch(&self.options),
+            self.dialect.connect_for_epoch(&options),
         )
         .await?;
         if self.serves {

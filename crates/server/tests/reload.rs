@@ -1,0 +1,191 @@
+//! Settings that change while the server runs: SIGHUP, and a database password that is rotated in its file.
+
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "this is test code, and waits for real processes"
+)]
+
+mod program;
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use program::{DEADLINE, Server};
+use tempfile::TempDir;
+use zenml_auth_storage::sea_orm::ConnectionTrait as _;
+use zenml_auth_testkit::databases::{Kind, fresh};
+
+zenml_auth_testkit::on_servers! {
+    a_password_that_was_rotated_in_its_file_is_used
+}
+
+/// Sends SIGHUP, and waits until the log has so many more lines with a text.
+fn hang_up(server: &Server, log: &Path, expected: &str) -> String {
+    let read = || std::fs::read_to_string(log).unwrap();
+    let before = read().matches(expected).count();
+    let process = server.process.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-HUP", &process])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let begun = Instant::now();
+    while read().matches(expected).count() == before {
+        assert!(begun.elapsed() < DEADLINE, "no {expected:?} in {}", read());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    read()
+}
+
+#[test]
+fn sighup_reads_the_settings_again() {
+    let folder = TempDir::new().unwrap();
+    let config = folder.path().join("config.toml");
+    let log = folder.path().join("test.log");
+    let write = |text: &str| std::fs::write(&config, text).unwrap();
+    write("[log]\nfilter = \"info\"\n[limits]\nsign_in_per_account = \"1000/1m\"\n");
+    let server = Server::start(folder.path(), &["--config", config.to_str().unwrap()]);
+    let wrong = |name: &str| {
+        let form = format!("username={name}&password=wrong");
+        server
+            .client()
+            .exchange("POST", "/api/v1/login", &form)
+            .unwrap()
+            .0
+    };
+    assert!((0..5).all(|_| wrong("ann") == 401));
+
+    // What is wrong is told, and changes nothing.
+    write("[log]\nfilter = \"info\"\n[limits]\nsign_in_per_account = \"none\"\n");
+    hang_up(&server, &log, "those before stay");
+    write("[log]\nfilter = \"info,hyper=loud\"\n[limits]\nsign_in_per_account = \"1/15m\"\n");
+    hang_up(&server, &log, "those before stay");
+    assert!((0..3).all(|_| wrong("bob") == 401));
+
+    write(
+        "[server]\ndrain_time = \"1s\"\n[log]\nfilter = \"info,hyper=warn\"\n[limits]\nsign_in_per_account = \"1/15m\"\n",
+    );
+    hang_up(&server, &log, "read the settings again");
+    assert_eq!((wrong("cid"), wrong("cid")), (401, 429));
+
+    // The log falls silent, and can be made to speak again.
+    write("[log]\nfilter = \"error\"\n");
+    let process = server.process.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-HUP", &process])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let begun = Instant::now();
+    loop {
+        let before = std::fs::read_to_string(&log).unwrap().len();
+        server.client().exchange("GET", "/health", "").unwrap();
+        if std::fs::read_to_string(&log).unwrap().len() == before {
+            break;
+        }
+        assert!(begun.elapsed() < DEADLINE, "it still logs requests");
+    }
+    write("[log]\nfilter = \"info\"\n");
+    hang_up(&server, &log, "read the settings again");
+    // It is the same process, which still ends well.
+    assert_eq!(server.terminate().0, Some(0));
+}
+
+#[test]
+fn what_needs_a_restart_is_said() {
+    let folder = TempDir::new().unwrap();
+    let config = folder.path().join("config.toml");
+    std::fs::write(&config, "").unwrap();
+    let server = Server::start(folder.path(), &["--config", config.to_str().unwrap()]);
+    std::fs::write(
+        &config,
+        "[server]\npublic_url = \"https://auth.example.com\"\n[lifetimes]\naccess_token = \"2h\"\n",
+    )
+    .unwrap();
+    let log = hang_up(&server, &folder.path().join("test.log"), "lifetimes");
+    assert!(
+        log.contains("takes effect after a restart") && log.contains("public_url"),
+        "{log}"
+    );
+}
+
+#[test]
+fn the_first_password_is_needed_on_the_first_start_only() {
+    let folder = TempDir::new().unwrap();
+    let password = folder.path().join("password");
+    let data = folder.path().join("data");
+    let start = || {
+        let mut command = program::program(&data, &["--admin-password-file", password.to_str().unwrap()]);
+        command.env_remove("ZENML_AUTH_ADMIN_PASSWORD");
+        command
+    };
+    let refused = start().args(["--bind", "127.0.0.1:0"]).output().unwrap();
+    let said = program::failure(&refused);
+    assert!(said.contains("the first start needs"), "{said}");
+    std::fs::write(&password, "correct horse battery").unwrap();
+    let log = folder.path().join("log");
+    let server = Server::start_as(start(), &log);
+    assert!(server.sign_in("correct horse battery").is_some());
+    assert_eq!(server.terminate().0, Some(0));
+    std::fs::remove_file(&password).unwrap();
+    let server = Server::start_as(start(), &log);
+    assert!(server.sign_in("correct horse battery").is_some());
+}
+
+async fn a_password_that_was_rotated_in_its_file_is_used(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let by_hand = database.connection().await;
+    let set_up: &[&str] = match kind {
+        Kind::Postgres => &[
+            "DROP ROLE IF EXISTS rotating",
+            "CREATE ROLE rotating SUPERUSER LOGIN PASSWORD 'first'",
+        ],
+        Kind::MySql => &[
+            "DROP USER IF EXISTS 'rotating'@'%'",
+            "CREATE USER 'rotating'@'%' IDENTIFIED BY 'first'",
+            "GRANT ALL PRIVILEGES ON *.* TO 'rotating'@'%'",
+        ],
+    };
+    for sql in set_up {
+        by_hand.execute_unprepared(sql).await.unwrap();
+    }
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("url");
+    let write = |password: &str| {
+        let url = database
+            .url()
+            .replace("zenml:secret@", &format!("rotating:{password}@"));
+        std::fs::write(&file, format!("{url}\n")).unwrap();
+    };
+    write("first");
+    let mut command = program::command(&["serve", "--database-url-file"]);
+    command.arg(&file);
+    let server = Server::start_as(command, &folder.path().join("log"));
+    let admin = server.admin();
+    assert_eq!(admin.status(), 200);
+
+    write("second");
+    let rotate = match kind {
+        Kind::Postgres => "ALTER ROLE rotating PASSWORD 'second'",
+        Kind::MySql => "ALTER USER 'rotating'@'%' IDENTIFIED BY 'second'",
+    };
+    by_hand.execute_unprepared(rotate).await.unwrap();
+    by_hand.close().await.unwrap();
+    database.cut_connections().await;
+    // Nobody told the server. It reads, and it writes.
+    for _ in 0..3 {
+        assert_eq!(admin.status(), 200);
+        server.admin();
+    }
+    let (ready, _) = server.client().exchange("GET", "/ready", "").unwrap();
+    assert_eq!(ready, 200);
+}
