@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use zenml_auth_core::ports::{SystemClock, SystemEntropy};
+use zenml_auth_core::ports::{Store as _, SystemClock, SystemEntropy};
 use zenml_auth_core::sealing::EncryptionKeys;
 use zenml_auth_core::services::{
     Encryption, Engine, FirstAdministrator, OpenError, Ports, SetUp, SetUpError, set_up,
