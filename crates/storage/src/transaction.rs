@@ -239,7 +239,7 @@ impl Transaction {
             Ok(()) => level.ended = true,
             // The database has rolled back by itself, or will when it finds the connection gone.
             Err(error) => {
-                tracing::debug!(%error, "a transaction could not be rolled back; its connection is closed")
+                tracing::debug!(%error, "a transaction could not be rolled back; its connection is closed");
             }
         }
     }

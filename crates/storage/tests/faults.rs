@@ -5,17 +5,20 @@
 #![cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql", unix))]
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "this is test code"
 )]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 use zenml_auth_core::ports::{Change, ChangeSet, CommitError, Store as _, StoreError};
+use zenml_auth_model::query::Query;
 use zenml_auth_model::{User, Version};
-use zenml_auth_storage::sea_orm::ConnectionTrait as _;
+use zenml_auth_storage::sea_orm::{ConnectionTrait as _, Statement};
 use zenml_auth_storage::{ConnectOptions, SqlStore};
 use zenml_auth_testkit::builders::Builders;
 use zenml_auth_testkit::databases::{Cut, Kind, Proxy, fresh};
@@ -228,4 +231,59 @@ async fn what_was_acknowledged_is_so(kind: Kind) {
         .unwrap();
     let store = Arc::new(store);
     history(&store, &observer, poisons, Some(&proxy), ROUNDS).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_who_goes_away_leaves_no_transaction_behind() {
+    let Some(database) = fresh(Kind::Postgres).await else {
+        return;
+    };
+    database.store().await.close().await.unwrap();
+    let mut options = database.options();
+    options.connections = 3;
+    // PostgreSQL ends a transaction that is left behind after as long, which would hide it.
+    options.statement_timeout = Duration::from_secs(120);
+    let store = SqlStore::connect(&options).await.unwrap();
+    let build = Builders::new();
+    for patience in 0..300_u32 {
+        let user = build.user(&format!("user {patience}"));
+        let work = async {
+            if patience % 2 == 0 {
+                store
+                    .list_users(&Query::default(), None)
+                    .await
+                    .map(|_| ())
+                    .unwrap();
+            } else {
+                let insertion = ChangeSet::new().with(Change::InsertUser(user.clone()));
+                store.commit(insertion).await.unwrap();
+            }
+        };
+        let leaving = async {
+            for _ in 0..patience / 2 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = work => {}
+            () = leaving => {}
+        }
+    }
+    let observer = database.connection().await;
+    let none_is_open = async {
+        loop {
+            let question = "SELECT count(*) AS open FROM pg_stat_activity \
+                            WHERE datname = current_database() AND state LIKE 'idle in transaction%'";
+            let question = Statement::from_string(observer.get_database_backend(), question);
+            let row = observer.query_one_raw(question).await.unwrap().unwrap();
+            if row.try_get::<i64>("", "open").unwrap() == 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), none_is_open)
+        .await
+        .expect("a transaction was left open");
 }
