@@ -34,7 +34,7 @@ use tokio::time::timeout;
 
 /// The most memory that the server may have at any time: half of what the shipped manifests give it.
 const MOST_KIB: u64 = 128 * 1024;
-/// How many connections the attacks come over; twice as many as the server has places.
+/// How many connections the attacks come over; four times as many as the server has places.
 const CONNECTIONS: usize = 2_000;
 
 /// For how long each attack goes on. Everything that is held back is given up after 20 seconds, so a minute sees all
@@ -219,7 +219,7 @@ fn form(address: &str, length: usize) -> Request<AttackBody> {
 
 /// A page whose answer is as long as it gets.
 fn page(address: &str) -> Request<AttackBody> {
-    let field = "%27".repeat(1_000);
+    let field = "%27".repeat(256);
     Request::builder()
         .uri(format!(
             "http://{address}/activate-user?user={field}&username={field}&token={field}"

@@ -54,7 +54,7 @@ section!(
         #[arg(long, global = true, env = "ZENML_AUTH_FORWARDED_HEADER", value_name = "HEADER", value_enum,
             hide_possible_values = true, help_heading = "Server")]
         forwarded_header: ForwardedHeaderName,
-        /// How many connections are served at the same time [default: 1000]
+        /// How many connections are served at the same time [default: 512]
         #[arg(id = "server_max_connections", long, global = true, env = "ZENML_AUTH_MAX_CONNECTIONS", value_name = "NUMBER",
             value_parser = clap::value_parser!(u32).range(16..=100_000), help_heading = "Server")]
         max_connections: u32,

@@ -6,7 +6,7 @@ use zenml_auth_model::Secret;
 const MAX_FIELDS: usize = 32;
 
 /// How many bytes of a field are shown again. An answer is not much larger than its request then.
-const MAX_SHOWN: usize = 1024;
+const MAX_SHOWN: usize = 256;
 
 /// The fields of a form, or of a query string.
 pub(super) struct Fields(Vec<(String, String)>);

@@ -18,7 +18,7 @@ use super::network::network_of;
 
 /// The most connections unless told otherwise. What a connection may hold of the server's memory, times this, has to fit
 /// where the server runs. What is idle is closed after seconds, so that many more clients can come.
-pub const DEFAULT_MAX_CONNECTIONS: u32 = 1_000;
+pub const DEFAULT_MAX_CONNECTIONS: u32 = 512;
 /// The fewest, where there is hardly any room.
 const FEWEST: usize = 16;
 /// Files for other things: the database's own, a lock, a socket for operators, the standard streams, what the system
