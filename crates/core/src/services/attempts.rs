@@ -76,10 +76,7 @@ impl Engine {
             let noted = self.store().network_seen(pair).await?;
             seen = noted.filter(|seen| now < *seen + FAMILIAR_FOR);
         }
-        let key = pair
-            .clone()
-            .filter(|_| seen.is_some())
-            .unwrap_or_else(|| account.clone());
+        let key = pair.filter(|_| seen.is_some()).unwrap_or(account);
         let clock = self.ports.clock.as_ref();
         let attempt = self.throttle.sign_in(&key, seen.is_some(), from, clock).await?;
         let mut made = PasswordAttempt {
@@ -151,8 +148,8 @@ impl PasswordAttempt<'_> {
             && self.seen.is_none_or(|seen| now >= seen + NOTED_EVERY)
         {
             let network = FamiliarNetwork {
-                id: pair.clone(),
-                account: self.account.clone(),
+                id: *pair,
+                account: self.account,
                 seen: now,
             };
             engine.store().note_network(&network).await?;
