@@ -263,7 +263,7 @@ async fn every_step_goes_up_and_down(db: &DatabaseConnection) {
     }
     assert_eq!(up(db).await.unwrap(), [""; 0], "it is all there");
     let full = contents(db).await;
-    assert_eq!(full.len(), 14);
+    assert_eq!(full.len(), 16);
 
     let whole = schemas.len() - 1;
     for steps in 1..=whole {
