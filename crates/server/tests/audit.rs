@@ -44,7 +44,7 @@ async fn since(server: &TestServer, before: usize) -> Vec<(String, String, Value
     told
 }
 
-fn changes(changes: Value) -> Value {
+fn changes(changes: &Value) -> Value {
     json!({"kind": "changes", "changes": changes})
 }
 
@@ -63,7 +63,7 @@ async fn an_update_says_what_changed_from_what_to_what() {
     let update =
         json!({"full_name": "Ann Other", "email": "ann@example.com", "user_metadata": {"k": "hidden"}});
     server.change(&ann, ME, &update).await.expect(StatusCode::OK);
-    let expected = changes(json!([
+    let expected = changes(&json!([
         {"field": "full_name", "before": "", "after": "Ann Other"},
         {"field": "email", "before": null, "after": "ann@example.com"},
         {"field": "email_opted_in", "before": null, "after": true},
@@ -79,7 +79,7 @@ async fn an_update_says_what_changed_from_what_to_what() {
     let update = json!({"name": "anna", "is_admin": true, "active": false});
     let path = format!("{USERS}/ann");
     server.change(&admin, &path, &update).await.expect(StatusCode::OK);
-    let renamed = changes(json!([{"field": "name", "before": "ann", "after": "anna"}]));
+    let renamed = changes(&json!([{"field": "name", "before": "ann", "after": "anna"}]));
     let entry = |action: &str, details| (action.to_owned(), "anna".to_owned(), details);
     assert_eq!(
         since(&server, before).await,
@@ -110,8 +110,8 @@ async fn an_update_says_what_changed_from_what_to_what() {
         .change(&admin, &format!("{ACCOUNTS}/ci"), &update)
         .await
         .expect(StatusCode::OK);
-    let renamed = changes(json!([{"field": "name", "before": "nightly", "after": "weekly"}]));
-    let described = changes(json!([{"field": "description", "before": "", "after": "for CI"}]));
+    let renamed = changes(&json!([{"field": "name", "before": "nightly", "after": "weekly"}]));
+    let described = changes(&json!([{"field": "description", "before": "", "after": "for CI"}]));
     assert_eq!(
         since(&server, before).await,
         [
