@@ -205,7 +205,8 @@ fn check_folder(_path: &Path, _access: Access) -> Result<(), PermissionsError> {
     Ok(())
 }
 
-#[cfg(all(test, unix))]
+#[cfg(unix)]
+#[cfg(test)]
 mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt as _;
