@@ -321,7 +321,9 @@ fn meanings(kind: Kind) -> [(&'static str, Vec<&'static str>); 5] {
             ("ReadOnly", vec!["25006"]),
             ("Full", vec!["53100"]),
             ("Corrupt", vec!["XX001", "XX002"]),
-            ("Other", vec!["22012", "42P01"]),
+            // The schema was changed behind our back.
+            ("Unavailable", vec!["42P01", "42703"]),
+            ("Other", vec!["22012"]),
         ],
         Kind::MySql => [
             (
@@ -334,7 +336,9 @@ fn meanings(kind: Kind) -> [(&'static str, Vec<&'static str>); 5] {
             ("ReadOnly", vec!["1290", "1792", "1836"]),
             ("Full", vec!["1021", "1114", "1135"]),
             ("Corrupt", vec!["1034", "1194"]),
-            ("Other", vec!["1365", "1146"]),
+            // The schema was changed behind our back.
+            ("Unavailable", vec!["1054", "1146"]),
+            ("Other", vec!["1365"]),
         ],
     }
 }

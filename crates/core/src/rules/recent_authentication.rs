@@ -70,7 +70,7 @@ pub const fn may_leave(proof: Proof) -> Result<(), Refusal> {
 }
 
 /// What a token proves. Only the token of the sign-in itself says when it took place (`authenticated`). A token that says that
-/// it was made by hand was, and so was one that ends before its credential: releases before 0.2 did not say so.
+/// it was made by hand was, and so was one that ends before its credential: earlier builds did not say so.
 #[must_use]
 pub fn of_token(
     authenticated: Option<Timestamp>,

@@ -366,6 +366,7 @@ impl SignIn<'_> {
 }
 
 /// What a token is to say.
+#[derive(Clone, Copy)]
 pub(super) struct Issue {
     pub(super) provenance: Provenance,
     /// In the token of a sign-in itself only.
