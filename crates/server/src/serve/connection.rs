@@ -135,6 +135,7 @@ impl Connections {
             });
             request.extensions_mut().insert(peer);
             let router = router.clone();
+            let is_http1 = request.version() < Version::HTTP_2;
             async move {
                 // A router is always ready, and never fails.
                 let response: Result<Response, Infallible> = match probation {
@@ -142,7 +143,15 @@ impl Connections {
                     Some(probation) => Ok(probation.answer(router, request).await),
                 };
                 let open = open.answered();
-                response.map(|response| response.map(|body| Tracked { body, _open: open }))
+                response.map(|mut response| {
+                    // The rest of the body is not read, so that nothing can follow it.
+                    let is_unread = [StatusCode::PAYLOAD_TOO_LARGE, StatusCode::REQUEST_TIMEOUT];
+                    if is_http1 && is_unread.contains(&response.status()) {
+                        let close = HeaderValue::from_static("close");
+                        response.headers_mut().insert(header::CONNECTION, close);
+                    }
+                    response.map(|body| Tracked { body, _open: open })
+                })
             }
         });
         let connection = self
