@@ -309,7 +309,7 @@ async fn what_the_server_takes_back_is_tried_again_but_not_for_ever(kind: Kind) 
 }
 
 /// The servers' own errors: the first of each line is what they mean here.
-fn meanings(kind: Kind) -> [(&'static str, Vec<&'static str>); 5] {
+fn meanings(kind: Kind) -> [(&'static str, Vec<&'static str>); 6] {
     match kind {
         Kind::Postgres => [
             (
