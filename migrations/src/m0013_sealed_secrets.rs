@@ -8,6 +8,8 @@ use crate::dialect::{Dialect, optional};
 
 pub(crate) struct Migration;
 
+pub(crate) const NAME: &str = "m0013_sealed_secrets";
+
 /// The tables with something sealed, and its column.
 const SEALED: [(&str, &str); 2] = [("server", "secret"), ("signing_keys", "seed")];
 /// The key that it is sealed under; nothing while it is in plain.
@@ -17,7 +19,7 @@ const ROOM: u32 = 255;
 
 impl MigrationName for Migration {
     fn name(&self) -> &str {
-        "m0013_sealed_secrets"
+        NAME
     }
 }
 
@@ -46,24 +48,7 @@ impl MigrationTrait for Migration {
     /// Refused while anything is sealed: without the id of the key it could not be opened any more.
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let dialect = Dialect::of(manager).await?;
-        for (table, _) in SEALED {
-            if !manager.has_column(table, SEALED_BY).await? {
-                continue;
-            }
-            let sealed = Query::select()
-                .column(SEALED_BY)
-                .from(table)
-                .and_where(Expr::col(SEALED_BY).is_not_null())
-                .limit(1)
-                .take();
-            if manager.get_connection().query_one(&sealed).await?.is_some() {
-                return Err(DbErr::Custom(
-                    "the signing keys and the server secret are sealed, which older programs can't read; put them back in \
-                     plain with `zenml-auth-server encryption unseal` first"
-                        .to_owned(),
-                ));
-            }
-        }
+        refuse_sealed(manager).await?;
         for (table, column) in SEALED {
             if manager.has_column(table, SEALED_BY).await? {
                 manager
@@ -79,4 +64,27 @@ impl MigrationTrait for Migration {
         }
         Ok(())
     }
+}
+
+/// Fails while anything is sealed.
+pub(crate) async fn refuse_sealed(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    for (table, _) in SEALED {
+        if !manager.has_column(table, SEALED_BY).await? {
+            continue;
+        }
+        let sealed = Query::select()
+            .column(SEALED_BY)
+            .from(table)
+            .and_where(Expr::col(SEALED_BY).is_not_null())
+            .limit(1)
+            .take();
+        if manager.get_connection().query_one(&sealed).await?.is_some() {
+            return Err(DbErr::Custom(
+                "the signing keys and the server secret are sealed, which older programs can't read; put them back in \
+                 plain with `zenml-auth-server encryption unseal` first"
+                    .to_owned(),
+            ));
+        }
+    }
+    Ok(())
 }

@@ -9,7 +9,7 @@ use sea_orm_migration::{IntoSchemaManagerConnection, MigratorTraitSelf as _, Sch
 
 use crate::lock::Lock;
 use crate::schema::Schema;
-use crate::{MIGRATIONS_TABLE, compatibility, serving};
+use crate::{MIGRATIONS_TABLE, compatibility, m0013_sealed_secrets, serving};
 
 /// Why the schema could not be changed, or not be told.
 #[derive(Debug, thiserror::Error)]
@@ -234,6 +234,10 @@ async fn down_under_lock(
         .collect();
     if undone.is_empty() {
         return Ok(undone);
+    }
+    // Before anything is taken back: MySQL can't undo the steps before the one that refuses.
+    if undone.iter().any(|name| name == m0013_sealed_secrets::NAME) {
+        m0013_sealed_secrets::refuse_sealed(&SchemaManager::new(transaction)).await?;
     }
     if let Err(servers) = serving::take_alone(transaction).await? {
         return Err(MigrationError::InUse { servers });

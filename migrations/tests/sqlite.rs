@@ -91,7 +91,7 @@ async fn it_goes_down_with_data_in_it() {
     let db = in_memory().await;
     execute(&db, "PRAGMA foreign_keys = ON").await;
     up(&db).await.unwrap();
-    execute(&db, "INSERT INTO users VALUES (x'01', 'alice', '', NULL, NULL, 1, 1, NULL, NULL, NULL, 1, NULL, NULL, NULL, 0, 0, 1)").await;
+    execute(&db, "INSERT INTO users VALUES (x'01', 'alice', '', NULL, NULL, 1, 1, NULL, NULL, NULL, 1, NULL, NULL, NULL, 0, 0, 1, NULL)").await;
     execute(
         &db,
         "INSERT INTO sessions VALUES (x'02', x'01', NULL, 1, 0, 0, 1, NULL, NULL)",

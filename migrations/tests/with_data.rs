@@ -63,7 +63,8 @@ fn rows_of(db: &DatabaseConnection, migration: &str) -> Vec<String> {
                 id(10)
             ),
             format!(
-                "INSERT INTO sessions VALUES ({}, {}, {}, 1, 1700000000000003, 1700000000000004, 1)",
+                "INSERT INTO sessions (id, user_id, cookie, credentials_gen, created, expires, version) VALUES ({}, {}, {}, 1, \
+                 1700000000000003, 1700000000000004, 1)",
                 id(11),
                 id(10),
                 hash(3)
@@ -134,10 +135,8 @@ fn rows_of(db: &DatabaseConnection, migration: &str) -> Vec<String> {
         "m0008_device_codes" => Vec::new(),
         "m0009_write_probe" => vec!["UPDATE write_probe SET written = written + 1".to_owned()],
         "m0012_sessions" => vec![format!(
-            "INSERT INTO sessions (id, user_id, credentials_gen, created, authenticated, last_active, expires, version) \
-             VALUES ({}, {}, 1, 1700000000000003, 1700000000000005, 1700000000000006, 1700000000000004, 1)",
-            id(110),
-            id(10)
+            "UPDATE sessions SET authenticated = 1700000000000005, last_active = 1700000000000006 WHERE id = {}",
+            id(11)
         )],
         "m0010_attempts" => vec![
             format!(

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use program::{DEADLINE, PASSWORD, Server};
 use zenml_auth_testkit::databases::{Kind, fresh};
+use zenml_auth_testkit::encryption::ENCRYPTION_KEY;
 use zenml_auth_testkit::next_release;
 
 zenml_auth_testkit::on_servers! {
@@ -72,7 +73,8 @@ fn next_release_with(schema: &str, url: &Path, arguments: &[&str]) -> Command {
         .arg("--database-url-file")
         .arg(url)
         .env("NEXT_RELEASE_SCHEMA", schema)
-        .env("ZENML_AUTH_ADMIN_PASSWORD", PASSWORD);
+        .env("ZENML_AUTH_ADMIN_PASSWORD", PASSWORD)
+        .env("ZENML_AUTH_ENCRYPTION_KEY", ENCRYPTION_KEY);
     command
 }
 

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use tokio::sync::Notify;
@@ -36,6 +37,9 @@ const SHARE: usize = 8;
 const SAMPLE: usize = 64;
 /// How many connections may be on their way out; each still has its file handle.
 const MAX_LEAVING: usize = 32;
+/// For how long the server has to have waited for a stranger before their place is given to another one. A request that is
+/// there already is read by then, also on a busy machine.
+pub(super) const PATIENCE: Duration = Duration::from_millis(250);
 
 /// How many connections there may be.
 #[derive(Debug, Clone)]
@@ -217,7 +221,15 @@ impl ConnectionLimit {
             // They are gone in a moment; the reserve is for when there is nobody to send away.
             return Admission::Full;
         }
-        let kind = if !is_over_share && (has_room || places.make_room()) {
+        let room = match (is_over_share, has_room) {
+            (true, _) => Room::None,
+            (false, true) => Room::Made,
+            (false, false) => places.make_room(),
+        };
+        if room == Room::Soon {
+            return Admission::Full;
+        }
+        let kind = if room == Room::Made {
             Kind::Ordinary
         } else {
             let own = client.map_or(0, |client| places.count(client, Some(Kind::Reserved)));
@@ -292,8 +304,8 @@ impl Places {
         Some(entry)
     }
 
-    /// Tells the idlest of some strangers in ordinary places to leave. Whether there was one.
-    fn make_room(&mut self) -> bool {
+    /// Tells the idlest of some strangers in ordinary places to leave.
+    fn make_room(&mut self) -> Room {
         let cursor = self.cursor;
         let around = self
             .entries
@@ -307,7 +319,11 @@ impl Places {
             idlest = idlest.max(idle(*id, entry));
         }
         self.cursor = last.wrapping_add(1);
-        self.send_away(idlest)
+        match idlest {
+            Some(Idle { milliseconds, .. }) if milliseconds < PATIENCE.as_millis() => Room::Soon,
+            idlest if self.send_away(idlest) => Room::Made,
+            _ => Room::None,
+        }
     }
 
     /// The same among the strangers of a client.
@@ -339,7 +355,7 @@ impl Places {
         let is_proven = |id: &u64| self.entries.get(id).is_some_and(|it| it.activity.is_proven());
         let settled: Vec<u64> = self.reserved.iter().copied().filter(is_proven).collect();
         for id in settled {
-            if self.ordinary >= ordinary && !self.make_room() {
+            if self.ordinary >= ordinary && self.make_room() != Room::Made {
                 break;
             }
             if let Some(entry) = self.entries.get_mut(&id) {
@@ -352,6 +368,17 @@ impl Places {
             }
         }
     }
+}
+
+/// Whether there is room for another connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// There is.
+    Made,
+    /// In a moment, when a stranger has had the time to ask.
+    Soon,
+    /// Nobody can be sent away.
+    None,
 }
 
 /// A connection that could leave, ordered by for how long it has been idle.
@@ -501,7 +528,7 @@ mod tests {
         let mut all = Vec::new();
         for number in 0..28 {
             all.push(connect(&limit, address(100 + number / 7)));
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         // The first one signed in, the second one is being served, the third one was a moment ago, and the fourth one
         // has begun to send a body a moment ago.
@@ -541,13 +568,32 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn strangers_have_a_moment_to_ask_before_their_place_is_needed() {
+        let limit = limit();
+        let all: Vec<_> = (0..28)
+            .map(|number| connect(&limit, address(100 + number / 7)))
+            .collect();
+        let early = try_connect(&limit, address(1));
+        assert!(
+            matches!(early, Err(Admission::Full)),
+            "nor does it get the reserve"
+        );
+        tokio::time::advance(PATIENCE - Duration::from_millis(1)).await;
+        assert!(try_connect(&limit, address(1)).is_err());
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert!(!connect(&limit, address(1)).place.is_reserved());
+        drop(all);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn places_are_given_back_once() {
         let limit = limit();
         for _ in 0..3 {
-            let all: Vec<_> = (0..60)
-                .map_while(|number| try_connect(&limit, address(number)).ok())
-                .collect();
-            assert_eq!(all.len(), 60, "each makes room for another");
+            let mut all = Vec::new();
+            for number in 0..60 {
+                all.push(connect(&limit, address(number)));
+                tokio::time::advance(PATIENCE / 8).await;
+            }
             assert!(all.iter().all(|one| !one.place.is_reserved()));
             drop(all);
             let places = limit.places();

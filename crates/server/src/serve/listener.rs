@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use super::connection_limit::{Admission, ConnectionLimit, Place};
+use super::connection_limit::{Admission, ConnectionLimit, PATIENCE, Place};
 use super::idle_timeout::Activity;
 
 /// How many may wait to be accepted, if the system allows it. A client that finds no place in the line tries again
@@ -95,7 +95,9 @@ impl Listener {
                         self.is_full = true;
                     }
                     self.waiting = Some((stream, peer));
-                    self.limit.freed().await;
+                    // Strangers whose place it could get have kept the server waiting for long enough by then.
+                    let freed = tokio::time::timeout(PATIENCE / 5, self.limit.freed());
+                    let _ = freed.await;
                 }
             }
         }
