@@ -401,7 +401,7 @@ impl<'a> Fields<'a> {
         id
     }
 
-    /// A JSON object, if it is there; as large as [`object`] says at most.
+    /// A JSON object, if it is there, of at most 32 KiB, 1,000 values and 16 levels.
     pub fn optional_object(&mut self, field: &str) -> Option<Map<String, Value>> {
         let read = object::read(self.take(field)?);
         read.map_err(|problem| self.wrong(field, problem)).ok()
