@@ -303,7 +303,7 @@ impl From<StoreError> for ApiError {
             ),
             StoreError::Full(_) => Self::unavailable(
                 StatusCode::INSUFFICIENT_STORAGE,
-                "The disk of the server's database is full; nothing was changed. Tell whoever operates the server.",
+                "The disk of the server's database is full, so the change was refused. Ask the operator to make room, then try again.",
                 text,
             ),
             StoreError::Corrupt(_) | StoreError::Other(_) => Self::internal(text),
