@@ -35,6 +35,11 @@
     reason = "all of this crate is test code"
 )]
 
+/// The README of the project: its example has to compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 pub mod builders;
 pub mod clock;
 pub mod contract;
