@@ -13,12 +13,14 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 /// Prepares the files and starts the server in the background, then waits for a line. When the program that holds the
 /// other end of the pipe says "keep", the server is stopped; when that program ends without a word, in whatever way, the
 /// files go as well. Where it can be had, the server has a process group of its own, so that what prepares its files is
-/// stopped with it.
+/// stopped with it. Servers have temporary folders of their own: several MariaDB servers that are prepared at once take
+/// each other's files out of a shared one.
 const SUPERVISOR: &str = r#"
 folder=$1; signal=$2
+export TMPDIR="$folder"
 if command -v setsid >/dev/null; then run=setsid; else run=; fi
 $run sh -c '
-    if [ -f "$0/prepare" ]; then sh "$0/prepare" && rm "$0/prepare" || exit 1; fi
+    if [ -f "$0/prepare" ]; then sh "$0/prepare" && rm "$0/prepare" || { : >"$0/failed"; exit 1; }; fi
     exec sh "$0/serve"
 ' "$folder" >>"$folder/log" 2>&1 </dev/null &
 server=$!
@@ -90,14 +92,10 @@ impl Process {
     /// Whether the server has written that it gives up. (Its supervisor goes on waiting for us.)
     pub(super) fn has_ended(&self) -> bool {
         let log = self.log_end();
-        [
-            "Address already in use",
-            "Aborting",
-            "initdb: error",
-            "Installation of system tables failed",
-        ]
-        .iter()
-        .any(|sign| log.contains(sign))
+        let gave_up = ["Address already in use", "Aborting"]
+            .iter()
+            .any(|sign| log.contains(sign));
+        gave_up || self.folder.join("failed").exists()
     }
 
     pub(super) fn set_marker(&self, name: &str, is_there: bool) {
