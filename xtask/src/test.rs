@@ -15,18 +15,13 @@ pub(crate) enum Databases {
     All,
 }
 
-/// For how long each attack on the server goes on where everything is tested. People who test a change get a few seconds.
-const ATTACK_SECONDS: &str = "60";
-
 pub(crate) fn run(arguments: &[String], databases: Databases) -> Result<(), TaskError> {
     let report = Report::begin()?;
     let mut command = cargo();
     command.args(["test", "--all-features"]);
     command.env(Report::VARIABLE, &report.path);
     if databases == Databases::All {
-        command
-            .env("TEST_DATABASES", "all")
-            .env("ATTACK_SECONDS", ATTACK_SECONDS);
+        command.env("TEST_DATABASES", "all");
     }
     if arguments.is_empty() {
         command.arg("--workspace");
