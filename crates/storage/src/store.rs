@@ -40,6 +40,7 @@ use crate::place::Place;
 use crate::queries::{attempts, key_uses, listing, upkeep};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::revocations;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::schema::SchemaError;
 use crate::transaction::Transactions;
 
