@@ -18,6 +18,8 @@ pub enum Signal {
 #[derive(Debug)]
 pub struct Signals {
     #[cfg(unix)]
+    interrupt: Option<Stream>,
+    #[cfg(unix)]
     terminate: Option<Stream>,
     #[cfg(unix)]
     hang_up: Option<Stream>,
@@ -28,6 +30,8 @@ impl Signals {
     #[must_use]
     pub fn while_starting() -> Self {
         Self {
+            #[cfg(unix)]
+            interrupt: None,
             #[cfg(unix)]
             terminate: None,
             #[cfg(unix)]
@@ -40,6 +44,7 @@ impl Signals {
     pub fn all(self) -> Self {
         #[cfg(unix)]
         return Self {
+            interrupt: listen_to(SignalKind::interrupt(), "SIGINT"),
             terminate: listen_to(SignalKind::terminate(), "SIGTERM"),
             ..self
         };
@@ -51,13 +56,15 @@ impl Signals {
     pub async fn next(&mut self) -> Signal {
         #[cfg(unix)]
         tokio::select! {
-            () = interrupt() => Signal::Interrupt,
+            () = received(&mut self.interrupt) => Signal::Interrupt,
             () = received(&mut self.terminate) => Signal::Terminate,
             () = received(&mut self.hang_up) => Signal::HangUp,
         }
         #[cfg(not(unix))]
         {
-            interrupt().await;
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending::<()>().await;
+            }
             Signal::Interrupt
         }
     }
@@ -70,12 +77,6 @@ impl Signals {
                 signal => return signal,
             }
         }
-    }
-}
-
-async fn interrupt() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
     }
 }
 
