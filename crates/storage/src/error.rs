@@ -3,18 +3,37 @@
 use std::io;
 
 use sea_orm::sqlx::Error as SqlxError;
+use sea_orm::sqlx::error::DatabaseError;
 use sea_orm::{DbErr, RuntimeErr};
 use zenml_auth_core::ports::{CommitError, StoreError};
 
 use crate::dialect::{Dialect, Failure};
 
-/// An error of a read.
-pub(crate) fn of_read(dialect: Dialect, error: &DbErr) -> StoreError {
-    let text = error.to_string();
+/// The driver's error, if it was one.
+fn driver_error(error: &DbErr) -> Option<&SqlxError> {
     match error {
         DbErr::Conn(RuntimeErr::SqlxError(error))
         | DbErr::Exec(RuntimeErr::SqlxError(error))
-        | DbErr::Query(RuntimeErr::SqlxError(error)) => of_sqlx(dialect, error),
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
+        _ => None,
+    }
+}
+
+/// The error that the database itself answered with, if it did.
+fn database_error(error: &DbErr) -> Option<&dyn DatabaseError> {
+    match driver_error(error)? {
+        SqlxError::Database(answer) => Some(answer.as_ref()),
+        _ => None,
+    }
+}
+
+/// An error of a read.
+pub(crate) fn of_read(dialect: Dialect, error: &DbErr) -> StoreError {
+    if let Some(error) = driver_error(error) {
+        return of_sqlx(dialect, error);
+    }
+    let text = error.to_string();
+    match error {
         DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => StoreError::Unavailable(text),
         // A value did not have the type of its column.
         DbErr::Type(_) | DbErr::Json(_) | DbErr::TryIntoErr { .. } => StoreError::Corrupt(text),
@@ -24,21 +43,11 @@ pub(crate) fn of_read(dialect: Dialect, error: &DbErr) -> StoreError {
 
 /// An error of a change.
 pub(crate) fn of_change(dialect: Dialect, error: &DbErr) -> CommitError {
-    if let DbErr::Exec(RuntimeErr::SqlxError(sqlx)) | DbErr::Query(RuntimeErr::SqlxError(sqlx)) = error
-        && let SqlxError::Database(database) = sqlx.as_ref()
-    {
-        match dialect.failure(database.as_ref()) {
-            Failure::Taken(unique) => return CommitError::Taken(unique),
-            Failure::ParentMissing => return CommitError::ParentMissing,
-            Failure::Conflict
-            | Failure::Unavailable
-            | Failure::ReadOnly
-            | Failure::Full
-            | Failure::Corrupt
-            | Failure::Other => {}
-        }
+    match database_error(error).map(|answer| dialect.failure(answer)) {
+        Some(Failure::Taken(unique)) => CommitError::Taken(unique),
+        Some(Failure::ParentMissing) => CommitError::ParentMissing,
+        _ => CommitError::Store(of_read(dialect, error)),
     }
-    CommitError::Store(of_read(dialect, error))
 }
 
 /// An error of the driver.
@@ -82,16 +91,7 @@ pub(crate) fn of_io(what: &str, error: &io::Error) -> StoreError {
 
 /// Whether the database took a transaction back for the sake of another one, which says nothing about the next.
 pub(crate) fn is_conflict(dialect: Dialect, error: &DbErr) -> bool {
-    let (DbErr::Conn(RuntimeErr::SqlxError(sqlx))
-    | DbErr::Exec(RuntimeErr::SqlxError(sqlx))
-    | DbErr::Query(RuntimeErr::SqlxError(sqlx))) = error
-    else {
-        return false;
-    };
-    match sqlx.as_ref() {
-        SqlxError::Database(database) => dialect.failure(database.as_ref()) == Failure::Conflict,
-        _ => false,
-    }
+    database_error(error).is_some_and(|answer| dialect.failure(answer) == Failure::Conflict)
 }
 
 /// How a transaction of a database server failed.
@@ -108,33 +108,18 @@ pub(crate) enum Fate {
 
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) fn fate(dialect: Dialect, error: &DbErr) -> Fate {
-    let (DbErr::Conn(RuntimeErr::SqlxError(sqlx))
-    | DbErr::Exec(RuntimeErr::SqlxError(sqlx))
-    | DbErr::Query(RuntimeErr::SqlxError(sqlx))) = error
-    else {
-        return Fate::Refused;
-    };
-    match sqlx.as_ref() {
-        SqlxError::Database(database) => match dialect.failure(database.as_ref()) {
-            Failure::Conflict => Fate::TakenBack,
-            _ if dialect.ends_connection(database.as_ref()) => Fate::BrokenOff,
-            _ => Fate::Refused,
-        },
-        SqlxError::Io(_) | SqlxError::Tls(_) | SqlxError::Protocol(_) | SqlxError::WorkerCrashed => {
+    match driver_error(error) {
+        Some(SqlxError::Database(_)) if is_conflict(dialect, error) => Fate::TakenBack,
+        Some(SqlxError::Database(answer)) if dialect.ends_connection(answer.as_ref()) => Fate::BrokenOff,
+        Some(SqlxError::Io(_) | SqlxError::Tls(_) | SqlxError::Protocol(_) | SqlxError::WorkerCrashed) => {
             Fate::BrokenOff
         }
         _ => Fate::Refused,
     }
 }
 
-/// Whether the server did not let us in, for a password that is not right (any more).
+/// Whether the server refused the connection because the password is wrong, or has been changed.
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) fn refuses_login(dialect: Dialect, error: &DbErr) -> bool {
-    let (DbErr::Conn(RuntimeErr::SqlxError(sqlx))
-    | DbErr::Exec(RuntimeErr::SqlxError(sqlx))
-    | DbErr::Query(RuntimeErr::SqlxError(sqlx))) = error
-    else {
-        return false;
-    };
-    matches!(sqlx.as_ref(), SqlxError::Database(database) if dialect.refuses_login(database.as_ref()))
+    database_error(error).is_some_and(|answer| dialect.refuses_login(answer))
 }

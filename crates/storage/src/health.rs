@@ -1,7 +1,7 @@
 //! Whether the database takes changes.
 //!
-//! Every transaction that writes tells here how it ended. While all is well nobody has to ask. When a write has failed, or
-//! none was made for a while, whoever wants to know has one made that changes nothing but a number.
+//! Every transaction that writes reports here how it ended. After a success the answer is known for a while. When a write
+//! has failed, or there was none for a while, the next question makes a write that changes nothing but a number.
 //! No write is ever refused for what is known here: each finds out for itself.
 
 use std::sync::Arc;

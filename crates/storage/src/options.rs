@@ -146,15 +146,18 @@ impl ConnectOptions {
             location: Location::Url(url.to_owned()),
             ..self.clone()
         };
-        options.check_same_database(self)?;
+        options.check_leads_to(&self.leads_to()?)?;
         Ok(Some(options))
     }
 
+    /// Which database they lead to: its kind, and where it is. Users and TLS make no difference.
+    pub(crate) fn leads_to(&self) -> Result<(Database, String), OptionsError> {
+        Dialect::of(self)?.place(self)
+    }
+
     /// Refuses options that lead to another database: what is known of one must not be believed of another.
-    #[cfg(any(feature = "postgres", feature = "mysql"))]
-    pub(crate) fn check_same_database(&self, before: &Self) -> Result<(), OptionsError> {
-        let place = |options: &Self| -> Result<_, OptionsError> { Dialect::of(options)?.place(options) };
-        if place(self)? == place(before)? {
+    pub(crate) fn check_leads_to(&self, before: &(Database, String)) -> Result<(), OptionsError> {
+        if self.leads_to()? == *before {
             Ok(())
         } else {
             Err(OptionsError(

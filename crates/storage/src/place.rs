@@ -1,8 +1,8 @@
 //! Where the files of an embedded database are, and whether they still are.
 //!
-//! Whoever removes or replaces an open file takes nothing away from a program that has it open: it goes on writing to a
-//! file that has no name any more, and all of that is gone when it ends. So the files that were opened are told apart
-//! from those that have their names by device and inode.
+//! When an open file is removed or replaced, a program that has it open goes on writing to a file without a name, and all
+//! of that is lost when the program ends. So the device and inode of each opened file are compared with those of the file
+//! that has its name now.
 //!
 //! The files are looked at, never opened: when a program closes a file, it gives up all locks that it has on it, those of
 //! SQLite included.

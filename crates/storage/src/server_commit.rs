@@ -2,9 +2,7 @@
 
 use sea_orm::DbErr;
 use tokio::time::timeout;
-use zenml_auth_core::ports::{
-    ApiKeyUse, ChangeSet, CommitError, DeviceUse, IdentityRef, PurgeBefore, SessionUse, StoreError,
-};
+use zenml_auth_core::ports::{ChangeSet, CommitError, IdentityRef, StoreError};
 
 use crate::attempts::Attempts;
 use crate::commit::{WriteError, Writer};
@@ -114,40 +112,9 @@ impl SqlStore {
         Ok(transaction)
     }
 
-    /// Notes uses in the order of their ids, so that replicas that do so at the same time do not block each other.
-    pub(crate) async fn note_uses_on_server(
-        &self,
-        keys: &[ApiKeyUse],
-        devices: &[DeviceUse],
-    ) -> Result<(), StoreError> {
-        let mut keys = keys.to_vec();
-        let mut devices = devices.to_vec();
-        keys.sort_unstable_by_key(|noted| noted.id.as_uuid());
-        devices.sort_unstable_by_key(|noted| noted.id.as_uuid());
-        // A use that is noted twice is noted once.
-        self.until_done(|| self.try_to_note_uses(&keys, &devices)).await
-    }
-
-    /// Notes uses of sessions in the order of their ids, for the same reason.
-    pub(crate) async fn note_session_uses_on_server(
-        &self,
-        sessions: &[SessionUse],
-    ) -> Result<(), StoreError> {
-        let mut sessions = sessions.to_vec();
-        sessions.sort_unstable_by_key(|noted| noted.id.as_uuid());
-        self.until_done(|| self.try_to_note_session_uses(&sessions)).await
-    }
-
-    /// Cleans up, the log of what was revoked included.
-    pub(crate) async fn purge_on_server(&self, before: PurgeBefore, limit: u32) -> Result<u64, StoreError> {
-        // What was cleaned up already is not found again.
-        let Some(purged) = self.until_done(|| self.try_to_purge(before, limit)).await? else {
-            return Ok(0);
-        };
-        if purged < u64::from(limit) {
-            self.until_done(|| revocations::trim(self.connection())).await?;
-        }
-        Ok(purged)
+    /// Shortens the log of what was revoked.
+    pub(crate) async fn trim_revocations(&self) -> Result<(), StoreError> {
+        self.until_done(|| revocations::trim(self.connection())).await
     }
 
     /// For what may be done twice.

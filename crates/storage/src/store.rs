@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query as SeaQuery, SimpleExpr};
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait as _, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait,
-    QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait as _, DatabaseConnection, DbErr, EntityTrait, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect, Select,
 };
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -42,7 +42,7 @@ use crate::queries::{attempts, key_uses, listing, upkeep};
 use crate::revocations;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::schema::SchemaError;
-use crate::transaction::Transactions;
+use crate::transaction::{Transaction, Transactions};
 
 /// Keeps everything in a SQL database. Clones share their connections.
 #[derive(Clone)]
@@ -53,6 +53,8 @@ pub struct SqlStore {
     /// Where the files are, if there are any.
     place: Option<Place>,
     epochs: Epochs,
+    /// Which database it is, for as long as it is open.
+    leads_to: (Database, String),
     /// How long to wait for the answer of a server that has fallen silent.
     patience: Duration,
     schema: Schema,
@@ -65,7 +67,7 @@ struct SchemaWatch {
     found_good: Mutex<Option<Instant>>,
 }
 
-/// For how long the schema is taken to be what it was. Whoever asks whether we are ready may do so often.
+/// For how long the schema is taken to be what it was. Readiness may be asked for often.
 const SCHEMA_LASTS: Duration = Duration::from_secs(1);
 
 impl std::fmt::Debug for SqlStore {
@@ -98,6 +100,7 @@ impl SqlStore {
             reader,
             place,
             epochs,
+            leads_to: options.leads_to()?,
             patience: options.acquire_timeout + options.statement_timeout,
             schema: options.schema.clone(),
             watch: Arc::default(),
@@ -244,8 +247,7 @@ impl SqlStore {
         }
     }
 
-    /// Whether it makes sense to try once more after this error, as the server did not let us in and the password is another
-    /// one now.
+    /// Whether to try once more after this error: the server refused the password, and another one is configured now.
     pub(crate) fn has_new_password(&self, error: &DbErr) -> bool {
         match &self.epochs {
             Epochs::Own { .. } => {
@@ -270,75 +272,23 @@ impl SqlStore {
     /// # Errors
     /// [`OptionsError`] when they can't be used; nothing has changed then.
     pub fn connect_with(&self, options: &ConnectOptions) -> Result<(), OptionsError> {
+        options.check_leads_to(&self.leads_to)?;
         match &self.epochs {
-            Epochs::Own { .. } => {
-                let _ = options;
-                Ok(())
-            }
+            Epochs::Own { .. } => Ok(()),
             #[cfg(any(feature = "postgres", feature = "mysql"))]
             Epochs::Shared { endpoint, .. } => {
-                let before = endpoint.options();
                 let options = ConnectOptions {
                     location: options.location.clone(),
                     url_file: options.url_file.clone(),
                     tls: options.tls,
                     ca_file: options.ca_file.clone(),
-                    ..before.clone()
+                    ..endpoint.options()
                 };
-                options.check_same_database(&before)?;
                 self.dialect.set_options(self.connection(), &options)?;
                 endpoint.set(options);
                 Ok(())
             }
         }
-    }
-
-    /// Cleans up and tells how much, or `None` when another replica is at it.
-    pub(crate) async fn try_to_purge(&self, before: PurgeBefore, limit: u32) -> Result<Option<u64>, DbErr> {
-        let transaction = self.writer.begin().await?;
-        let purged = if upkeep::take_turn(self.dialect, &transaction).await? {
-            Some(upkeep::purge(&transaction, before, limit).await?)
-        } else {
-            None
-        };
-        transaction.commit().await?;
-        Ok(purged)
-    }
-
-    /// Removes old entries of the audit trail and tells how many, or `None` when another replica is at it.
-    pub(crate) async fn try_to_purge_audit(
-        &self,
-        before: Timestamp,
-        limit: u32,
-    ) -> Result<Option<u64>, DbErr> {
-        let transaction = self.writer.begin().await?;
-        let purged = if upkeep::take_turn(self.dialect, &transaction).await? {
-            Some(upkeep::purge_audit(&transaction, before, limit).await?)
-        } else {
-            None
-        };
-        transaction.commit().await?;
-        Ok(purged)
-    }
-
-    pub(crate) async fn try_to_note_uses(
-        &self,
-        keys: &[ApiKeyUse],
-        devices: &[DeviceUse],
-    ) -> Result<(), DbErr> {
-        let transaction = self.writer.begin().await?;
-        for key_use in keys {
-            let ApiKeyUse { id, latest } = key_use;
-            if upkeep::note_use::<api_key::Entity>(&transaction, id.as_uuid(), latest.at, &latest.from)
-                .await?
-            {
-                key_uses::note(&transaction, key_use).await?;
-            }
-        }
-        for DeviceUse { id, at, from } in devices {
-            upkeep::note_use::<device::Entity>(&transaction, id.as_uuid(), *at, from).await?;
-        }
-        transaction.commit().await
     }
 
     /// Whether changes are taken. When that is not known, it makes one that says nothing.
@@ -374,23 +324,19 @@ impl SqlStore {
         transaction.commit().await
     }
 
-    pub(crate) async fn try_to_note_session_uses(&self, sessions: &[SessionUse]) -> Result<(), DbErr> {
+    async fn try_to_note_uses(&self, keys: &[ApiKeyUse], devices: &[DeviceUse]) -> Result<(), DbErr> {
         let transaction = self.writer.begin().await?;
-        for SessionUse { id, at } in sessions {
-            let is_later = Condition::any()
-                .add(session::Column::LastActive.is_null())
-                .add(session::Column::LastActive.lt(at.as_micros()));
-            session::Entity::update_many()
-                .col_expr(session::Column::LastActive, Expr::value(at.as_micros()))
-                .filter(session::Column::Id.eq(id.as_uuid()))
-                .filter(is_later)
-                .exec(&transaction)
-                .await?;
-        }
+        upkeep::note_uses(&transaction, keys, devices).await?;
         transaction.commit().await
     }
 
-    pub(crate) async fn try_to_count_failure(
+    async fn try_to_note_session_uses(&self, sessions: &[SessionUse]) -> Result<(), DbErr> {
+        let transaction = self.writer.begin().await?;
+        upkeep::note_session_uses(&transaction, sessions).await?;
+        transaction.commit().await
+    }
+
+    async fn try_to_count_failure(
         &self,
         key: &SecretHash,
         at: Timestamp,
@@ -401,22 +347,53 @@ impl SqlStore {
         transaction.commit().await
     }
 
-    pub(crate) async fn try_to_forget_failures(&self, key: &SecretHash) -> Result<(), DbErr> {
+    async fn try_to_forget_failures(&self, key: &SecretHash) -> Result<(), DbErr> {
         let transaction = self.writer.begin().await?;
         attempts::forget_failures(&transaction, key).await?;
         transaction.commit().await
     }
 
-    pub(crate) async fn try_to_note_network(&self, network: &FamiliarNetwork) -> Result<(), DbErr> {
+    async fn try_to_note_network(&self, network: &FamiliarNetwork) -> Result<(), DbErr> {
         let transaction = self.writer.begin().await?;
         attempts::note_network(&transaction, network).await?;
         transaction.commit().await
     }
 
-    /// Does something that may be done twice: on a server again when it takes it back for the sake of somebody else.
-    async fn upkeep<F>(&self, work: impl Fn() -> F + Send + Sync) -> Result<(), StoreError>
+    /// Begins to clean up; not when another replica is doing so.
+    async fn begin_in_turn(&self) -> Result<Option<Transaction>, DbErr> {
+        let transaction = self.writer.begin().await?;
+        if upkeep::take_turn(self.dialect, &transaction).await? {
+            return Ok(Some(transaction));
+        }
+        transaction.commit().await?;
+        Ok(None)
+    }
+
+    /// Cleans up and tells how much, or `None` when another replica is doing so.
+    async fn try_to_purge(&self, before: PurgeBefore, limit: u32) -> Result<Option<u64>, DbErr> {
+        let Some(transaction) = self.begin_in_turn().await? else {
+            return Ok(None);
+        };
+        let purged = upkeep::purge(&transaction, before, limit).await?;
+        transaction.commit().await?;
+        Ok(Some(purged))
+    }
+
+    /// The same for old entries of the audit trail.
+    async fn try_to_purge_audit(&self, before: Timestamp, limit: u32) -> Result<Option<u64>, DbErr> {
+        let Some(transaction) = self.begin_in_turn().await? else {
+            return Ok(None);
+        };
+        let purged = upkeep::purge_audit(&transaction, before, limit).await?;
+        transaction.commit().await?;
+        Ok(Some(purged))
+    }
+
+    /// Does something that may be done twice. A database server is asked again when it takes a transaction back for the
+    /// sake of another one, or the connection breaks.
+    async fn upkeep<T, F>(&self, work: impl Fn() -> F + Send + Sync) -> Result<T, StoreError>
     where
-        F: Future<Output = Result<(), DbErr>> + Send,
+        F: Future<Output = Result<T, DbErr>> + Send,
     {
         match &self.epochs {
             Epochs::Own { .. } => work().await.map_err(|error| self.read_error(&error)),
@@ -703,28 +680,18 @@ impl Store for SqlStore {
         if keys.is_empty() && devices.is_empty() {
             return Ok(());
         }
-        match &self.epochs {
-            Epochs::Own { .. } => self
-                .try_to_note_uses(keys, devices)
-                .await
-                .map_err(|error| self.read_error(&error)),
-            #[cfg(any(feature = "postgres", feature = "mysql"))]
-            Epochs::Shared { .. } => self.note_uses_on_server(keys, devices).await,
-        }
+        let keys = in_order(keys, |noted| noted.id.as_uuid());
+        let devices = in_order(devices, |noted| noted.id.as_uuid());
+        // A use that is noted twice is noted once.
+        self.upkeep(|| self.try_to_note_uses(&keys, &devices)).await
     }
 
     async fn note_session_uses(&self, sessions: &[SessionUse]) -> Result<(), StoreError> {
         if sessions.is_empty() {
             return Ok(());
         }
-        match &self.epochs {
-            Epochs::Own { .. } => self
-                .try_to_note_session_uses(sessions)
-                .await
-                .map_err(|error| self.read_error(&error)),
-            #[cfg(any(feature = "postgres", feature = "mysql"))]
-            Epochs::Shared { .. } => self.note_session_uses_on_server(sessions).await,
-        }
+        let sessions = in_order(sessions, |noted| noted.id.as_uuid());
+        self.upkeep(|| self.try_to_note_session_uses(&sessions)).await
     }
 
     async fn failures(&self, key: &SecretHash) -> Result<Option<Failures>, StoreError> {
@@ -756,25 +723,26 @@ impl Store for SqlStore {
     }
 
     async fn purge(&self, before: PurgeBefore, limit: u32) -> Result<u64, StoreError> {
-        match &self.epochs {
-            Epochs::Own { .. } => {
-                let purged = self.try_to_purge(before, limit).await;
-                purged
-                    .map(Option::unwrap_or_default)
-                    .map_err(|error| self.read_error(&error))
-            }
-            #[cfg(any(feature = "postgres", feature = "mysql"))]
-            Epochs::Shared { .. } => self.purge_on_server(before, limit).await,
+        // What was cleaned up already is not found again.
+        let purged = self.upkeep(|| self.try_to_purge(before, limit)).await?;
+        #[cfg(any(feature = "postgres", feature = "mysql"))]
+        if matches!(self.epochs, Epochs::Shared { .. })
+            && purged.is_some_and(|purged| purged < u64::from(limit))
+        {
+            self.trim_revocations().await?;
         }
+        Ok(purged.unwrap_or_default())
     }
 
     async fn purge_audit(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        let purge = || self.try_to_purge_audit(before, limit);
-        let purged = match &self.epochs {
-            Epochs::Own { .. } => purge().await.map_err(|error| self.read_error(&error))?,
-            #[cfg(any(feature = "postgres", feature = "mysql"))]
-            Epochs::Shared { .. } => self.until_done(purge).await?,
-        };
+        let purged = self.upkeep(|| self.try_to_purge_audit(before, limit)).await?;
         Ok(purged.unwrap_or_default())
     }
+}
+
+/// In the order of their ids, so that replicas that change the same rows at the same time do not block each other.
+fn in_order<T: Clone>(uses: &[T], id: impl Fn(&T) -> Uuid) -> Vec<T> {
+    let mut uses = uses.to_vec();
+    uses.sort_unstable_by_key(id);
+    uses
 }

@@ -33,6 +33,20 @@ async fn open(folder: &TempDir) -> SqlStore {
     store
 }
 
+#[tokio::test]
+async fn an_open_store_does_not_move_to_another_file() {
+    let (here, there) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let store = open(&here).await;
+    store.connect_with(&options(&here)).unwrap();
+    for other in [options(&there), ConnectOptions::url("sqlite::memory:")] {
+        let refused = store.connect_with(&other).unwrap_err().to_string();
+        assert!(
+            refused.contains("can't change while the server runs"),
+            "{refused}"
+        );
+    }
+}
+
 async fn add(store: &SqlStore, user: &User) -> Result<(), CommitError> {
     store
         .commit(ChangeSet::new().with(Change::InsertUser(user.clone())))

@@ -165,8 +165,7 @@ impl Dialect {
         }
     }
 
-    /// Which database the options lead to, whoever connects and however: where its server is, and its name.
-    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    /// Which database the options lead to: the address of its server, and its name. Users and TLS make no difference.
     pub(crate) fn place(self, options: &ConnectOptions) -> Result<(Database, String), OptionsError> {
         let place = match self {
             #[cfg(feature = "sqlite")]
@@ -196,7 +195,7 @@ impl Dialect {
         }
     }
 
-    /// Whether the server did not let us in, for a password that is not right (any more).
+    /// Whether the server refused the connection because the password is wrong, or has been changed.
     #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(crate) fn refuses_login(self, error: &dyn DatabaseError) -> bool {
         match self {

@@ -87,7 +87,7 @@ pub(super) async fn connect(options: &ConnectOptions) -> Result<Connections, Sto
 async fn open(sqlite: &SqliteConnectOptions) -> Result<Place, StoreError> {
     let refused = |problem: sqlx::Error| error::of_sqlx(super::Dialect::Sqlite, &problem);
     let mut connection = sqlite.connect().await.map_err(refused)?;
-    // Only whoever reads opens the log. What is wrong with the file is for those to tell who need something from it.
+    // SQLite opens the log with the first read. If the file is damaged, a later read says so.
     let _ = connection.execute("SELECT count(*) FROM sqlite_schema").await;
     let place = Place::of(sqlite.get_filename(), connection);
     place.map_err(|problem| error::of_io("the database file can't be looked at", &problem))

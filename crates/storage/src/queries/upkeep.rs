@@ -1,23 +1,62 @@
 //! What happens in the background: noting uses and cleaning up.
 
-use sea_orm::sea_query::{LockBehavior, LockType};
+use sea_orm::sea_query::{Expr, LockBehavior, LockType};
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, PrimaryKeyTrait, QueryFilter, QueryOrder, QuerySelect, TryGetable, Value,
+    ColumnTrait, Condition, DbErr, EntityTrait, PrimaryKeyTrait, QueryFilter, QueryOrder, QuerySelect,
+    TryGetable, Value,
 };
 use uuid::Uuid;
-use zenml_auth_core::ports::{Guard, PurgeBefore};
+use zenml_auth_core::ports::{ApiKeyUse, DeviceUse, Guard, PurgeBefore, SessionUse};
 use zenml_auth_model::{Timestamp, UsedFrom};
 
 use crate::commit;
 use crate::dialect::Dialect;
 use crate::entities::{
-    Versioned, WithId, audit_event, device_grant, familiar_network, guard, session, sign_in_failure,
-    signing_key,
+    Versioned, WithId, api_key, audit_event, device, device_grant, familiar_network, guard, session,
+    sign_in_failure, signing_key,
 };
+use crate::queries::key_uses;
 use crate::transaction::Transaction;
 
+/// Notes the latest uses of keys and devices.
+pub(crate) async fn note_uses(
+    transaction: &Transaction,
+    keys: &[ApiKeyUse],
+    devices: &[DeviceUse],
+) -> Result<(), DbErr> {
+    for key_use in keys {
+        let ApiKeyUse { id, latest } = key_use;
+        if note_use::<api_key::Entity>(transaction, id.as_uuid(), latest.at, &latest.from).await? {
+            key_uses::note(transaction, key_use).await?;
+        }
+    }
+    for DeviceUse { id, at, from } in devices {
+        note_use::<device::Entity>(transaction, id.as_uuid(), *at, from).await?;
+    }
+    Ok(())
+}
+
+/// Notes the latest uses of sessions, unless later ones are noted.
+pub(crate) async fn note_session_uses(
+    transaction: &Transaction,
+    sessions: &[SessionUse],
+) -> Result<(), DbErr> {
+    for SessionUse { id, at } in sessions {
+        let is_later = Condition::any()
+            .add(session::Column::LastActive.is_null())
+            .add(session::Column::LastActive.lt(at.as_micros()));
+        session::Entity::update_many()
+            .col_expr(session::Column::LastActive, Expr::value(at.as_micros()))
+            .filter(session::Column::Id.eq(id.as_uuid()))
+            .filter(is_later)
+            .exec(transaction)
+            .await?;
+    }
+    Ok(())
+}
+
 /// Notes the latest use of a row, unless a later one is noted. Tells whether there is such a row.
-pub(crate) async fn note_use<E: Versioned>(
+async fn note_use<E: Versioned>(
     transaction: &Transaction,
     id: Uuid,
     at: Timestamp,
@@ -39,7 +78,7 @@ pub(crate) async fn note_use<E: Versioned>(
 }
 
 /// Whether it is this transaction's turn to clean up: several replicas that did so at the same time would only wait
-/// for each other's rows. Whoever does so holds the row of a guard that replicas agree by on what is cleaned up, too.
+/// for each other's rows. The one that does holds the row of a guard, by which replicas also agree on what is cleaned up.
 pub(crate) async fn take_turn(dialect: Dialect, transaction: &Transaction) -> Result<bool, DbErr> {
     if !dialect.has_replicas() {
         return Ok(true);

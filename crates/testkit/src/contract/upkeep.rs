@@ -112,7 +112,7 @@ pub(super) async fn a_use_is_no_change(store: Arc<dyn Store>) {
         ..device.clone()
     };
     assert_eq!(store.device(device.id).await.unwrap(), Some(expected));
-    // Whoever read the row before may still decide on it.
+    // Noting a use moves no version on, so a decision by the row as it was read before still goes through.
     make(&*store, Change::DeleteApiKey(key.id, key.version)).await;
     make(&*store, Change::DeleteDevice(device.id, device.version)).await;
 }
@@ -148,7 +148,7 @@ pub(super) async fn uses_of_sessions_never_go_back_and_are_no_change(store: Arc<
         assert_eq!(store.session(session.id).await.unwrap(), Some(expected));
     }
     assert_eq!(store.session(other.id).await.unwrap(), Some(other));
-    // Whoever read the row before may still decide on it.
+    // Noting a use moves no version on, so a decision by the row as it was read before still goes through.
     make(&*store, Change::DeleteSession(session.id, session.version)).await;
 }
 
