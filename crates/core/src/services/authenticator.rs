@@ -15,7 +15,7 @@ use super::{Engine, Internal};
 use crate::caller::{Caller, Identity};
 use crate::identities::Current;
 use crate::rules::recent_authentication::{self, Proof};
-use crate::rules::{api_key, device};
+use crate::rules::{api_key, device, session};
 use crate::secrets;
 use crate::token::{Provenance, Token, TokenError};
 
@@ -218,13 +218,14 @@ impl Authenticator<'_> {
             Provenance::Session {
                 user,
                 credentials_gen,
-                session,
+                session: id,
             } => {
                 let user = good_user(current, user, credentials_gen).await?;
-                let found = current.session(session).await.map_err(Internal::from)?;
+                let found = current.session(id).await.map_err(Internal::from)?;
+                let idle = self.0.settings.lifetimes.browser_idle;
                 let session = found
-                    .filter(|found| found.user_id == user.id && now < found.expires)
-                    .ok_or(AuthenticateError::SessionEnded(session))?;
+                    .filter(|found| found.user_id == user.id && session::is_alive(found, idle, now))
+                    .ok_or(AuthenticateError::SessionEnded(id))?;
                 // The row knows it to the microsecond.
                 let proof = match proof_until(session.expires) {
                     Proof::Factor(_) => Proof::Factor(session.authenticated),

@@ -12,13 +12,8 @@ use crate::ports::StoreError;
 impl Engine {
     /// The user of this name.
     pub(super) async fn user_by_name(&self, typed: &str) -> Result<Option<User>, StoreError> {
-        let exact = self.store().user_by_name(typed).await?;
-        let composed = nfc(typed);
-        // Asked for in any case, so that it takes no longer when there is nobody.
-        match composed == typed {
-            true => Ok(exact),
-            false => Ok(exact.or(self.store().user_by_name(&composed).await?)),
-        }
+        let find = |name: String| async move { self.store().user_by_name(&name).await };
+        in_either_form(typed, find).await
     }
 
     /// The service account of this name.
@@ -26,12 +21,8 @@ impl Engine {
         &self,
         typed: &str,
     ) -> Result<Option<ServiceAccount>, StoreError> {
-        let exact = self.store().service_account_by_name(typed).await?;
-        let composed = nfc(typed);
-        match composed == typed {
-            true => Ok(exact),
-            false => Ok(exact.or(self.store().service_account_by_name(&composed).await?)),
-        }
+        let find = |name: String| async move { self.store().service_account_by_name(&name).await };
+        in_either_form(typed, find).await
     }
 
     /// The API key of this name within its service account.
@@ -40,11 +31,23 @@ impl Engine {
         account: ServiceAccountId,
         typed: &str,
     ) -> Result<Option<ApiKey>, StoreError> {
-        let exact = self.store().api_key_by_name(account, typed).await?;
-        let composed = nfc(typed);
-        match composed == typed {
-            true => Ok(exact),
-            false => Ok(exact.or(self.store().api_key_by_name(account, &composed).await?)),
-        }
+        let find = |name: String| async move { self.store().api_key_by_name(account, &name).await };
+        in_either_form(typed, find).await
     }
+}
+
+/// What has the name as it was typed, or else what has it composed. Both are looked for in any case, so that the time it
+/// takes does not tell whether there is such a row.
+async fn in_either_form<T, F>(typed: &str, find: impl Fn(String) -> F + Send) -> Result<Option<T>, StoreError>
+where
+    T: Send,
+    F: Future<Output = Result<Option<T>, StoreError>> + Send,
+{
+    let exact = find(typed.to_owned()).await?;
+    let composed = nfc(typed);
+    if composed == typed {
+        return Ok(exact);
+    }
+    let composed = find(composed.into_owned()).await?;
+    Ok(exact.or(composed))
 }

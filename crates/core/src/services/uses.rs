@@ -4,6 +4,7 @@
 //! and for each value of a key by [`KEY_USERS_KEPT`], whatever its holder pretends to be.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -17,7 +18,7 @@ use crate::ports::{ApiKeyUse, DeviceUse, KEY_USERS_KEPT, SessionUse, Store, Stor
 /// is not held back.
 const WRITE_EVERY: Duration = Duration::from_secs(10);
 
-/// How many uses are written in one transaction, so that nobody waits for it.
+/// How many uses are written in one transaction, so that it is short.
 const BATCH: usize = 500;
 
 /// A use, and up to when such uses are written.
@@ -75,6 +76,13 @@ struct Memory {
     sessions: HashMap<SessionId, Noted<SessionUse>>,
     keys: HashMap<ApiKeyId, Vec<Noted<KeyUse>>>,
     devices: HashMap<DeviceId, Noted<DeviceUse>>,
+}
+
+/// What is to be written.
+struct Due {
+    sessions: Vec<SessionUse>,
+    keys: Vec<ApiKeyUse>,
+    devices: Vec<DeviceUse>,
 }
 
 /// The latest uses, written or not.
@@ -176,58 +184,26 @@ impl Uses {
     /// Writes the uses that are due; with `all`, whatever is not written. What can't be written stays for the next
     /// time.
     pub(super) async fn flush(&self, store: &dyn Store, now: Timestamp, all: bool) -> Result<(), StoreError> {
-        let sessions = self.due_sessions(now, all);
+        let Due {
+            sessions,
+            keys,
+            devices,
+        } = self.0.lock().due(now, all);
         for batch in sessions.chunks(BATCH) {
             store.note_session_uses(batch).await?;
-            self.sessions_are_written(batch);
+            let written = batch.iter().map(|written| (written.id, written.at));
+            are_written(&mut self.0.lock().sessions, written);
         }
-        let (keys, devices) = self.due(now, all);
         for batch in keys.chunks(BATCH) {
             store.note_uses(batch, &[]).await?;
             self.keys_are_written(batch);
         }
         for batch in devices.chunks(BATCH) {
             store.note_uses(&[], batch).await?;
-            self.devices_are_written(batch);
+            let written = batch.iter().map(|written| (written.id, written.at));
+            are_written(&mut self.0.lock().devices, written);
         }
         Ok(())
-    }
-
-    fn due_sessions(&self, now: Timestamp, all: bool) -> Vec<SessionUse> {
-        let mut memory = self.0.lock();
-        memory.sessions.retain(|_, noted| !noted.is_idle(now));
-        let due = memory.sessions.values().filter(|noted| noted.is_due(now, all));
-        due.map(|noted| noted.latest).collect()
-    }
-
-    fn sessions_are_written(&self, batch: &[SessionUse]) {
-        let mut memory = self.0.lock();
-        for written in batch {
-            if let Some(noted) = memory.sessions.get_mut(&written.id) {
-                noted.written = Some(written.at);
-            }
-        }
-    }
-
-    fn due(&self, now: Timestamp, all: bool) -> (Vec<ApiKeyUse>, Vec<DeviceUse>) {
-        let mut memory = self.0.lock();
-        memory.keys.retain(|_, users| {
-            users.retain(|user| !user.is_idle(now));
-            !users.is_empty()
-        });
-        memory.devices.retain(|_, noted| !noted.is_idle(now));
-        let keys = memory.keys.iter().flat_map(|(&id, users)| {
-            let due = users.iter().filter(|user| user.is_due(now, all));
-            due.map(move |user| ApiKeyUse {
-                id,
-                latest: user.latest.clone(),
-            })
-        });
-        let devices = memory.devices.values().filter(|noted| noted.is_due(now, all));
-        (
-            keys.collect(),
-            devices.map(|noted| noted.latest.clone()).collect(),
-        )
     }
 
     fn keys_are_written(&self, batch: &[ApiKeyUse]) {
@@ -242,18 +218,50 @@ impl Uses {
             }
         }
     }
+}
 
-    fn devices_are_written(&self, batch: &[DeviceUse]) {
-        let mut memory = self.0.lock();
-        for written in batch {
-            if let Some(noted) = memory.devices.get_mut(&written.id) {
-                noted.written = Some(written.at);
-            }
+impl Memory {
+    /// What is to be written now. Forgets what is idle.
+    fn due(&mut self, now: Timestamp, all: bool) -> Due {
+        self.keys.retain(|_, users| {
+            users.retain(|user| !user.is_idle(now));
+            !users.is_empty()
+        });
+        let keys = self.keys.iter().flat_map(|(&id, users)| {
+            let due = users.iter().filter(|user| user.is_due(now, all));
+            due.map(move |user| ApiKeyUse {
+                id,
+                latest: user.latest.clone(),
+            })
+        });
+        Due {
+            keys: keys.collect(),
+            sessions: due(&mut self.sessions, now, all),
+            devices: due(&mut self.devices, now, all),
         }
     }
 }
 
-/// Forgets whoever has not used this value of a key for the longest time, if as many are remembered as may be.
+/// Those of a kind that are to be written now. Forgets what is idle.
+fn due<I, T: At + Clone>(noted: &mut HashMap<I, Noted<T>>, now: Timestamp, all: bool) -> Vec<T> {
+    noted.retain(|_, noted| !noted.is_idle(now));
+    let due = noted.values().filter(|noted| noted.is_due(now, all));
+    due.map(|noted| noted.latest.clone()).collect()
+}
+
+/// Remembers up to when the uses of a kind are written.
+fn are_written<I: Eq + Hash, T>(
+    noted: &mut HashMap<I, Noted<T>>,
+    written: impl Iterator<Item = (I, Timestamp)>,
+) {
+    for (id, at) in written {
+        if let Some(noted) = noted.get_mut(&id) {
+            noted.written = Some(at);
+        }
+    }
+}
+
+/// Forgets the user of this value of a key whose last use is the longest ago, if as many are remembered as may be.
 fn make_room(users: &mut Vec<Noted<KeyUse>>, generation: u32) {
     let of_value = || {
         let all = users.iter().enumerate();
@@ -334,7 +342,7 @@ mod tests {
     #[tokio::test]
     async fn each_user_is_written_at_once_and_then_from_time_to_time() {
         let (uses, store) = (Uses::default(), MemoryStore::new());
-        let due = |now, all| uses.due(now, all).0.len();
+        let due = |now, all| uses.0.lock().due(now, all).keys.len();
         uses.key(key(), 1, &from(1), at(0));
         uses.key(key(), 1, &from(2), at(0));
         assert_eq!(due(at(0), false), 2);
