@@ -187,7 +187,7 @@ impl ApiError {
         .after(Duration::from_secs(1))
     }
 
-    /// 503: the server is about to stop, so that whoever balances the load has to choose another one.
+    /// 503: the server is about to stop, and load balancers have to use another one.
     #[must_use]
     pub fn stopping() -> Self {
         let message = "This server is about to stop. Use another one, or try again in a few seconds.";
@@ -230,10 +230,9 @@ impl IntoResponse for ApiError {
         }
         let mut response = failure.status.into_response();
         if let Some(wait) = failure.retry_after {
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             response
                 .headers_mut()
-                .insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+                .insert(header::RETRY_AFTER, retry_after(wait));
         }
         if let Some(challenge) = failure.challenge {
             response
@@ -243,6 +242,12 @@ impl IntoResponse for ApiError {
         response.extensions_mut().insert(Unfinished(failure.body));
         response
     }
+}
+
+/// The value of `Retry-After` (RFC 9110 §10.2.3): whole seconds, so that nobody comes too early.
+pub fn retry_after(wait: Duration) -> HeaderValue {
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    HeaderValue::from(seconds.max(1))
 }
 
 impl From<ValidationErrors> for ApiError {
@@ -298,7 +303,7 @@ impl From<StoreError> for ApiError {
             ),
             StoreError::ReadOnly(_) => Self::unavailable(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "The server's database takes no changes at the moment. Tell whoever operates the server.",
+                "The server's database takes no changes at the moment. Tell the server's operator.",
                 text,
             ),
             StoreError::Full(_) => Self::unavailable(
@@ -327,7 +332,7 @@ impl From<Internal> for ApiError {
             ),
             Internal::Sealing(_) | Internal::Token(TokenError::Sealed(_)) => Self::unavailable(
                 StatusCode::SERVICE_UNAVAILABLE,
-                "This server lacks an encryption key that it needs. Tell whoever operates the server.",
+                "This server lacks an encryption key that it needs. Tell its operator.",
                 error.to_string(),
             ),
             Internal::Hashing(HashingError::Broken) | Internal::Token(_) | Internal::Refused(_) => {

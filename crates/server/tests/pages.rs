@@ -626,6 +626,88 @@ async fn following_links_spends_no_tries_and_tells_nothing() {
 }
 
 #[tokio::test]
+async fn too_many_tries_get_the_form_again_and_when_to_try() {
+    let server = TestServer::start_with(TestOptions::limited()).await;
+    for name in ["ann", "bob"] {
+        server.user(name).await;
+    }
+    let mut ann = Browser::new(&server);
+    ann.sign_in("/", "ann", PASSWORD).await.expect(StatusCode::OK);
+    let mut stranger = Browser::new(&server);
+    let new = [
+        ("password", "sturdy-horse-5"),
+        ("password_again", "sturdy-horse-5"),
+    ];
+    let cases = [
+        ("/password", "old_password", vec![("old_password", "wrong")]),
+        (
+            "/activate-user",
+            "token",
+            vec![("username", "bob"), ("token", "wrong")],
+        ),
+        (
+            "/login",
+            "username",
+            vec![("username", "bob"), ("password", "wrong")],
+        ),
+        ("/devices/verify", "user_code", vec![("user_code", "BBBB-BBBB")]),
+    ];
+    for (path, field, wrong) in cases {
+        let browser = match path {
+            "/password" | "/devices/verify" => &mut ann,
+            _ => &mut stranger,
+        };
+        let form = match path {
+            "/activate-user" => "/activate-user?username=bob&token=wrong",
+            other => other,
+        };
+        let csrf = hidden_field(&browser.open(form).await.text(), "csrf");
+        let fields = [vec![("csrf", csrf.as_str())], wrong, new.to_vec()].concat();
+        let fields: Vec<_> = match path {
+            "/login" => fields[..3].to_vec(),
+            _ => fields,
+        };
+        let mut last = browser.submit(path, &fields).await;
+        for _ in 0..50 {
+            if last.status == StatusCode::TOO_MANY_REQUESTS {
+                break;
+            }
+            last = browser.submit(path, &fields).await;
+        }
+        let last = last.expect(StatusCode::TOO_MANY_REQUESTS);
+        let wait: u64 = last.header("retry-after").parse().unwrap();
+        assert!(wait > 0, "{path}");
+        let page = last.text();
+        assert!(page.contains("Try again in "), "{path}: {page}");
+        assert!(page.contains(&format!("name=\"{field}\"")), "{path}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn every_page_of_a_person_can_sign_them_out() {
+    let server = TestServer::start().await;
+    let nobodys = "2efa1441-60a3-462a-9644-ac74f84d8518";
+    for path in [
+        "/devices".to_owned(),
+        "/devices/verify".to_owned(),
+        "/password".to_owned(),
+        format!("/devices/{nobodys}"),
+    ] {
+        let mut browser = Browser::new(&server);
+        browser.sign_in("/", ADMIN, PASSWORD).await.expect(StatusCode::OK);
+        // The cookie of the forms ends before the sign-in does.
+        browser.jar.set("zenml-auth-csrf", "gone");
+        let csrf = hidden_field(&browser.open(&path).await.text(), "csrf");
+        browser
+            .submit("/logout", &[("csrf", &csrf)])
+            .await
+            .expect(StatusCode::OK);
+        let answer = server.get("/devices").cookies(&browser.jar).send().await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{path}: still signed in");
+    }
+}
+
+#[tokio::test]
 async fn forms_come_from_our_own_origin() {
     for public_url in [None, Some("https://auth.example.com/zenml")] {
         let options = TestOptions {

@@ -7,9 +7,9 @@ use http::{HeaderMap, StatusCode};
 use zenml_auth_core::lookup::By;
 use zenml_auth_core::services::ActivateUserError;
 
-use super::csrf::{self, Csrf};
+use super::csrf;
 use super::form::Fields;
-use super::render::{Frame, Message, page};
+use super::render::{Frame, Message, page, page_with_forms, too_many};
 use crate::errors::ApiError;
 use crate::extract::{Form, RequestOrigin};
 use crate::state::App;
@@ -33,18 +33,14 @@ fn show_form(
     fields: &Fields,
     problem: Option<String>,
 ) -> Response {
-    let csrf = Csrf::for_page(app, headers);
-    let template = Activate {
-        frame: Frame::new(app, None, csrf.token.clone()),
+    page_with_forms(app, headers, status, None, |frame| Activate {
+        frame,
         least: app.engine.limits().password_min_length,
         user: fields.shown("user").to_owned(),
         name: fields.shown("username").to_owned(),
         token: fields.shown("token").to_owned(),
         problem,
-    };
-    let mut response = page(status, &template);
-    csrf.attach(app, &mut response);
-    response
+    })
 }
 
 /// The form, filled in from the link.
@@ -92,8 +88,6 @@ pub(super) async fn submit(
         .await;
     match done {
         Ok(user) => {
-            let csrf = Csrf::for_page(&app, &headers);
-            let frame = Frame::new(&app, None, csrf.token);
             let text = format!(
                 "{}, your password is set. You can sign in with it now.",
                 user.name
@@ -101,7 +95,7 @@ pub(super) async fn submit(
             Ok(page(
                 StatusCode::OK,
                 &Message {
-                    frame,
+                    frame: Frame::new(&app, None, String::new()),
                     title: "Welcome",
                     text,
                     good: true,
@@ -116,11 +110,7 @@ pub(super) async fn submit(
             StatusCode::BAD_REQUEST,
             format!("Please choose another password: {error}."),
         )),
-        Err(ActivateUserError::TooMany(error)) => {
-            let minutes = error.retry_after.as_secs().div_ceil(60).max(1);
-            let problem = format!("Too many tries. Try again in {minutes} min.");
-            Ok(again(StatusCode::TOO_MANY_REQUESTS, problem))
-        }
+        Err(ActivateUserError::TooMany(error)) => Ok(too_many("tries", &error, again)),
         Err(ActivateUserError::Internal(error)) => Err(error.into()),
     }
 }

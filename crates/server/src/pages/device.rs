@@ -7,16 +7,17 @@ use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
-use zenml_auth_core::caller::Caller;
 use zenml_auth_core::services::{ConfirmError, LookUpError, UserCode};
 use zenml_auth_core::throttle::Network;
 use zenml_auth_model::{DeviceGrant, GrantId, Origin, Text};
 
-use super::csrf::{self, Csrf};
+use super::csrf;
+use super::devices::told;
 use super::form::Fields;
-use super::render::{Frame, Message, page};
+use super::render::{Frame, too_many};
 use super::session::{current, sign_in_first};
-use super::sign_in::{self, Pending};
+use super::sign_in::Pending;
+use super::visit::Visit;
 use crate::errors::ApiError;
 use crate::extract::{Form, RequestOrigin};
 use crate::state::App;
@@ -49,43 +50,18 @@ struct Confirm {
     elsewhere: Option<String>,
 }
 
-/// A request from a browser in which somebody has signed in.
-struct Visit<'a> {
-    app: &'a App,
-    headers: &'a HeaderMap,
-    caller: Caller,
-}
-
 impl Visit<'_> {
-    fn frame(&self, csrf: &Csrf) -> Frame {
-        Frame::new(
-            self.app,
-            self.caller.user().map(|user| user.name.to_string()),
-            csrf.token.clone(),
-        )
-    }
-
-    fn name(&self) -> &str {
-        self.caller.user().map_or("", |user| user.name.as_str())
-    }
-
     fn enter_code(&self, status: StatusCode, problem: Option<String>) -> Response {
         self.enter_code_with(status, "", problem)
     }
 
     /// The form, filled in with a code that is not looked at before it is sent.
     fn enter_code_with(&self, status: StatusCode, code: &str, problem: Option<String>) -> Response {
-        let csrf = Csrf::for_page(self.app, self.headers);
-        let mut response = page(
-            status,
-            &EnterCode {
-                frame: self.frame(&csrf),
-                code: code.to_owned(),
-                problem,
-            },
-        );
-        csrf.attach(self.app, &mut response);
-        response
+        self.page(status, |frame| EnterCode {
+            frame,
+            code: code.to_owned(),
+            problem,
+        })
     }
 
     /// The address of the browser, if the machine asks from another network. Unknown is not another.
@@ -96,24 +72,21 @@ impl Visit<'_> {
     }
 
     fn confirm(&self, grant: &DeviceGrant, code: &UserCode, trusted: bool) -> Response {
-        let csrf = Csrf::for_page(self.app, self.headers);
-        let unknown = || "not told".to_owned();
-        let shown = |text: &Option<Text>| text.as_ref().map_or_else(unknown, ToString::to_string);
         let traits = &grant.traits;
         let client = match (&traits.zenml_version, &traits.python_version) {
             (Some(zenml), Some(python)) => format!("ZenML {zenml} on Python {python}"),
             (Some(zenml), None) => format!("ZenML {zenml}"),
-            (None, _) => unknown(),
+            (None, _) => told(None),
         };
         let lifetimes = &self.app.engine.settings().lifetimes;
-        let confirm = Confirm {
-            frame: self.frame(&csrf),
+        self.page(StatusCode::OK, |frame| Confirm {
+            frame,
             id: grant.id.to_string(),
             code: code.display().unwrap_or_default(),
-            host: shown(&traits.hostname),
-            os: shown(&traits.os),
+            host: told(traits.hostname.as_ref()),
+            os: told(traits.os.as_ref()),
             client,
-            address: shown(&traits.ip_address),
+            address: told(traits.ip_address.as_ref()),
             asked: format!(
                 "{} UTC",
                 grant
@@ -130,23 +103,7 @@ impl Visit<'_> {
             trusted,
             is_admin: self.caller.is_admin(),
             elsewhere: self.elsewhere(grant),
-        };
-        let mut response = page(StatusCode::OK, &confirm);
-        csrf.attach(self.app, &mut response);
-        response
-    }
-
-    fn done(&self, status: StatusCode, title: &'static str, text: impl Into<String>, good: bool) -> Response {
-        let csrf = Csrf::for_page(self.app, self.headers);
-        page(
-            status,
-            &Message {
-                frame: self.frame(&csrf),
-                title,
-                text: text.into(),
-                good,
-            },
-        )
+        })
     }
 
     fn not_found(&self, error: LookUpError) -> Result<Response, ApiError> {
@@ -155,11 +112,9 @@ impl Visit<'_> {
                 StatusCode::NOT_FOUND,
                 Some("No device waits with this code. It may have been mistyped, used already, or have expired.".to_owned()),
             )),
-            LookUpError::TooMany(error) => {
-                let minutes = error.retry_after.as_secs().div_ceil(60).max(1);
-                let problem = format!("Too many wrong codes. Try again in {minutes} min.");
-                Ok(self.enter_code(StatusCode::TOO_MANY_REQUESTS, Some(problem)))
-            }
+            LookUpError::TooMany(error) => Ok(too_many("wrong codes", &error, |status, problem| {
+                self.enter_code(status, Some(problem))
+            })),
             LookUpError::NotAllowed(error) => Err(error.into()),
             LookUpError::Internal(error) => Err(error.into()),
         }
@@ -313,28 +268,22 @@ pub(super) async fn decide(
             let host = grant.traits.hostname.as_ref().map_or("the device", Text::as_str);
             Ok(if approved {
                 let text = format!("{host} is connected in a moment. You can close this page.");
-                visit.done(StatusCode::OK, "Device approved", text, true)
+                visit.message(StatusCode::OK, "Device approved", text, true)
             } else {
                 let text = format!("{host} was turned away. You can close this page.");
-                visit.done(StatusCode::OK, "Device denied", text, true)
+                visit.message(StatusCode::OK, "Device denied", text, true)
             })
         }
         Err(ConfirmError::NotWithThis(_)) => {
             let pending = Pending::of(&fields);
-            Ok(sign_in::again(
-                &app,
-                &headers,
-                visit.name(),
-                "/devices/verify",
-                pending,
-            ))
+            Ok(visit.sign_in_again("/devices/verify", pending))
         }
         Err(error) => refused(&visit, error),
     }
 }
 
 fn refused(visit: &Visit<'_>, error: ConfirmError) -> Result<Response, ApiError> {
-    let bad = |title, text: &str| Ok(visit.done(StatusCode::BAD_REQUEST, title, text, false));
+    let bad = |title, text: &str| Ok(visit.message(StatusCode::BAD_REQUEST, title, text, false));
     match error {
         ConfirmError::NotFound | ConfirmError::WrongCode => visit.not_found(LookUpError::NotFound),
         ConfirmError::TooMany(error) => visit.not_found(error.into()),

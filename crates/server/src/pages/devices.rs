@@ -4,16 +4,16 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::{HeaderMap, StatusCode};
-use zenml_auth_core::caller::Caller;
 use zenml_auth_core::services::FindDeviceError;
 use zenml_auth_model::query::{DeviceField, Direction, PageRequest, Query, Sort};
 use zenml_auth_model::{Device, DeviceId, DeviceState, Origin, Text, Timestamp};
 
-use super::csrf::{self, Csrf};
+use super::DEVICES;
+use super::csrf;
 use super::form::Fields;
-use super::render::{Frame, Message, page, path};
+use super::render::{Frame, path};
 use super::session::{current, sign_in_first};
-use super::{DEVICES, sign_in};
+use super::visit::Visit;
 use crate::errors::ApiError;
 use crate::extract::{Form, RequestOrigin, Segments};
 use crate::state::App;
@@ -52,15 +52,11 @@ struct Row {
 
 impl Row {
     fn new(device: &Device, now: Timestamp) -> Self {
-        let shown = |text: &Option<Text>| {
-            text.as_ref()
-                .map_or_else(|| "not told".to_owned(), ToString::to_string)
-        };
         let unknown = || "not known".to_owned();
         Self {
             id: device.id.to_string(),
-            host: shown(&device.traits.hostname),
-            os: shown(&device.traits.os),
+            host: told(device.traits.hostname.as_ref()),
+            os: told(device.traits.os.as_ref()),
             trusted: device.trusted,
             locked: device.state == DeviceState::Locked,
             expired: now >= device.expires,
@@ -80,21 +76,18 @@ pub(super) fn moment(at: Timestamp) -> String {
     format!("{} UTC", text.get(..16).unwrap_or(&text))
 }
 
-fn frame(app: &App, caller: &Caller, csrf: &Csrf) -> Frame {
-    let name = caller.user().map(|user| user.name.to_string());
-    Frame::new(app, name, csrf.token.clone())
+/// What a machine has said of itself.
+pub(super) fn told(text: Option<&Text>) -> String {
+    text.map_or_else(|| "not told".to_owned(), ToString::to_string)
 }
 
-fn nothing(app: &App, headers: &HeaderMap, caller: &Caller) -> Response {
-    let csrf = Csrf::for_page(app, headers);
-    let message = Message {
-        frame: frame(app, caller, &csrf),
-        title: "No such device",
-        text: "You have no device with this address. It may have been deleted, or be somebody else's."
-            .to_owned(),
-        good: false,
-    };
-    page(StatusCode::NOT_FOUND, &message)
+fn nothing(visit: &Visit<'_>) -> Response {
+    visit.message(
+        StatusCode::NOT_FOUND,
+        "No such device",
+        "You have no device with this address. It may have been deleted, or be somebody else's.",
+        false,
+    )
 }
 
 /// All devices of the person, the latest first.
@@ -116,19 +109,20 @@ pub(super) async fn list(
     };
     let found = app.engine.devices().list(&caller, &query).await?;
     let now = app.engine.now();
-    let csrf = Csrf::for_page(&app, &headers);
     let shown = found.items.len();
-    let template = List {
-        frame: frame(&app, &caller, &csrf),
+    let visit = Visit {
+        app: &app,
+        headers: &headers,
+        caller,
+    };
+    Ok(visit.page(StatusCode::OK, |frame| List {
+        frame,
         devices: found.items.iter().map(|device| Row::new(device, now)).collect(),
         more: found
             .total
             .checked_sub(u64::try_from(shown).unwrap_or(u64::MAX))
             .filter(|more| *more > 0),
-    };
-    let mut response = page(StatusCode::OK, &template);
-    csrf.attach(&app, &mut response);
-    Ok(response)
+    }))
 }
 
 /// One device.
@@ -144,19 +138,19 @@ pub(super) async fn show(
     let Some(caller) = current(&app, &headers, origin).await? else {
         return Ok(sign_in_first(&app, &format!("{DEVICES}/{id}")));
     };
-    let device = match app.engine.devices().own(&caller, id).await {
-        Ok(device) => device,
-        Err(FindDeviceError::NotFound) => return Ok(nothing(&app, &headers, &caller)),
-        Err(error) => return Err(error.into()),
+    let visit = Visit {
+        app: &app,
+        headers: &headers,
+        caller,
     };
-    let csrf = Csrf::for_page(&app, &headers);
-    let template = One {
-        frame: frame(&app, &caller, &csrf),
-        device: Row::new(&device, app.engine.now()),
-    };
-    let mut response = page(StatusCode::OK, &template);
-    csrf.attach(&app, &mut response);
-    Ok(response)
+    match app.engine.devices().own(&visit.caller, id).await {
+        Ok(device) => Ok(visit.page(StatusCode::OK, |frame| One {
+            frame,
+            device: Row::new(&device, app.engine.now()),
+        })),
+        Err(FindDeviceError::NotFound) => Ok(nothing(&visit)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Locks a device.
@@ -196,23 +190,19 @@ async fn set_locked(
     let Some(caller) = current(app, headers, origin).await? else {
         return Ok(sign_in_first(app, &own_page));
     };
+    let visit = Visit { app, headers, caller };
     if !csrf::is_ours(app, headers, &Fields::parse(body)) {
-        let csrf = Csrf::for_page(app, headers);
-        let message = Message {
-            frame: frame(app, &caller, &csrf),
-            title: "Nothing was changed",
-            text: csrf::NOT_OURS.to_owned(),
-            good: false,
-        };
-        return Ok(page(StatusCode::FORBIDDEN, &message));
+        return Ok(visit.message(
+            StatusCode::FORBIDDEN,
+            "Nothing was changed",
+            csrf::NOT_OURS,
+            false,
+        ));
     }
-    match app.engine.devices().set_locked(&caller, id, locked).await {
+    match app.engine.devices().set_locked(&visit.caller, id, locked).await {
         Ok(_) => Ok(Redirect::to(&path(app, &own_page)).into_response()),
-        Err(FindDeviceError::NotWithThis(_)) => {
-            let name = caller.user().map_or("", |user| user.name.as_str());
-            Ok(sign_in::again(app, headers, name, &own_page, None))
-        }
-        Err(FindDeviceError::NotFound) => Ok(nothing(app, headers, &caller)),
+        Err(FindDeviceError::NotWithThis(_)) => Ok(visit.sign_in_again(&own_page, None)),
+        Err(FindDeviceError::NotFound) => Ok(nothing(&visit)),
         Err(error) => Err(error.into()),
     }
 }

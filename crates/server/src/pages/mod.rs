@@ -22,6 +22,7 @@ mod render;
 mod session;
 mod sign_in;
 mod style;
+mod visit;
 
 /// The page on which people see their devices.
 pub const DEVICES: &str = "/devices";

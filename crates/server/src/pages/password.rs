@@ -7,11 +7,11 @@ use http::{HeaderMap, StatusCode};
 use zenml_auth_core::lookup::By;
 use zenml_auth_core::services::{ChangePasswordError, ChangeUserError, UserChanges};
 
-use super::csrf::{self, Csrf};
+use super::csrf;
 use super::form::Fields;
-use super::render::{Frame, Message, page};
+use super::render::{Frame, Message, page, too_many};
 use super::session::{current, sign_in_first};
-use super::sign_in;
+use super::visit::Visit;
 use crate::errors::ApiError;
 use crate::extract::{Form, RequestOrigin};
 use crate::state::App;
@@ -26,22 +26,12 @@ struct ChangePassword {
     problem: Option<String>,
 }
 
-fn show_form(
-    app: &App,
-    headers: &HeaderMap,
-    status: StatusCode,
-    name: &str,
-    problem: Option<String>,
-) -> Response {
-    let csrf = Csrf::for_page(app, headers);
-    let template = ChangePassword {
-        frame: Frame::new(app, Some(name.to_owned()), csrf.token.clone()),
-        name: name.to_owned(),
+fn show_form(visit: &Visit<'_>, status: StatusCode, problem: Option<String>) -> Response {
+    visit.page(status, |frame| ChangePassword {
+        frame,
+        name: visit.name().to_owned(),
         problem,
-    };
-    let mut response = page(status, &template);
-    csrf.attach(app, &mut response);
-    response
+    })
 }
 
 /// The form.
@@ -53,8 +43,12 @@ pub(super) async fn show(
     let Some(caller) = current(&app, &headers, origin).await? else {
         return Ok(sign_in_first(&app, PATH));
     };
-    let name = caller.user().map_or("", |user| user.name.as_str());
-    Ok(show_form(&app, &headers, StatusCode::OK, name, None))
+    let visit = Visit {
+        app: &app,
+        headers: &headers,
+        caller,
+    };
+    Ok(show_form(&visit, StatusCode::OK, None))
 }
 
 /// Changes the password. Everything that was signed in as that person ends, this browser included.
@@ -67,12 +61,17 @@ pub(super) async fn submit(
     let Some(caller) = current(&app, &headers, origin).await? else {
         return Ok(sign_in_first(&app, PATH));
     };
-    let Some(user) = caller.user() else {
+    let visit = Visit {
+        app: &app,
+        headers: &headers,
+        caller,
+    };
+    let Some(user) = visit.caller.user() else {
         return Ok(sign_in_first(&app, PATH));
     };
     let fields = Fields::parse(&body);
-    let name = user.name.as_str();
-    let again = |status, problem: String| Ok(show_form(&app, &headers, status, name, Some(problem)));
+    let show_again = |status, problem: String| show_form(&visit, status, Some(problem));
+    let again = |status, problem| Ok(show_again(status, problem));
     if !csrf::is_ours(&app, &headers, &fields) {
         return again(StatusCode::FORBIDDEN, csrf::NOT_OURS.to_owned());
     }
@@ -90,13 +89,12 @@ pub(super) async fn submit(
     let changed = app
         .engine
         .users()
-        .update(&caller, &By::Id(user.id), &changes)
+        .update(&visit.caller, &By::Id(user.id), &changes)
         .await;
     match changed {
         Ok(_) => {
-            let csrf = Csrf::for_page(&app, &headers);
             let message = Message {
-                frame: Frame::new(&app, None, csrf.token),
+                frame: Frame::new(&app, None, String::new()),
                 title: "Password changed",
                 text: "Everything that was signed in as you has ended. Connect your devices again."
                     .to_owned(),
@@ -104,7 +102,7 @@ pub(super) async fn submit(
             };
             Ok(page(StatusCode::OK, &message))
         }
-        Err(ChangeUserError::NotWithThis(_)) => Ok(sign_in::again(&app, &headers, name, PATH, None)),
+        Err(ChangeUserError::NotWithThis(_)) => Ok(visit.sign_in_again(PATH, None)),
         Err(ChangeUserError::Password(
             ChangePasswordError::OldPasswordMissing | ChangePasswordError::OldPasswordWrong,
         )) => again(
@@ -115,6 +113,9 @@ pub(super) async fn submit(
             StatusCode::BAD_REQUEST,
             format!("Please choose another password: {error}."),
         ),
+        Err(ChangeUserError::Password(ChangePasswordError::TooMany(error))) => {
+            Ok(too_many("wrong passwords", &error, show_again))
+        }
         Err(error) => Err(error.into()),
     }
 }

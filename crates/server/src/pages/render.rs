@@ -4,11 +4,13 @@ use askama::Template;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use zenml_auth_api::ErrorBody;
+use zenml_auth_core::throttle::TooMany;
 
+use super::csrf::Csrf;
 use super::{own_site, style};
-use crate::errors::{ApiError, Unfinished};
+use crate::errors::{ApiError, Unfinished, retry_after};
 use crate::extract::RequestId;
 use crate::state::App;
 
@@ -17,6 +19,7 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:
                       base-uri 'none'; frame-ancestors 'none'";
 
 /// What every page needs.
+#[derive(Default)]
 pub(super) struct Frame {
     /// What stands before every path, if a proxy serves the pages under one.
     pub(super) base: String,
@@ -54,6 +57,37 @@ pub(super) fn page(status: StatusCode, template: &impl Template) -> Response {
         Ok(html) => (status, Html(html)).into_response(),
         Err(error) => ApiError::internal(format!("a page can't be rendered: {error}")).into_response(),
     }
+}
+
+/// A page with forms on it, as every page has for somebody who is signed in: with the token that the forms need, and the
+/// cookie that the token goes with.
+pub(super) fn page_with_forms<T: Template>(
+    app: &App,
+    headers: &HeaderMap,
+    status: StatusCode,
+    person: Option<String>,
+    template: impl FnOnce(Frame) -> T,
+) -> Response {
+    let csrf = Csrf::for_page(app, headers);
+    let mut response = page(status, &template(Frame::new(app, person, csrf.token.clone())));
+    csrf.attach(app, &mut response);
+    response
+}
+
+/// A page for somebody who has tried too often, with when to try again (RFC 6585 §4): `show` makes it of its status and
+/// of what it says.
+pub(super) fn too_many(
+    what: &str,
+    error: &TooMany,
+    show: impl FnOnce(StatusCode, String) -> Response,
+) -> Response {
+    let minutes = error.retry_after.as_secs().div_ceil(60).max(1);
+    let problem = format!("Too many {what}. Try again in {minutes} min.");
+    let mut response = show(StatusCode::TOO_MANY_REQUESTS, problem);
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, retry_after(error.retry_after));
+    response
 }
 
 /// A page that says one thing.

@@ -6,16 +6,16 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use http::{HeaderMap, StatusCode, header};
 use zenml_auth_core::services::{Internal, PasswordSignInError};
 
-use super::csrf::{self, Csrf};
+use super::csrf;
 use super::device;
 use super::form::Fields;
-use super::render::{Frame, page, path};
+use super::render::{Frame, page_with_forms, path, too_many};
 use super::session::{as_signed_in, current, safe_next, sign_in_cookie, sign_out_cookie};
 use crate::errors::ApiError;
 use crate::extract::{Form, RequestOrigin};
 use crate::state::App;
 
-#[derive(Template)]
+#[derive(Default, Template)]
 #[template(path = "sign_in.html")]
 struct SignIn {
     frame: Frame,
@@ -60,29 +60,14 @@ pub(super) fn again(
         name: name.to_owned(),
         again: Some("You signed in a while ago. Enter your password again to go on."),
         pending,
-        ..SignIn::empty(app)
+        ..SignIn::default()
     };
     form.show(app, headers, StatusCode::FORBIDDEN)
 }
 
 impl SignIn {
-    fn empty(app: &App) -> Self {
-        Self {
-            frame: Frame::new(app, None, String::new()),
-            next: String::new(),
-            name: String::new(),
-            again: None,
-            pending: None,
-            problem: None,
-        }
-    }
-
-    fn show(mut self, app: &App, headers: &HeaderMap, status: StatusCode) -> Response {
-        let csrf = Csrf::for_page(app, headers);
-        self.frame = Frame::new(app, None, csrf.token.clone());
-        let mut response = page(status, &self);
-        csrf.attach(app, &mut response);
-        response
+    fn show(self, app: &App, headers: &HeaderMap, status: StatusCode) -> Response {
+        page_with_forms(app, headers, status, None, |frame| Self { frame, ..self })
     }
 }
 
@@ -100,7 +85,7 @@ pub(super) async fn show(
     }
     let form = SignIn {
         next: next.to_owned(),
-        ..SignIn::empty(&app)
+        ..SignIn::default()
     };
     Ok(form.show(&app, &headers, StatusCode::OK))
 }
@@ -121,7 +106,7 @@ pub(super) async fn submit(
             name: fields.shown("username").to_owned(),
             pending: Pending::of(&fields),
             problem: Some(problem.to_owned()),
-            ..SignIn::empty(&app)
+            ..SignIn::default()
         };
         form.show(&app, &headers, status)
     };
@@ -160,12 +145,9 @@ pub(super) async fn submit(
             "This account is not active. Ask an administrator for help.",
         )),
         Err(PasswordSignInError::TooMany(error)) => {
-            let minutes = error.retry_after.as_secs().div_ceil(60).max(1);
-            let problem = format!("Too many failed sign-ins. Try again in {minutes} min.");
-            let mut response = again(StatusCode::TOO_MANY_REQUESTS, &problem);
-            let seconds = error.retry_after.as_secs().max(1);
-            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-            Ok(response)
+            Ok(too_many("failed sign-ins", &error, |status, problem| {
+                again(status, &problem)
+            }))
         }
         Err(PasswordSignInError::Internal(error)) => Err(Internal::into(error)),
     }
