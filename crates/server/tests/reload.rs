@@ -24,9 +24,13 @@ zenml_auth_testkit::on_servers! {
     a_password_that_was_rotated_in_its_file_is_used
 }
 
+fn log_of(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
+
 /// Sends SIGHUP, and waits until the log has so many more lines with a text.
 fn hang_up(server: &Server, log: &Path, expected: &str) -> String {
-    let read = || std::fs::read_to_string(log).unwrap();
+    let read = || log_of(log);
     let before = read().matches(expected).count();
     let process = server.process.id().to_string();
     assert!(
@@ -111,11 +115,18 @@ fn what_needs_a_restart_is_said() {
         "[server]\npublic_url = \"https://auth.example.com\"\n[lifetimes]\naccess_token = \"2h\"\n",
     )
     .unwrap();
-    let log = hang_up(&server, &folder.path().join("test.log"), "lifetimes");
+    let path = folder.path().join("test.log");
+    let log = hang_up(&server, &path, "lifetimes");
     assert!(
         log.contains("takes effect after a restart") && log.contains("public_url"),
         "{log}"
     );
+    // It still waits for the restart, which a second signal is not; and once it is as it was, there is nothing to wait for.
+    hang_up(&server, &path, "lifetimes");
+    std::fs::write(&config, "").unwrap();
+    let before = log_of(&path).matches("lifetimes").count();
+    let log = hang_up(&server, &path, "read the settings again");
+    assert_eq!(log.matches("lifetimes").count(), before, "{log}");
 }
 
 #[test]

@@ -87,13 +87,7 @@ pub(super) async fn run(
         ConnectionLimits::within_open_files(config.server.max_connections, config.database.connections)
             .per_address(config.server.max_connections_per_address)
             .without_share(config.server.trusted_proxies.clone());
-    let reload = Reload {
-        options,
-        config,
-        engine,
-        store: store.clone(),
-        log,
-    };
+    let reload = Reload::new(options, config, engine, store.clone(), log);
     tokio::spawn(obey(signals, app.leaving.clone(), reload, stop));
     serve::serve(entrance, serve::router(app), limits, stopped).await?;
     jobs.finish().await?;
@@ -116,7 +110,7 @@ const fn database_type(database: Database) -> &'static str {
     }
 }
 
-/// Lets operators in, as the database is ours now. Without it they have to stop the server first.
+/// Opens the operators' socket. Without it, `admin` works only while the server is stopped.
 #[cfg(unix)]
 fn open_door(database: DatabaseFile, engine: Arc<Engine>) -> Option<Door> {
     let opened = Door::open(database, engine);
@@ -174,8 +168,8 @@ fn welcome(address: SocketAddr, config: &Config, set_up: &SetUp) {
     }
 }
 
-/// Reads the settings again when told so, and waits until told to stop. After SIGTERM the server goes on for a while, in which it tells everybody to go elsewhere;
-/// another signal cuts that short. Whoever presses Ctrl-C does not want to wait.
+/// Reads the settings again on SIGHUP, and returns when the server has to stop. After SIGTERM it serves for the drain time
+/// and reports itself not ready; a second signal ends that time. After Ctrl-C there is no drain time.
 async fn obey(mut signals: Signals, leaving: Leaving, mut reload: Reload, stop: watch::Sender<Stop>) {
     let signal = loop {
         match signals.next().await {
@@ -183,7 +177,7 @@ async fn obey(mut signals: Signals, leaving: Leaving, mut reload: Reload, stop: 
             signal => break signal,
         }
     };
-    let drain_time = reload.config.server.drain_time;
+    let drain_time = reload.drain_time();
     leaving.begin();
     let mut how = Stop::Now;
     if signal == Signal::Terminate && !drain_time.is_zero() {
