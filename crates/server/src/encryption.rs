@@ -25,7 +25,7 @@ use crate::ownership::give_to_owner_of_folder;
 use crate::permissions::{Access, PermissionsError, check_file};
 
 /// What the file with the embedded database's own key is called: as the database, with this.
-const BESIDE: &str = ".key";
+pub(crate) const KEY: &str = ".key";
 
 /// Where keys come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +99,7 @@ pub enum EncryptionError {
          makes new secrets, which ends all tokens"
     )]
     CannotOpen {
-        /// What can't be opened, and why.
+        /// Which secret, and why it does not open.
         problem: SealingError,
         /// Where the keys come from.
         looked_in: KeySource,
@@ -146,7 +146,7 @@ pub fn known(config: &Config, database: Option<&DatabaseFile>) -> Result<Keys, E
         keys: Arc::new(EncryptionKeys::none()),
         source,
     };
-    let Some(path) = database.map(|database| database.beside(BESIDE)) else {
+    let Some(path) = database.map(|database| database.beside(KEY)) else {
         return Ok(none(KeySource::Nowhere));
     };
     let source = KeySource::Beside(path.clone());

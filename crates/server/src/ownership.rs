@@ -1,7 +1,7 @@
 //! SQLite has one owner.
 //!
-//! What was revoked is a number in the memory of whoever serves (see the revocation epoch in `zenml-auth-core`), so nobody
-//! else may commit to the database meanwhile. Whoever writes to it holds a lock on a file beside it: the server for as
+//! What was revoked is a number in the server's memory (see the revocation epoch in `zenml-auth-core`), so no other program
+//! may commit to the database meanwhile. A program that writes to it holds a lock on a file beside it: the server for as
 //! long as it runs, a command for as long as it takes. Reading needs no lock.
 
 use std::fs::{File, TryLockError};
@@ -16,6 +16,9 @@ use crate::compose::{ComposeError, IfMissing, folder_of, make_folder};
 /// How often to look whether a lock has become free, and how many times: a command holds it for a second or so.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 const LOOKS: u32 = 30;
+
+/// What the lock file is called: as the database, with this.
+pub(crate) const LOCK: &str = ".lock";
 
 /// The file of a SQLite database, and what goes with it.
 #[derive(Debug, Clone)]
@@ -40,7 +43,12 @@ impl DatabaseFile {
             IfMissing::Refuse if path.exists() => {}
             IfMissing::Refuse => return Err(ComposeError::NoDatabase(path)),
         }
-        Ok(Some(Self(resolve(path))))
+        Ok(Some(Self::at(path)))
+    }
+
+    /// The file of this path, whether or not it is there.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self(resolve(path))
     }
 
     /// Its path, whichever way it was given.
@@ -62,7 +70,7 @@ impl DatabaseFile {
     /// # Errors
     /// [`ComposeError`] when the lock can't be used.
     pub fn try_lock(&self) -> Result<Option<Lock>, ComposeError> {
-        let path = self.beside(".lock");
+        let path = self.beside(LOCK);
         let broken = |source| ComposeError::Lock {
             path: path.clone(),
             source,

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 
 use crate::compose::folder_of;
 use crate::config::Config;
+use crate::encryption;
+use crate::ownership::{self, DatabaseFile};
 
 /// What is kept beside a database file and says as much as it does.
-const BESIDE: [&str; 4] = ["-wal", "-shm", ".lock", ".key"];
+const BESIDE: [&str; 4] = ["-wal", "-shm", ownership::LOCK, encryption::KEY];
 
 /// Why a file or folder is not used.
 #[derive(Debug, thiserror::Error)]
@@ -77,17 +79,15 @@ pub fn check_database(config: &Config) -> Result<(), PermissionsError> {
         return Ok(());
     };
     // Through links: what counts is where the files really are.
-    let file = file.canonicalize().unwrap_or(file);
-    let folder = folder_of(&file);
+    let file = DatabaseFile::at(file);
+    let folder = folder_of(file.path());
     if !folder.is_dir() {
         return Ok(());
     }
     check_folder(&folder, config.access)?;
-    check_file(&file, config.access)?;
+    check_file(file.path(), config.access)?;
     for addition in BESIDE {
-        let mut path = file.clone().into_os_string();
-        path.push(addition);
-        check_file(Path::new(&path), config.access)?;
+        check_file(&file.beside(addition), config.access)?;
     }
     Ok(())
 }

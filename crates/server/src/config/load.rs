@@ -22,7 +22,7 @@ use crate::serve::DEFAULT_MAX_CONNECTIONS;
 /// Where to listen unless told otherwise: ZenML's own port, on this machine only.
 const DEFAULT_BIND: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8237);
 
-/// How long to go on serving once told to stop: a few looks at `/ready` of whoever balances the load.
+/// How long to go on serving once told to stop: a load balancer asks `/ready` a few times meanwhile.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
 const USER_CODE_ATTEMPTS: (u32, u32) = (1, 100);

@@ -55,7 +55,7 @@ section!(
             hide_possible_values = true, help_heading = "Server")]
         forwarded_header: ForwardedHeaderName,
         /// How many connections are served at the same time [default: 512]
-        #[arg(id = "server_max_connections", long, global = true, env = "ZENML_AUTH_MAX_CONNECTIONS", value_name = "NUMBER",
+        #[arg(id = "server_max_connections", long = "max-connections", global = true, env = "ZENML_AUTH_MAX_CONNECTIONS", value_name = "NUMBER",
             value_parser = clap::value_parser!(u32).range(16..=100_000), help_heading = "Server")]
         max_connections: u32,
         /// How many of them one address may have, or one IPv6 network of 64 bits; the machine itself and trusted proxies
@@ -348,4 +348,62 @@ pub(super) struct File {
     pub(super) lifetimes: LifetimeOptions,
     pub(super) limits: LimitOptions,
     pub(super) log: LogOptions,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::Args as _;
+
+    use super::*;
+
+    const GUIDE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operating.md"));
+
+    /// The settings of the operators' guide that have a flag: section, key, flag and variable.
+    fn documented() -> Vec<[&'static str; 4]> {
+        let mut section = "";
+        let mut settings = Vec::new();
+        for line in GUIDE.lines() {
+            if let Some(heading) = line.strip_prefix("### ") {
+                section = heading.trim_matches(['`', '[', ']']);
+            }
+            let cells: Vec<_> = line
+                .split('|')
+                .map(|cell| cell.trim().trim_matches('`'))
+                .collect();
+            if let [_, key, flag, variable, ..] = cells[..]
+                && let Some(flag) = flag.strip_prefix("--")
+                && variable.starts_with("ZENML_AUTH_")
+            {
+                settings.push([section, key, flag, variable]);
+            }
+        }
+        settings
+    }
+
+    #[test]
+    fn each_setting_is_called_what_the_guide_says() {
+        let command = Options::augment_args(clap::Command::new("program"));
+        let real: BTreeSet<_> = command
+            .get_arguments()
+            .filter(|argument| argument.get_id() != "config")
+            .map(|argument| {
+                let variable = argument.get_env().and_then(|name| name.to_str());
+                (argument.get_long().unwrap(), variable.unwrap())
+            })
+            .collect();
+        let told = documented()
+            .into_iter()
+            .map(|[_, _, flag, variable]| (flag, variable));
+        assert_eq!(told.collect::<BTreeSet<_>>(), real);
+        for [section, key, ..] in documented() {
+            // None takes a table, but those that are known say so.
+            let error = toml::from_str::<File>(&format!("[{section}]\n{key} = {{ x = 1 }}\n")).unwrap_err();
+            assert!(
+                !error.message().contains("unknown field"),
+                "[{section}] {key}: {error}"
+            );
+        }
+    }
 }
