@@ -25,7 +25,7 @@ impl MigrationTrait for Migration {
             return Ok(());
         }
         let dialect = Dialect::of(manager).await?;
-        // Invitations that are out have no value in it; whoever reads them knows for how long they are good.
+        // Invitations from before have no value in it; the store reads them with a default.
         let column = optional(dialect.time(COLUMN));
         manager
             .alter_table(Table::alter().table(TABLE).add_column(column).take())

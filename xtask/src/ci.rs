@@ -102,8 +102,8 @@ fn summary(times: &[(&str, Duration)]) {
     }
 }
 
-/// Installs the database servers, and the poolers and proxies before servers, that are missing, where there is apt-get and we may. The tests fail if one is missing
-/// still.
+/// Installs the missing database servers, and the poolers and proxies that stand before servers, where there is `apt-get`
+/// and the right to use it. The tests fail if one is still missing.
 pub(crate) fn install_databases() -> Result<(), TaskError> {
     let found = |program: &str| {
         ["/usr/sbin", "/usr/local/sbin"]

@@ -1,7 +1,7 @@
 //! The details of the audit trail as JSON: how stores keep them and programs read them, in one place.
 //!
-//! Each is an object whose `kind` says what it is. Entries of builds that knew no types hold prose; what can't be read as
-//! one of the kinds is a [`Details::Note`] of that very text, and nothing is lost.
+//! Each is an object with a `kind`. Entries of builds before there were kinds hold prose. Text that is none of the kinds is
+//! read as a [`Details::Note`] with that text, so nothing is lost.
 
 use serde_json::{Map, Value, json};
 use zenml_auth_model::audit::{

@@ -67,7 +67,7 @@ pub enum SealingError {
         "{place} is sealed under the encryption key {key:?}, which is not among the keys that were given"
     )]
     UnknownKey {
-        /// What can't be opened.
+        /// The secret.
         place: Place,
         /// The key that is needed.
         key: EncryptionKeyId,
@@ -77,7 +77,7 @@ pub enum SealingError {
         "{place} can't be opened with the encryption key {key:?}: another key has that id, or the row was changed"
     )]
     Refused {
-        /// What can't be opened.
+        /// The secret.
         place: Place,
         /// The key that was tried.
         key: EncryptionKeyId,
@@ -174,7 +174,7 @@ pub struct EncryptionKeys {
 }
 
 impl EncryptionKeys {
-    /// No keys: nothing can be sealed or opened. For whoever only looks at what is not secret.
+    /// No keys: nothing can be sealed or opened. For programs that read nothing secret.
     #[must_use]
     pub const fn none() -> Self {
         Self { keys: Vec::new() }

@@ -294,7 +294,7 @@ async fn what_was_put_into_another_row_or_planted_is_refused() {
     let original = shared.store.signing_keys().await.unwrap().remove(0);
     let server = shared.store.server().await.unwrap().unwrap();
     let planted = [
-        // Known to whoever wrote it.
+        // In plain, so the writer of the row knows it.
         KeptSecret::Plain([7; 32].into()),
         server.secret,
     ];

@@ -466,7 +466,7 @@ async fn replicas(what: &str, proxy: impl FnOnce(&[(&str, &str)]) -> Option<Prox
     for (server, bind) in servers.iter_mut().zip(&binds) {
         load.go_on_for(500);
         restart(server, || start(bind));
-        // As whoever rolls an upgrade out waits until a replica is ready, and the proxy has seen it.
+        // A rolling upgrade waits until a replica is ready and the proxy has seen it.
         std::thread::sleep(Duration::from_secs(3));
     }
     load.go_on_for(500);

@@ -41,7 +41,7 @@ pub enum Change {
     /// Sets the server up; refused with [`Unique::Server`] when it is already.
     InsertServer(ServerIdentity),
     /// Changes how the server's secret is kept, and with it the secret if it is another; nothing else of the server
-    /// changes. It has no version: whoever does this moves [`Guard::SigningKeys`] on as well.
+    /// changes. It has no version of its own: the same set of changes has to move [`Guard::SigningKeys`].
     UpdateServer(ServerIdentity),
     /// Adds a signing key.
     InsertSigningKey(SigningKey),

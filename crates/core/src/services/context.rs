@@ -85,8 +85,8 @@ impl Engine {
         }
     }
 
-    /// Opens a store that was [set up](super::set_up), and changes nothing in it by that: for whoever only reads, while
-    /// somebody else may have it open. It has no signing keys and no secret, needs no encryption keys, and so lets nobody in.
+    /// Opens a store that was [set up](super::set_up) to read from it, while another program may have it open; opening
+    /// changes nothing. It loads no signing keys and no secret, so it needs no encryption keys and authenticates nobody.
     ///
     /// # Errors
     /// As [`Engine::open`].

@@ -1,4 +1,4 @@
-//! Sealing what is in plain, sealing it anew under another key, and giving up what can't be opened any more.
+//! Seals the server's secrets, seals them again under another key, and replaces them when their key is lost.
 
 use zenml_auth_model::{
     Action, Details, EncryptionKeyId, KeptSecret, ServerIdentity, SigningKey, TargetKind, Version,

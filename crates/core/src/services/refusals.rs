@@ -2,7 +2,7 @@
 //! often.
 //!
 //! Strangers can fail as often as they like, so they must not be able to fill the trail, nor to learn from it. Noting a
-//! refusal takes a look into memory and no more, whatever was refused and whoever it was about; a job writes entries behind.
+//! refusal only touches memory, whether or not the account, key or code exists; a job writes the entries later.
 //! The first refusal of a kind about one thing from one network is written with the next round of that job. Further ones are
 //! counted, and written as one entry after a minute, then after ten minutes, then every hour, until there were none for that
 //! long. What is remembered is bounded, and so is what is written in a minute: beyond it refusals are not forgotten, but
@@ -470,6 +470,7 @@ impl Engine {
             Subject::Many => (About::Many, server()),
         })
     }
+
     /// What a key is called in the trail, if it is still there.
     async fn key_called(&self, id: ApiKeyId) -> Result<Option<String>, Internal> {
         let Some(key) = self.store().api_key(id).await? else {

@@ -70,7 +70,7 @@ pub async fn set_up(
     let entropy = ports.entropy.as_ref();
     let (password, made_password) = match administrator.password {
         Some(given) => {
-            // A weak one is the operator's to choose; whoever composes the program warns.
+            // The operator may choose a weak one; the program warns about it.
             strength::check_usable(&given)?;
             (given, None)
         }

@@ -64,7 +64,7 @@ impl From<OpenError> for AdminError {
     }
 }
 
-/// Whoever carries operations out.
+/// What carries operations out.
 pub enum Access {
     /// We do, with the lock if the database has one.
     Here(Box<Here>),
@@ -150,7 +150,7 @@ impl Here {
     ) -> Result<Access, AdminError> {
         let store = Arc::new(connect(&config.database, IfMissing::Refuse).await?);
         store.check_schema().await.map_err(ComposeError::from)?;
-        // Nobody is let in here, so that no signing keys are needed, and no encryption keys but to look at the sealing.
+        // Nothing is authenticated here, so the signing keys stay sealed. `encryption status` alone uses the keys.
         let keys = known(config, database).map_err(ComposeError::from)?.keys;
         let ports = ports(store.clone(), keys);
         let engine = Engine::open_to_look(ports, config.settings, config.hashing).await?;

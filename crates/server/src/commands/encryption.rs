@@ -44,7 +44,7 @@ enum Task {
         #[arg(long)]
         yes: bool,
     },
-    /// Give up what can't be opened any more and make new secrets: ends all tokens; no server may run
+    /// Replace secrets whose key is lost with new ones: ends all tokens; no server may run
     Reset {
         /// Do it
         #[arg(long)]
