@@ -15,8 +15,8 @@ impl KeyUses {
         self.0.get(&key).cloned().unwrap_or_default()
     }
 
-    /// Notes uses of keys that are there, and forgets keys that are not.
-    pub(super) fn note(&mut self, uses: &[ApiKeyUse], is_there: impl Fn(ApiKeyId) -> bool) {
+    /// Notes uses.
+    pub(super) fn note(&mut self, uses: &[ApiKeyUse]) {
         for ApiKeyUse { id, latest } in uses {
             let kept = self.0.entry(*id).or_default();
             let same =
@@ -28,6 +28,10 @@ impl KeyUses {
             kept.sort_by_key(|user| std::cmp::Reverse(user.at));
             trim(kept, latest.generation);
         }
+    }
+
+    /// Forgets keys that are not there any more.
+    pub(super) fn keep(&mut self, is_there: impl Fn(ApiKeyId) -> bool) {
         self.0.retain(|id, _| is_there(*id));
     }
 }

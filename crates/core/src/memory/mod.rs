@@ -80,6 +80,7 @@ impl Store for MemoryStore {
     async fn commit(&self, changes: ChangeSet) -> Result<(), CommitError> {
         let mut data = self.data.lock();
         data.commit(&changes)?;
+        self.key_uses.lock().keep(|id| data.api_keys.contains(id));
         self.epochs.revoke(changes.revoked());
         Ok(())
     }
@@ -319,7 +320,9 @@ impl Store for MemoryStore {
                 }
             });
         }
-        self.key_uses.lock().note(keys, |id| data.api_keys.contains(id));
+        let mut uses = self.key_uses.lock();
+        uses.note(keys);
+        uses.keep(|id| data.api_keys.contains(id));
         Ok(())
     }
 

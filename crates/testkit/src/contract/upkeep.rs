@@ -291,6 +291,11 @@ pub(super) async fn users_of_a_key_are_told_apart(store: Arc<dyn Store>) {
     assert!(store.api_key_uses(other).await.unwrap().is_empty());
     make(&*store, Change::DeleteApiKey(key.id, key.version)).await;
     assert!(store.api_key_uses(key.id).await.unwrap().is_empty());
+    make(&*store, Change::InsertApiKey(key.clone())).await;
+    assert!(
+        store.api_key_uses(key.id).await.unwrap().is_empty(),
+        "they went with it"
+    );
 }
 
 pub(super) async fn the_latest_users_of_a_key_are_kept(store: Arc<dyn Store>) {
