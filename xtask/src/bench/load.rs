@@ -60,9 +60,8 @@ impl Load {
             println!("Installing oha {RELEASE} …");
             succeed(
                 cargo()
-                    .args(["install", "oha", "--locked", "--quiet", "--version", RELEASE])
-                    // It only ever talks to this machine, without TLS.
-                    .args(["--no-default-features", "--root"])
+                    // Without its TLS, which is not needed here, it does not build.
+                    .args(["install", "oha", "--locked", "--quiet", "--version", RELEASE, "--root"])
                     .arg(&root),
             )?;
         }
