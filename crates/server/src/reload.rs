@@ -143,6 +143,7 @@ fn needs_restart(started: &Config, new: &Config) -> Vec<&'static str> {
             "database max_connections or min_connections",
             (x.connections, x.min_connections) != (y.connections, y.min_connections),
         ),
+        ("disk_reserve", x.disk_reserve != y.disk_reserve),
         (
             "database time-outs",
             (x.acquire_timeout, x.connect_timeout, x.statement_timeout)
@@ -211,6 +212,7 @@ mod tests {
             ),
             (["--hsts-subdomains", "on"], "hsts_subdomains"),
             (["--allow-group-access", "on"], "allow_group_access"),
+            (["--disk-reserve", "1GiB"], "disk_reserve"),
             (["--access-token-lifetime", "2h"], "lifetimes"),
             (["--remembered", "100"], "remembered"),
             (["--parallel-password-checks", "3"], "parallel_password_checks"),

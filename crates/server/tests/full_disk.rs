@@ -18,7 +18,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use program::{Ledger, Server, program};
+use program::{Ledger, PASSWORD, Server, program};
 
 /// A small file system in memory.
 struct Disk {
@@ -55,7 +55,8 @@ impl Disk {
 
     /// Fills it, up to so many bytes.
     fn fill(&self, free: u64) {
-        let mut filler = File::create(self.filler()).unwrap();
+        let mut filler = File::options();
+        let mut filler = filler.append(true).create(true).open(self.filler()).unwrap();
         while filler.write_all(&[0; 4096]).is_ok() {}
         let length = filler.metadata().unwrap().len();
         filler.set_len(length.saturating_sub(free)).unwrap();
@@ -75,8 +76,9 @@ impl Drop for Disk {
     }
 }
 
-fn start(data: &Path, log: &Path) -> Server {
-    Server::start_as(program(data, &["--rate-limit", "off"]), log)
+fn start(data: &Path, log: &Path, reserve: &str) -> Server {
+    let flags = ["--rate-limit", "off", "--disk-reserve", reserve];
+    Server::start_as(program(data, &flags), log)
 }
 
 #[test]
@@ -84,7 +86,7 @@ fn what_is_acknowledged_holds_after_the_disk_was_full() {
     let Some(disk) = Disk::mount(64) else { return };
     let logs = tempfile::tempdir().unwrap();
     let log = logs.path().join("log");
-    let mut server = start(&disk.data(), &log);
+    let mut server = start(&disk.data(), &log, "0");
     let mut admin = server.admin();
     let mut ledger = Ledger::default();
     let mut said_full = 0;
@@ -114,10 +116,60 @@ fn what_is_acknowledged_holds_after_the_disk_was_full() {
         ledger.check(&admin, "when the disk has room again");
         if round % 4 == 3 {
             server.kill();
-            server = start(&disk.data(), &log);
+            server = start(&disk.data(), &log, "0");
             admin = admin.at(&server);
             ledger.check(&admin, "after a crash");
         }
     }
     assert!(said_full > 0, "nobody was told that the disk is full");
+}
+
+#[test]
+fn on_a_full_disk_rights_are_still_taken_away() {
+    let Some(disk) = Disk::mount(64) else { return };
+    let logs = tempfile::tempdir().unwrap();
+    let log = logs.path().join("log");
+    let reserve = disk.data().join("zenml-auth.db-reserve");
+    let length = || std::fs::metadata(&reserve).unwrap().len();
+    let mut server = start(&disk.data(), &log, "4MiB");
+    let mut admin = server.admin();
+    let mut ledger = Ledger::default();
+    for round in 0..3 {
+        ledger.fill(&admin, 30);
+        assert_eq!(length(), 4 << 20, "it is whole");
+        disk.fill(round * 4096);
+        while ledger.add(&admin) {}
+        // Other programs take what becomes free at once.
+        for number in 0..20 {
+            assert!(ledger.take_away(&admin), "{number}: {:?}", ledger.refused);
+            disk.fill(0);
+        }
+        assert!(length() < 4 << 20, "it was in use");
+        ledger.check(&admin, "while the disk is full");
+        server.kill();
+        server = start(&disk.data(), &log, "4MiB");
+        admin = admin.at(&server);
+        ledger.check(&admin, "after a crash");
+        // Those who have no other credential sign in.
+        assert!(server.sign_in(PASSWORD).is_some());
+        // There is some room then, and it is not for others.
+        assert!(!ledger.add(&admin), "added on a full disk");
+        assert_eq!(server.ready(), 503);
+        disk.free();
+        server.wait_until_ready_is(200);
+        assert_eq!(length(), 4 << 20, "it is whole again");
+        ledger.check(&admin, "when the disk has room again");
+    }
+    // Those who sign in can't use it up.
+    disk.fill(0);
+    while server.sign_in(PASSWORD).is_some() {
+        disk.fill(0);
+    }
+    assert!(length() >= 2 << 20, "{}", length());
+    for number in 0..8 {
+        assert!(ledger.take_away(&admin), "{number}: {:?}", ledger.refused);
+    }
+    let said = std::fs::read_to_string(&log).unwrap();
+    assert!(said.contains("rights are taken away in the room that was kept for it"));
+    assert!(said.contains("the reserve for a full disk is whole again"));
 }

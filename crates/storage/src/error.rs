@@ -1,6 +1,7 @@
 //! What an error of the database means for the port.
 
 use std::io;
+use std::sync::Arc;
 
 use sea_orm::sqlx::Error as SqlxError;
 use sea_orm::sqlx::error::DatabaseError;
@@ -61,7 +62,7 @@ pub(crate) fn of_sqlx(dialect: Dialect, error: &SqlxError) -> StoreError {
             Failure::Corrupt => StoreError::Corrupt(text),
             Failure::Taken(_) | Failure::ParentMissing | Failure::Other => StoreError::Other(text),
         },
-        SqlxError::Io(error) => of_io("the database can't be reached", error),
+        SqlxError::Io(error) => of_io("the database can't be used", error),
         SqlxError::Tls(_)
         | SqlxError::PoolTimedOut
         | SqlxError::PoolClosed
@@ -77,6 +78,11 @@ pub(crate) fn of_sqlx(dialect: Dialect, error: &SqlxError) -> StoreError {
 /// For a database that did not answer in time.
 pub(crate) fn silent() -> StoreError {
     StoreError::Unavailable("the database server does not answer".to_owned())
+}
+
+/// An error of the operating system, as the driver passes them on.
+pub(crate) fn by_system(error: io::Error) -> DbErr {
+    DbErr::Exec(RuntimeErr::SqlxError(Arc::new(SqlxError::Io(error))))
 }
 
 /// An error of the operating system.

@@ -12,12 +12,13 @@ use std::sync::Arc;
 use sea_orm::DbErr;
 use tokio::sync::{mpsc, oneshot};
 use zenml_auth_core::epoch_log::EpochLog;
-use zenml_auth_core::ports::{ChangeSet, CommitError, StoreError};
+use zenml_auth_core::ports::{ChangeSet, CommitError, Need, StoreError};
 
 use crate::commit::Writer;
 use crate::dialect::Dialect;
 use crate::error;
 use crate::new_rows::NewRows;
+use crate::reserve::Reserve;
 use crate::transaction::{Transaction, Transactions};
 
 /// How many sets of changes share a transaction at most, so that the first one is not kept waiting by the last.
@@ -127,10 +128,17 @@ impl Committer {
 
     async fn commit(&self, group: Vec<Waiting>) {
         let made = self.make(&group).await;
-        let outcomes: Vec<Outcome> = match made {
+        let mut outcomes: Vec<Outcome> = match made {
             Ok(outcomes) => outcomes,
             Err(error) => group.iter().map(|_| Err(error.clone().into())).collect(),
         };
+        if let Some(reserve) = self.writer.reserve() {
+            for (waiting, outcome) in group.iter().zip(&mut outcomes) {
+                if is_full(outcome) && waiting.changes.need() != Need::Ordinary {
+                    *outcome = self.make_in_reserve(reserve, waiting).await;
+                }
+            }
+        }
         // Before anybody is told. Also of what failed in the database: nobody can be sure then whether it was made.
         let revoked = group
             .iter()
@@ -186,7 +194,25 @@ impl Committer {
 
     /// Makes one set in a transaction of its own.
     async fn make_alone(&self, waiting: &Waiting) -> Outcome {
-        let transaction = self.begin().await?;
+        self.make_in(self.begin().await?, waiting).await
+    }
+
+    /// Makes one set in the room that is kept for a full disk: first in what was given up before, then in as much more as it
+    /// takes.
+    async fn make_in_reserve(&self, reserve: &Reserve, waiting: &Waiting) -> Outcome {
+        loop {
+            let begun = self.writer.begin_in_reserve().await;
+            let outcome = match begun {
+                Ok(transaction) => self.make_in(transaction, waiting).await,
+                Err(error) => Err(self.error(&error).into()),
+            };
+            if !is_full(&outcome) || !reserve.give_up(waiting.changes.need()).await {
+                return outcome;
+            }
+        }
+    }
+
+    async fn make_in(&self, transaction: Transaction, waiting: &Waiting) -> Outcome {
         let outcome = self.make_one(&transaction, &waiting.changes).await?;
         transaction.commit().await.map_err(|error| self.error(&error))?;
         outcome
@@ -242,6 +268,10 @@ impl Committer {
     fn error(&self, error: &DbErr) -> StoreError {
         error::of_read(self.dialect, error)
     }
+}
+
+const fn is_full(outcome: &Outcome) -> bool {
+    matches!(outcome, Err(CommitError::Store(StoreError::Full(_))))
 }
 
 fn may_be_made(outcome: &Outcome) -> bool {

@@ -78,6 +78,7 @@ mod new_rows;
 mod options;
 mod place;
 mod queries;
+mod reserve;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod revocations;
 mod schema;

@@ -37,6 +37,8 @@ pub struct ConnectOptions {
     pub ca_file: Option<PathBuf>,
     /// Whether a SQLite file that is not there is made, readable by its owner only.
     pub create_if_missing: bool,
+    /// How many bytes a SQLite database keeps beside it for taking rights away when the disk is full; 0 for none.
+    pub disk_reserve: u64,
     /// The file that the URL was read from. It is read again when the database refuses the password, which may have been rotated
     /// there, and before the session of the epoch is opened anew.
     pub url_file: Option<PathBuf>,
@@ -125,6 +127,7 @@ impl ConnectOptions {
             tls: None,
             ca_file: None,
             create_if_missing: true,
+            disk_reserve: 0,
             url_file: None,
             schema: Schema::default(),
         }

@@ -27,7 +27,7 @@ use zenml_auth_model::{
     User, UserId, Version,
 };
 
-use crate::dialect::{Connected, Dialect};
+use crate::dialect::{Connected, Dialect, Files};
 use crate::entities::{
     Listed, SecretBytes, WithId, api_key, audit_event, device, device_grant, guard, server, service_account,
     session, signing_key, user,
@@ -36,7 +36,6 @@ use crate::epoch::Epochs;
 use crate::error;
 use crate::health;
 use crate::options::{ConnectOptions, Database, OptionsError};
-use crate::place::Place;
 use crate::queries::{attempts, key_uses, listing, upkeep};
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 use crate::revocations;
@@ -50,8 +49,8 @@ pub struct SqlStore {
     dialect: Dialect,
     writer: Transactions,
     reader: Transactions,
-    /// Where the files are, if there are any.
-    place: Option<Place>,
+    /// What it has on this disk, if it is a file.
+    files: Option<Files>,
     epochs: Epochs,
     /// Which database it is, for as long as it is open.
     leads_to: (Database, String),
@@ -91,14 +90,14 @@ impl SqlStore {
         let Connected {
             writer,
             reader,
-            place,
+            files,
             epochs,
         } = connected;
         Ok(Self {
             dialect,
             writer,
             reader,
-            place,
+            files,
             epochs,
             leads_to: options.leads_to()?,
             patience: options.acquire_timeout + options.statement_timeout,
@@ -123,8 +122,8 @@ impl SqlStore {
         self.epochs.close().await;
         self.reader().close_by_ref().await.map_err(error)?;
         let tidied = self.dialect.before_close(self.connection()).await.map_err(error);
-        if let Some(place) = &self.place {
-            place.close().await;
+        if let Some(files) = &self.files {
+            files.place.close().await;
         }
         self.connection().close_by_ref().await.map_err(error)?;
         tidied

@@ -20,11 +20,11 @@ use sea_orm::{
     RuntimeErr, Statement, TransactionOptions, TransactionTrait,
 };
 
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Files};
 use crate::epoch::Authority;
 use crate::error;
 use crate::health::WriteHealth;
-use crate::place::Place;
+use crate::reserve::Reserve;
 
 /// Begins transactions over the connections of one pool. Clones share everything.
 #[derive(Clone)]
@@ -43,7 +43,7 @@ pub(crate) struct Transactions {
 #[derive(Clone)]
 struct Writing {
     health: Arc<WriteHealth>,
-    place: Option<Place>,
+    files: Option<Files>,
 }
 
 impl Transactions {
@@ -52,7 +52,7 @@ impl Transactions {
         dialect: Dialect,
         connection: DatabaseConnection,
         authority: Authority,
-        place: Option<Place>,
+        files: Option<Files>,
         patience: Duration,
     ) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl Transactions {
             options: dialect.write_transaction(),
             writing: Some(Writing {
                 health: Arc::default(),
-                place,
+                files,
             }),
             patience,
         }
@@ -95,8 +95,23 @@ impl Transactions {
         self.writing.as_ref().map(|writing| &writing.health)
     }
 
-    /// Begins one.
+    /// What is kept for a full disk, if anything is.
+    pub(crate) fn reserve(&self) -> Option<&Reserve> {
+        self.writing.as_ref()?.files.as_ref()?.reserve.as_ref()
+    }
+
+    /// Begins one, unless what room there is on the disk is kept for others.
     pub(crate) async fn begin(&self) -> Result<Transaction, DbErr> {
+        if let Some(reserve) = self.reserve() {
+            let whole = reserve.keep_whole().await.map_err(error::by_system);
+            self.note(&whole);
+            whole?;
+        }
+        self.begin_in_reserve().await
+    }
+
+    /// Begins one that may use the room that is kept for a full disk.
+    pub(crate) async fn begin_in_reserve(&self) -> Result<Transaction, DbErr> {
         self.check_place().await?;
         let begun = if self.dialect.has_replicas() {
             // In a task of its own, so that it is not broken off when the caller goes away: after half a `BEGIN`, the driver
@@ -149,12 +164,12 @@ impl Transactions {
     pub(crate) async fn check_place(&self) -> Result<(), DbErr> {
         let Some(Writing {
             health,
-            place: Some(place),
+            files: Some(files),
         }) = &self.writing
         else {
             return Ok(());
         };
-        place.check().await.map_err(|lost| {
+        files.place.check().await.map_err(|lost| {
             let error = unavailable(&lost);
             health.failed(error::of_read(self.dialect, &error));
             error

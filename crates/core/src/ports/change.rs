@@ -112,6 +112,55 @@ impl ChangeSet {
     pub fn as_slice(&self) -> &[Change] {
         &self.changes
     }
+
+    /// What these changes need when the disk is full.
+    #[must_use]
+    pub fn need(&self) -> Need {
+        let needs = self.changes.iter().filter_map(Change::need);
+        needs.min().unwrap_or(Need::Ordinary)
+    }
+}
+
+/// What a set of changes needs when the disk is full. A store that keeps some room for that case gives it to those that
+/// need it, and to no others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// It waits until there is room: it adds something.
+    Ordinary,
+    /// Somebody signs in, who may be about to take rights away.
+    SignIn,
+    /// It may take rights away, and adds nothing.
+    TakeAway,
+}
+
+impl Change {
+    /// `None` for what goes with others.
+    const fn need(&self) -> Option<Need> {
+        match self {
+            Self::UpdateUser(_)
+            | Self::DeleteUser(..)
+            | Self::DeleteSession(..)
+            | Self::UpdateDevice(_)
+            | Self::DeleteDevice(..)
+            | Self::UpdateServiceAccount(_)
+            | Self::DeleteServiceAccount(..)
+            | Self::UpdateApiKey(_)
+            | Self::DeleteApiKey(..)
+            | Self::DeleteSigningKey(..) => Some(Need::TakeAway),
+            Self::InsertSession(_) => Some(Need::SignIn),
+            Self::InsertServer(_)
+            | Self::UpdateServer(_)
+            | Self::InsertSigningKey(_)
+            | Self::UpdateSigningKey(_)
+            | Self::InsertUser(_)
+            | Self::InsertGrant(_)
+            | Self::UpdateGrant(_)
+            | Self::InsertDevice(_)
+            | Self::InsertServiceAccount(_)
+            | Self::InsertApiKey(_) => Some(Need::Ordinary),
+            Self::Guard(..) | Self::Audit(_) => None,
+        }
+    }
 }
 
 /// What there can be only one of.

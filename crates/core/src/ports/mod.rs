@@ -6,7 +6,7 @@ mod entropy;
 mod epoch;
 mod store;
 
-pub use change::{Change, ChangeSet, CommitError, Guard, Unique};
+pub use change::{Change, ChangeSet, CommitError, Guard, Need, Unique};
 pub use clock::Clock;
 #[cfg(feature = "system")]
 pub use clock::SystemClock;

@@ -128,11 +128,12 @@ impl PasswordAttempt<'_> {
     }
 
     /// The password was right: the network is the owner's from now on, and what failed there before is forgotten. What
-    /// failed from other networks is not: that were others.
-    pub(super) async fn succeeded(self) -> Result<(), Internal> {
-        let noted = self.note_success().await;
+    /// failed from other networks is not: that were others. Where that can't be noted, the next attempt only waits longer.
+    pub(super) async fn succeeded(self) {
+        if let Err(error) = self.note_success().await {
+            tracing::warn!(%error, "a sign-in that succeeded was not noted for the next one");
+        }
         self.attempt.passed();
-        noted
     }
 
     async fn note_success(&self) -> Result<(), Internal> {

@@ -224,7 +224,7 @@ impl SignIn<'_> {
                 return Err(PasswordSignInError::Invalid);
             }
         };
-        attempt.succeeded().await?;
+        attempt.succeeded().await;
         if !user.active {
             failed(RefusalReason::Inactive, Some(&user));
             return Err(PasswordSignInError::Inactive(user.name));

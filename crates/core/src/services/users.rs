@@ -762,7 +762,10 @@ impl Users<'_> {
                 Refused::Internal(error) => error.into(),
             })?;
         match engine.passwords.verify(old, user.password.clone()).await {
-            Ok(true) => Ok(attempt.succeeded().await?),
+            Ok(true) => {
+                attempt.succeeded().await;
+                Ok(())
+            }
             Ok(false) => {
                 refused(Action::UserPasswordRefused, RefusalReason::WrongPassword);
                 attempt.failed().await?;

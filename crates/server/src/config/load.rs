@@ -36,6 +36,8 @@ const CONFIG_FILE: &str = "/etc/zenml-auth/zenml-auth.toml";
 
 /// The embedded database's file in the data folder.
 const DATABASE_FILE: &str = "zenml-auth.db";
+/// What an embedded database keeps for a full disk unless told otherwise, in bytes: room for a few hundred changes.
+const DISK_RESERVE: u64 = 16 * 1024 * 1024;
 
 /// What to log unless told otherwise; what migrations do is said in our own words, without the database's remarks.
 const DEFAULT_FILTER: &str = "info,sea_orm_migration=warn,sqlx=warn";
@@ -257,6 +259,7 @@ fn database(options: StorageOptions, settings: DatabaseOptions) -> Result<Connec
         }
     };
     location.url_file = url_file;
+    location.disk_reserve = options.disk_reserve.map_or(DISK_RESERVE, |size| size.0);
     super::database::settings(location, settings)
 }
 

@@ -14,7 +14,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
-use super::values::{ForwardedHeaderName, Keep, LogFormat, Networks, Pause, RateText, Span, Switch, Tls};
+use super::values::{
+    ForwardedHeaderName, Keep, LogFormat, Networks, Pause, RateText, Size, Span, Switch, Tls,
+};
 
 macro_rules! section {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident : $type:ty),+ $(,)? }) => {
@@ -104,6 +106,10 @@ section!(
         #[arg(long, global = true, env = "ZENML_AUTH_ALLOW_GROUP_ACCESS", value_name = "ON|OFF", value_enum,
             hide_possible_values = true, help_heading = "Storage")]
         allow_group_access: Switch,
+        /// The room that an embedded database keeps beside it, so that rights can still be taken away when the disk is full;
+        /// 0 for none [default: 16MiB]
+        #[arg(long, global = true, env = "ZENML_AUTH_DISK_RESERVE", value_name = "SIZE", help_heading = "Storage")]
+        disk_reserve: Size,
     }
 );
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use ipnet::IpNet;
 use serde::Deserialize;
 use zenml_auth_core::settings::Rate;
@@ -59,6 +60,33 @@ impl FromStr for Pause {
 }
 
 impl TryFrom<String> for Pause {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+/// Room on a disk, such as `16MiB`; at most a tebibyte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Size(pub u64);
+
+impl FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let size: ByteSize = text
+            .parse()
+            .map_err(|_| format!("{text:?} is no size (write one as 16MiB, or 0 for none)"))?;
+        if size > ByteSize::tib(1) {
+            return Err("a size has to be at most 1TiB".to_owned());
+        }
+        Ok(Self(size.as_u64()))
+    }
+}
+
+impl TryFrom<String> for Size {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
@@ -246,6 +274,16 @@ mod tests {
         assert_eq!("90d".parse(), Ok(Keep(Some(Duration::from_secs(90 * 86_400)))));
         for text in ["", "0d", "never", "-1"] {
             assert!(text.parse::<Keep>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read() {
+        assert_eq!("16MiB".parse(), Ok(Size(16 << 20)));
+        assert_eq!("1 GiB".parse(), Ok(Size(1 << 30)));
+        assert_eq!("0".parse(), Ok(Size(0)));
+        for text in ["", "MiB", "-1MiB", "2TiB", "much"] {
+            assert!(text.parse::<Size>().is_err(), "{text:?}");
         }
     }
 

@@ -22,6 +22,7 @@ use crate::epoch::EpochReader;
 use crate::epoch::{Authority, Epochs};
 use crate::options::{ConnectOptions, Database, OptionsError};
 use crate::place::Place;
+use crate::reserve::Reserve;
 use crate::transaction::Transactions;
 
 /// A database that is supported.
@@ -40,15 +41,21 @@ pub(crate) enum Dialect {
 pub(crate) struct Connections {
     pub(crate) writer: (DatabaseConnection, Authority),
     pub(crate) reader: (DatabaseConnection, Authority),
-    /// Where the files are, if there are any.
-    pub(crate) place: Option<Place>,
+    pub(crate) files: Option<Files>,
+}
+
+/// What a database has on this disk, if it is a file.
+#[derive(Clone)]
+pub(crate) struct Files {
+    pub(crate) place: Place,
+    pub(crate) reserve: Option<Reserve>,
 }
 
 /// All that a store works with.
 pub(crate) struct Connected {
     pub(crate) writer: Transactions,
     pub(crate) reader: Transactions,
-    pub(crate) place: Option<Place>,
+    pub(crate) files: Option<Files>,
     pub(crate) epochs: Epochs,
 }
 
@@ -221,10 +228,10 @@ impl Dialect {
         let Connections {
             writer: (writer, authority),
             reader: (reader, authority_of_readers),
-            place,
+            files,
         } = connections;
         let patience = options.acquire_timeout + options.statement_timeout;
-        let writer = Transactions::writing(self, writer, authority.clone(), place.clone(), patience);
+        let writer = Transactions::writing(self, writer, authority.clone(), files.clone(), patience);
         let reader = Transactions::reading(self, reader, authority_of_readers, patience);
         let epochs = match self {
             #[cfg(feature = "sqlite")]
@@ -237,7 +244,7 @@ impl Dialect {
         Ok(Connected {
             writer,
             reader,
-            place,
+            files,
             epochs,
         })
     }

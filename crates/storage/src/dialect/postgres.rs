@@ -38,7 +38,7 @@ pub(super) async fn connect(
     Ok(Connections {
         writer: (pool.clone(), authority.clone()),
         reader: (pool, authority),
-        place: None,
+        files: None,
     })
 }
 

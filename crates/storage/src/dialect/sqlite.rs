@@ -13,10 +13,11 @@ use sea_orm::{
 };
 use zenml_auth_core::ports::StoreError;
 
-use super::{Connections, Failure, unique};
+use super::{Connections, Failure, Files, unique};
 use crate::epoch::Authority;
 use crate::options::{ConnectOptions, Location, OptionsError};
 use crate::place::Place;
+use crate::reserve::Reserve;
 use crate::{error, new_rows};
 
 /// After how many pages (of 4 KiB) the write-ahead log is moved to the database file. Under load that is about once a
@@ -49,7 +50,7 @@ pub(super) async fn connect(options: &ConnectOptions) -> Result<Connections, Sto
         return Ok(Connections {
             writer: (only.clone(), authority.clone()),
             reader: (only, authority),
-            place: None,
+            files: None,
         });
     }
     if options.create_if_missing {
@@ -57,6 +58,8 @@ pub(super) async fn connect(options: &ConnectOptions) -> Result<Connections, Sto
             .map_err(|problem| error::of_io("the database file can't be made", &problem))?;
     }
     let place = open(&sqlite).await?;
+    let reserve =
+        (options.disk_reserve > 0).then(|| Reserve::new(sqlite.get_filename(), options.disk_reserve));
     let writing = sqlite
         .clone()
         .statement_cache_capacity(new_rows::STATEMENTS)
@@ -78,7 +81,7 @@ pub(super) async fn connect(options: &ConnectOptions) -> Result<Connections, Sto
     Ok(Connections {
         writer: (writer, authority),
         reader: (reader, authority_of_readers),
-        place: Some(place),
+        files: Some(Files { place, reserve }),
     })
 }
 
