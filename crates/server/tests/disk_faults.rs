@@ -46,7 +46,7 @@ impl Disk {
             .unwrap();
         assert!(built.status.success(), "{built:?}");
         let plan = folder.path().join("plan");
-        fs::write(&plan, [0; 16]).unwrap();
+        fs::write(&plan, [0; 20]).unwrap();
         let plan = fs::File::options().read(true).write(true).open(plan).unwrap();
         Self {
             folder,
@@ -60,17 +60,40 @@ impl Disk {
     }
 
     fn start(&self) -> Server {
-        let mut command = program(&self.data(), &["--rate-limit", "off"]);
+        self.start_watching("zenml-auth.db")
+    }
+
+    /// The same with faults in those files only that have this in their path.
+    fn start_watching(&self, files: &str) -> Server {
+        // It is about the disk itself.
+        let flags = ["--rate-limit", "off", "--disk-reserve", "0"];
+        let mut command = program(&self.data(), &flags);
         command
             .env("LD_PRELOAD", &self.library)
-            .env("FAULT_FILES", "zenml-auth.db")
+            .env("FAULT_FILES", files)
             .env("FAULT_PLAN", self.folder.path().join("plan"));
         Server::start_as(command, &self.folder.path().join("log"))
     }
 
-    /// Lets the n-th operation fail from now on, and, if the fault stays, all after it.
+    /// Lets the n-th write or sync fail from now on, and, if the fault stays, all after it.
     fn fail(&self, nth: i32, error: i32, stays: bool) {
-        for (at, value) in [(4, error), (8, i32::from(stays)), (12, 0), (0, nth)] {
+        self.plan(nth, error, stays, false);
+    }
+
+    /// Lets all reads fail from the n-th on.
+    fn fail_to_read(&self, nth: i32, error: i32) {
+        self.plan(nth, error, true, true);
+    }
+
+    fn plan(&self, nth: i32, error: i32, stays: bool, reads: bool) {
+        let plan = [
+            (4, error),
+            (8, i32::from(stays)),
+            (12, 0),
+            (16, i32::from(reads)),
+            (0, nth),
+        ];
+        for (at, value) in plan {
             self.plan.write_all_at(&value.to_ne_bytes(), at).unwrap();
         }
     }
@@ -141,6 +164,56 @@ fn a_full_disk() {
 #[test]
 fn a_disk_that_is_full_for_a_moment() {
     at_every_moment(ENOSPC, false);
+}
+
+/// Every 4,096 pages in the log, its index grows.
+#[test]
+fn a_disk_that_is_full_when_the_index_grows() {
+    let disk = Disk::new();
+    let server = disk.start_watching("zenml-auth.db-shm");
+    let admin = server.admin();
+    let mut ledger = Ledger::default();
+    ledger.fill(&admin, 5);
+    disk.fail(1, ENOSPC, true);
+    let refused = (0..2_000).any(|_| !ledger.add(&admin));
+    assert!(refused && disk.failed() > 0, "{}", disk.failed());
+    ledger.check(&admin, "while the index can't grow");
+    assert_eq!(server.ready(), 503);
+    disk.work_again();
+    server.wait_until_ready_is(200);
+    assert!(ledger.take_away(&admin), "{:?}", ledger.refused);
+    ledger.check(&admin, "when it can");
+    server.kill();
+    let server = disk.start();
+    ledger.check(&admin.at(&server), "after a crash");
+}
+
+/// What can't be read is never told to be gone or never to have been, and `/ready` says that something is wrong.
+#[test]
+fn a_disk_that_can_not_be_read() {
+    let disk = Disk::new();
+    let mut server = disk.start();
+    let mut admin = server.admin();
+    let mut ledger = Ledger::default();
+    for moment in 1..=8 {
+        ledger.fill(&admin, 6);
+        disk.fail_to_read(moment, EIO);
+        // What changes has to be read again.
+        ledger.may_be_unreadable = true;
+        for _ in 0..5 {
+            ledger.take_away(&admin);
+        }
+        ledger.may_be_unreadable = false;
+        assert!(disk.failed() > 0, "read {moment} was never made");
+        assert_eq!(server.ready(), 503, "the disk fails at read {moment}");
+        disk.work_again();
+        server.wait_until_ready_is(200);
+        ledger.check(&admin, "when the disk works again");
+        server.kill();
+        server = disk.start();
+        admin = admin.at(&server);
+        ledger.check(&admin, "after a crash");
+    }
 }
 
 #[test]

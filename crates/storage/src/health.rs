@@ -65,12 +65,21 @@ impl WriteHealth {
 
     /// A write was not made, or may not have been. What the database refused for what it says is not about writing.
     pub(crate) fn failed(&self, error: StoreError) {
+        self.note(error, "the database did not take a change");
+    }
+
+    /// Something could not be read. Where that is so, writing is to be tried before it is relied on.
+    pub(crate) fn unread(&self, error: StoreError) {
+        self.note(error, "the database could not be read");
+    }
+
+    fn note(&self, error: StoreError, what: &str) {
         if matches!(error, StoreError::Other(_)) {
             return;
         }
         let mut state = self.state.lock();
         if state.trouble.is_none() {
-            tracing::warn!(%error, "the database did not take a change");
+            tracing::warn!(%error, "{what}");
         }
         state.trouble = Some(error);
     }

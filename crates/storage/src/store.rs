@@ -225,7 +225,13 @@ impl SqlStore {
         {
             answer = self.patiently(ask()).await?;
         }
-        answer.map_err(|error| self.read_error(&error))
+        answer.map_err(|error| {
+            let error = self.read_error(&error);
+            if let Some(health) = self.writer.health() {
+                health.unread(error.clone());
+            }
+            error
+        })
     }
 
     /// Whether the connection broke, in which case those that are as old are not trusted any more either.
@@ -320,7 +326,13 @@ impl SqlStore {
             self.dialect.add_ballast(&mut more);
         }
         transaction.execute(&more).await?;
-        transaction.commit().await
+        transaction.commit().await?;
+        // What was just written has to be read from the disk.
+        let written = SeaQuery::select()
+            .column("written")
+            .from("write_probe")
+            .to_owned();
+        self.reader().query_one(&written).await.map(drop)
     }
 
     async fn try_to_note_uses(&self, keys: &[ApiKeyUse], devices: &[DeviceUse]) -> Result<(), DbErr> {

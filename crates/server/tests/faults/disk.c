@@ -1,8 +1,8 @@
-/* A disk that fails on request: loaded before the C library, it lets the n-th write or sync of some files fail.
+/* A disk that fails on request: loaded before the C library, it lets the n-th write or sync, or the n-th read, of some files fail.
  *
  * FAULT_FILES  what the path of a file has to contain
- * FAULT_PLAN   a file of four 32-bit numbers that the test writes to: how many operations are left until one fails (0: none
- *              does), the error, whether all later ones fail, too, and how many have failed
+ * FAULT_PLAN   a file of five 32-bit numbers that the test writes to: how many operations are left until one fails (0: none
+ *              does), the error, whether all later ones fail, too, how many have failed, and whether it is about reads
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 struct plan {
-    int32_t left, error, stays, failed;
+    int32_t left, error, stays, failed, reads;
 };
 
 static struct plan *plan;
@@ -38,9 +38,9 @@ static void begin(void) {
     if (plan == MAP_FAILED) abort();
 }
 
-static int fails(int fd) {
+static int fails(int fd, int reads) {
     begin();
-    if (!plan || fd < 0 || fd >= (int)sizeof watched || !watched[fd]) return 0;
+    if (!plan || plan->reads != reads || fd < 0 || fd >= (int)sizeof watched || !watched[fd]) return 0;
     for (;;) {
         int32_t left = __atomic_load_n(&plan->left, __ATOMIC_SEQ_CST);
         if (left <= 0) return 0;
@@ -75,16 +75,19 @@ static void opened(int fd, const char *path) {
 OPEN(open)
 OPEN(open64)
 
-#define FAILING(type, name, parameters, arguments)      \
-    type name parameters {                              \
-        static type(*real) parameters;                  \
-        if (!real) real = dlsym(RTLD_NEXT, #name);      \
-        return fails(fd) ? (type)-1 : real arguments;   \
+#define FAILING(reads, type, name, parameters, arguments) \
+    type name parameters {                                \
+        static type(*real) parameters;                    \
+        if (!real) real = dlsym(RTLD_NEXT, #name);        \
+        return fails(fd, reads) ? (type)-1 : real arguments;   \
     }
-FAILING(ssize_t, write, (int fd, const void *bytes, size_t count), (fd, bytes, count))
-FAILING(ssize_t, pwrite, (int fd, const void *bytes, size_t count, off_t at), (fd, bytes, count, at))
-FAILING(ssize_t, pwrite64, (int fd, const void *bytes, size_t count, off64_t at), (fd, bytes, count, at))
-FAILING(int, fsync, (int fd), (fd))
-FAILING(int, fdatasync, (int fd), (fd))
-FAILING(int, ftruncate, (int fd, off_t length), (fd, length))
-FAILING(int, ftruncate64, (int fd, off64_t length), (fd, length))
+FAILING(0, ssize_t, write, (int fd, const void *bytes, size_t count), (fd, bytes, count))
+FAILING(0, ssize_t, pwrite, (int fd, const void *bytes, size_t count, off_t at), (fd, bytes, count, at))
+FAILING(0, ssize_t, pwrite64, (int fd, const void *bytes, size_t count, off64_t at), (fd, bytes, count, at))
+FAILING(0, int, fsync, (int fd), (fd))
+FAILING(0, int, fdatasync, (int fd), (fd))
+FAILING(0, int, ftruncate, (int fd, off_t length), (fd, length))
+FAILING(0, int, ftruncate64, (int fd, off64_t length), (fd, length))
+FAILING(1, ssize_t, read, (int fd, void *bytes, size_t count), (fd, bytes, count))
+FAILING(1, ssize_t, pread, (int fd, void *bytes, size_t count, off_t at), (fd, bytes, count, at))
+FAILING(1, ssize_t, pread64, (int fd, void *bytes, size_t count, off64_t at), (fd, bytes, count, at))
