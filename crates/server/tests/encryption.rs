@@ -18,8 +18,13 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 use tempfile::TempDir;
+use zenml_auth_testkit::databases::{Kind, fresh};
 
 use crate::program::{PASSWORD, Server, failure, program, run};
+
+zenml_auth_testkit::on_servers! {
+    secrets_are_not_replaced_under_a_server
+}
 
 /// What a command says when it succeeds, which it has to.
 fn said(output: &Output) -> String {
@@ -339,4 +344,37 @@ fn a_database_that_others_can_read_is_not_used() {
     .output()
     .unwrap();
     assert!(failure(&refused).contains("chmod o-rwx"));
+}
+
+async fn secrets_are_not_replaced_under_a_server(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let folder = TempDir::new().unwrap();
+    let url = file(folder.path(), "url");
+    fs::write(&url, database.url()).unwrap();
+    let with_url = |arguments: &[&str]| {
+        let mut command = program::command(arguments);
+        command.arg("--database-url-file").arg(&url);
+        command
+    };
+    let server = Server::start_as(with_url(&["serve"]), &file(folder.path(), "test.log"));
+    let token = server.sign_in(PASSWORD).unwrap();
+    let run = |task: &str| with_url(&["encryption", task, "--yes"]).output().unwrap();
+    for task in ["reset", "unseal"] {
+        let refused = failure(&run(task));
+        assert!(
+            refused.contains("a zenml-auth server still runs on the database; stop it first"),
+            "{refused}"
+        );
+    }
+    // Nothing was done, and the server did not notice.
+    let status = with_url(&["encryption", "status", "--output", "json"])
+        .output()
+        .unwrap();
+    let status: Value = serde_json::from_str(&said(&status)).unwrap();
+    assert!(!sealed_by(&status).contains(&"plain"), "{status}");
+    assert_eq!(current_user(&server, &token), 200);
+    server.kill();
+    assert!(said(&run("reset")).contains("all former tokens have ended"));
+    let server = Server::start_as(with_url(&["serve"]), &file(folder.path(), "test.log"));
+    assert_eq!(current_user(&server, &token), 401);
 }
