@@ -165,7 +165,7 @@ enum Decision {
 pub struct DeviceFlow<'a>(pub(super) &'a Engine);
 
 impl DeviceFlow<'_> {
-    /// A machine asks to be let in (RFC 8628 §3.1). Nothing that exists is touched by it.
+    /// A machine asks for approval (RFC 8628 §3.1). Nothing that exists is touched by it.
     ///
     /// # Errors
     /// [`RequestDeviceError`]
