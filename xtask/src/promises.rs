@@ -95,7 +95,7 @@ fn check(row: &Row, file: &mut Option<String>, tree: &Tree) -> Vec<String> {
                 }
             }
             Part::Path(path) | Part::In(path) if !tree.has(path) => {
-                problems.push(format!("there is no file `{path}`"))
+                problems.push(format!("there is no file `{path}`"));
             }
             Part::In(path) if !functions.is_empty() => {
                 problems.extend(missing(&mut functions, path, tree));

@@ -5,7 +5,8 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "this is test code"
+    clippy::disallowed_methods,
+    reason = "this is test code, and waits for real processes"
 )]
 
 mod program;
