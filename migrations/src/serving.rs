@@ -2,11 +2,12 @@
 //!
 //! A server holds it from before its first request until it ends, over a session of the database, so that the database
 //! releases it by itself when the server is killed. [`down`](crate::down) takes it exclusively and is refused while a server
-//! holds it. [`up`](crate::up) does not need it: new changes may be made beside servers.
+//! holds it, and so do others who need the database alone. [`up`](crate::up) does not need it: new changes may be made
+//! beside servers.
 //!
 //! | SQLite | PostgreSQL | MySQL, MariaDB |
 //! |---|---|---|
-//! | the server owns the file | a shared advisory lock | one of [`MYSQL_SLOTS`] named locks; `down` takes all of them |
+//! | the server owns the file | a shared advisory lock | one of [`MYSQL_SLOTS`] named locks; who is alone has all of them |
 
 use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Statement};
 
@@ -17,8 +18,9 @@ pub const POSTGRES_KEY: i64 = i64::from_be_bytes(*b"zenml-sv");
 /// these.
 pub const MYSQL_SLOTS: u32 = 128;
 
-/// How often to look whether servers have ended, and for how many seconds to wait in between.
-const LOOKS: u32 = 30;
+/// How often to look whether servers have ended.
+pub const LOOKS: u32 = 30;
+/// For how many seconds to wait in between.
 const PAUSE: &str = "0.1";
 
 /// The name of a server's lock on MySQL and MariaDB, as SQL. A name has at most 64 characters.
@@ -31,8 +33,11 @@ pub fn mysql_lock(slot: u32) -> String {
 pub(crate) async fn take_alone(transaction: &DatabaseTransaction) -> Result<Result<(), u32>, DbErr> {
     let backend = transaction.get_database_backend();
     let (attempt, pause) = match backend {
-        DbBackend::Postgres => (postgres_attempt(), format!("SELECT pg_sleep({PAUSE})")),
-        DbBackend::MySql => (mysql_attempt(), format!("DO SLEEP({PAUSE})")),
+        DbBackend::Postgres => (
+            postgres_attempt("pg_try_advisory_xact_lock"),
+            format!("SELECT pg_sleep({PAUSE})"),
+        ),
+        DbBackend::MySql => (mysql_alone(), format!("DO SLEEP({PAUSE})")),
         // The file has one owner, who is us.
         _ => return Ok(Ok(())),
     };
@@ -57,28 +62,31 @@ pub(crate) async fn take_alone(transaction: &DatabaseTransaction) -> Result<Resu
 /// Lets servers have it again. On PostgreSQL that happens at the end of the transaction.
 pub(crate) async fn give_back(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
     if transaction.get_database_backend() == DbBackend::MySql {
-        let names: Vec<String> = (0..MYSQL_SLOTS)
-            .map(|slot| format!("RELEASE_LOCK({})", mysql_lock(slot)))
-            .collect();
-        transaction
-            .execute_unprepared(&format!("DO {}", names.join(", ")))
-            .await?;
+        transaction.execute_unprepared(&mysql_give_back()).await?;
     }
     Ok(())
 }
 
-/// How many others hold it; 0 when it is ours.
-fn postgres_attempt() -> String {
+/// Tries to take the lock alone for the session, and tells how many servers hold it; 0 when it is ours.
+#[must_use]
+pub fn postgres_alone() -> String {
+    postgres_attempt("pg_try_advisory_lock")
+}
+
+fn postgres_attempt(try_lock: &str) -> String {
     // A number of 64 bits is shown as its two halves.
     let (high, low) = (POSTGRES_KEY >> 32, POSTGRES_KEY & 0xffff_ffff);
     format!(
-        "SELECT CASE WHEN pg_try_advisory_xact_lock({POSTGRES_KEY}) THEN 0 ELSE GREATEST(1, (SELECT count(*) FROM pg_locks \
+        "SELECT CASE WHEN {try_lock}({POSTGRES_KEY}) THEN 0 ELSE GREATEST(1, (SELECT count(*) FROM pg_locks \
          WHERE locktype = 'advisory' AND granted AND classid::int8 = {high} AND objid::int8 = {low} AND objsubid = 1 \
          AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))) END::int8 AS others"
     )
 }
 
-fn mysql_attempt() -> String {
+/// Tries to take all of the locks for the session, and tells how many servers hold one; 0 when all are ours. When they are
+/// not, [`mysql_give_back`] has to give back what was taken.
+#[must_use]
+pub fn mysql_alone() -> String {
     let names: Vec<String> = (0..MYSQL_SLOTS)
         .map(|slot| format!("GET_LOCK({}, 0)", mysql_lock(slot)))
         .collect();
@@ -86,4 +94,13 @@ fn mysql_attempt() -> String {
         "SELECT CAST({MYSQL_SLOTS} - ({}) AS SIGNED) AS others",
         names.join(" + ")
     )
+}
+
+/// Gives back all of the locks that the session has.
+#[must_use]
+pub fn mysql_give_back() -> String {
+    let names: Vec<String> = (0..MYSQL_SLOTS)
+        .map(|slot| format!("RELEASE_LOCK({})", mysql_lock(slot)))
+        .collect();
+    format!("DO {}", names.join(", "))
 }

@@ -1,7 +1,9 @@
 //! `cargo xtask promises`: every promise of the documents names tests that exist.
 //!
 //! A document that promises something has tables with the column `Test`. Each row names at least one test function, or a
-//! file of tests, in backticks. A test that was renamed or deleted leaves its promise unproven; this finds it.
+//! file of tests, in backticks. Functions that are said to be in a file have to be in that one: "`a`, `b` in `x.rs`; `c` in
+//! `y.rs`; `d`, same file". Functions without a file may be anywhere. A test that was renamed, moved or deleted, or that is
+//! ignored, leaves its promise unproven; this finds it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,9 +30,10 @@ pub(crate) fn run() -> Result<(), TaskError> {
             problems.push(format!("{document} has no table with the column `{COLUMN}`"));
         }
         promises += rows.len();
+        let mut file = None;
         for row in rows {
             problems.extend(
-                check(&row, &tree)
+                check(&row, &mut file, &tree)
                     .into_iter()
                     .map(|problem| format!("{document}: {problem}")),
             );
@@ -76,31 +79,102 @@ fn rows(text: &str) -> Vec<Row> {
     rows
 }
 
-/// What is wrong with a row.
-fn check(row: &Row, tree: &Tree) -> Vec<String> {
+/// What is wrong with a row. `file` is the one that was named last, in this row or one before it.
+fn check(row: &Row, file: &mut Option<String>, tree: &Tree) -> Vec<String> {
     let mut problems = Vec::new();
     let mut proofs = 0;
-    for name in row.tests.split('`').skip(1).step_by(2) {
-        let name = NICKNAMES
-            .iter()
-            .find_map(|(nickname, test)| (*nickname == name).then_some(*test))
-            .unwrap_or(name);
-        if is_function(name) {
-            proofs += 1;
-            if !tree.tests.contains(name) {
-                problems.push(format!("there is no test `{name}`, for \"{}\"", row.promise));
+    // Functions that were named since the last file, which are in the next one.
+    let mut functions: Vec<&str> = Vec::new();
+    for part in parts(&row.tests) {
+        match part {
+            Part::Test(name) => {
+                functions.push(name);
+                proofs += 1;
+                if !tree.has_test(name) {
+                    problems.push(format!("there is no test `{name}`"));
+                }
             }
-        } else if tree.has(name) {
-            // A folder or a file with nothing but tests is a proof, too.
-            proofs += usize::from(name.contains("tests/") || name.contains("conformance"));
-        } else {
-            problems.push(format!("there is no file `{name}`, for \"{}\"", row.promise));
+            Part::Path(path) | Part::In(path) if !tree.has(path) => {
+                problems.push(format!("there is no file `{path}`"));
+            }
+            Part::In(path) if !functions.is_empty() => {
+                problems.extend(missing(&mut functions, path, tree));
+                *file = Some(path.to_owned());
+            }
+            // A file, or a folder, may be a proof itself.
+            Part::Path(path) | Part::In(path) => {
+                proofs += usize::from(tree.has_tests_in(path));
+                *file = Some(path.to_owned());
+            }
+            Part::SameFile => {
+                if let Some(path) = file.as_deref() {
+                    problems.extend(missing(&mut functions, path, tree));
+                }
+            }
+            Part::Anywhere => functions.clear(),
         }
     }
     if proofs == 0 {
-        problems.push(format!("no test holds \"{}\"", row.promise));
+        problems.push("no test".to_owned());
     }
     problems
+        .into_iter()
+        .map(|problem| format!("{problem}, for \"{}\"", row.promise))
+        .collect()
+}
+
+/// What is wrong with functions that are said to be in a file.
+fn missing(functions: &mut Vec<&str>, path: &str, tree: &Tree) -> Vec<String> {
+    functions
+        .drain(..)
+        .filter(|function| tree.has_test(function) && !tree.is_in(function, path))
+        .map(|function| format!("`{function}` is not in `{path}`"))
+        .collect()
+}
+
+/// What a row says, word by word.
+#[derive(Debug, PartialEq, Eq)]
+enum Part<'a> {
+    /// A function.
+    Test(&'a str),
+    /// A file or a folder.
+    Path(&'a str),
+    /// The same, and what came before is in it.
+    In(&'a str),
+    /// What came before is in the file that was named last.
+    SameFile,
+    /// What came before may be anywhere.
+    Anywhere,
+}
+
+fn parts(tests: &str) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let mut is_in = false;
+    for (index, piece) in tests.split('`').enumerate() {
+        if index % 2 == 0 {
+            is_in = piece.trim_end().ends_with(" in");
+            if piece.contains("same file") {
+                parts.push(Part::SameFile);
+            }
+            if piece.contains(';') {
+                parts.push(Part::Anywhere);
+            }
+        } else if let Some(test) = test_called(piece) {
+            parts.push(Part::Test(test));
+        } else if is_in {
+            parts.push(Part::In(piece));
+        } else {
+            parts.push(Part::Path(piece));
+        }
+    }
+    parts
+}
+
+/// The test that a name in a document stands for; `None` when it is the name of a file.
+fn test_called(name: &str) -> Option<&str> {
+    let nickname = NICKNAMES.iter().find(|(nickname, _)| *nickname == name);
+    let name = nickname.map_or(name, |(_, test)| *test);
+    is_function(name).then_some(name)
 }
 
 fn is_function(name: &str) -> bool {
@@ -113,7 +187,8 @@ fn is_function(name: &str) -> bool {
 /// What the source tree has.
 struct Tree {
     files: Vec<String>,
-    tests: BTreeSet<String>,
+    /// The name of each test, and the file that it is in.
+    tests: BTreeSet<(String, String)>,
 }
 
 impl Tree {
@@ -144,8 +219,9 @@ impl Tree {
             }
             if path.extension().is_some_and(|extension| extension == "rs") {
                 let is_contract = shown.starts_with("crates/testkit/src/contract");
+                let tests = tests_of(&fs::read_to_string(&path)?, is_contract);
                 self.tests
-                    .extend(tests_of(&fs::read_to_string(&path)?, is_contract));
+                    .extend(tests.into_iter().map(|test| (test, shown.clone())));
             }
             self.files.push(shown);
         }
@@ -154,15 +230,42 @@ impl Tree {
 
     /// Whether there is such a path, or a file or folder of that name.
     fn has(&self, path: &str) -> bool {
-        let path = path.trim_end_matches('/');
-        self.files
+        self.files.iter().any(|file| is_at(file, path))
+    }
+
+    fn has_test(&self, name: &str) -> bool {
+        self.tests.iter().any(|(test, _)| test == name)
+    }
+
+    /// Whether a test is in a file, or below a folder.
+    fn is_in(&self, name: &str, path: &str) -> bool {
+        self.tests
             .iter()
-            .any(|file| file == path || file.ends_with(&format!("/{path}")))
+            .any(|(test, file)| test == name && is_below(file, path))
+    }
+
+    /// Whether a file has tests, or a folder has a file with some, or with scripts that run programs of others.
+    fn has_tests_in(&self, path: &str) -> bool {
+        let scripts = |file: &String| file.contains("conformance") && is_below(file, path);
+        self.tests.iter().any(|(_, file)| is_below(file, path)) || self.files.iter().any(scripts)
     }
 }
 
+/// Whether a path of the tree is the one that is meant, which may be given by its end.
+fn is_at(file: &str, path: &str) -> bool {
+    let path = path.trim_end_matches('/');
+    file == path || file.ends_with(&format!("/{path}"))
+}
+
+/// The same, or whether it is below a folder that is meant.
+fn is_below(file: &str, path: &str) -> bool {
+    Path::new(file)
+        .ancestors()
+        .any(|part| is_at(&part.display().to_string(), path))
+}
+
 /// The names of the tests in a file. Some are functions that a macro makes tests of: those of the contract of stores, and
-/// those whose name stands alone on a line, in a list for a macro.
+/// those whose name stands alone on a line, in a list for a macro. Those that are ignored prove nothing.
 fn tests_of(source: &str, is_contract: bool) -> Vec<String> {
     let listed: BTreeSet<&str> = source
         .lines()
@@ -170,15 +273,16 @@ fn tests_of(source: &str, is_contract: bool) -> Vec<String> {
         .filter(|line| is_function(line))
         .collect();
     let mut tests = Vec::new();
-    let mut is_test = false;
+    let (mut is_test, mut is_ignored) = (false, false);
     for line in source.lines().map(str::trim_start) {
         if line.starts_with("#[") {
             is_test |= line.contains("test") && !line.contains("cfg(test)");
+            is_ignored |= line.starts_with("#[ignore");
         } else if let Some(name) = function(line) {
-            if is_test || is_contract || listed.contains(name) {
+            if !is_ignored && (is_test || is_contract || listed.contains(name)) {
                 tests.push(name.to_owned());
             }
-            is_test = false;
+            (is_test, is_ignored) = (false, false);
         }
     }
     tests
@@ -201,9 +305,19 @@ mod tests {
 
     fn tree() -> Tree {
         let source = "#[tokio::test]\nasync fn it_holds() {}\n#[cfg(test)]\nfn helper() {}\n#[test]\n#[ignore]\nfn slow_one() {}\nlist! {\n    raced\n}\nasync fn raced(x: u8) {}\n";
+        let model = "crates/core/tests/model.rs".to_owned();
+        let tests = tests_of(source, false).into_iter();
         Tree {
-            files: vec!["crates/core/tests/model.rs".to_owned()],
-            tests: tests_of(source, false).into_iter().collect(),
+            tests: tests.map(|test| (test, model.clone())).collect(),
+            files: [
+                "crates/core/tests",
+                "crates/core/tests/common",
+                "crates/core/tests/common/mod.rs",
+            ]
+            .map(ToOwned::to_owned)
+            .into_iter()
+            .chain([model])
+            .collect(),
         }
     }
 
@@ -212,14 +326,20 @@ mod tests {
             promise: "P".to_owned(),
             tests: tests.to_owned(),
         };
-        check(&row, &tree())
+        check(
+            &row,
+            &mut Some("crates/core/tests/common/mod.rs".to_owned()),
+            &tree(),
+        )
     }
 
     #[test]
     fn tests_that_exist_hold_a_promise() {
         for tests in [
             "`it_holds`",
-            "`it_holds`, `raced` and `slow_one` in `model.rs`",
+            "`it_holds` and `raced` in `model.rs`",
+            "`it_holds` in `crates/core/tests`; `raced`, same file",
+            "`raced`; `it_holds` in `model.rs`",
             "`crates/core/tests/model.rs`, by a model checker",
         ] {
             assert_eq!(problems(tests), Vec::<String>::new(), "{tests}");
@@ -232,7 +352,15 @@ mod tests {
         assert_eq!(problems("trust us").len(), 1);
         assert_eq!(problems("`it_held`").len(), 1, "no such test");
         assert_eq!(problems("`helper`").len(), 1, "no test, but a function");
+        assert_eq!(problems("`slow_one`").len(), 1, "one that is ignored");
         assert_eq!(problems("`it_holds` in `gone.rs`").len(), 1, "no such file");
+        assert_eq!(
+            problems("`it_holds`, `raced` in `common/mod.rs`").len(),
+            2,
+            "in another"
+        );
+        assert_eq!(problems("`it_holds`, same file").len(), 1, "in another");
+        assert_eq!(problems("`crates/core/tests/common`").len(), 1, "no tests in it");
     }
 
     #[test]

@@ -30,7 +30,7 @@
 //! set_up(&ports, administrator, HashingCost::default()).await.unwrap();
 //! let engine = Engine::open(ports, Settings::default(), HashingCost::default()).await.unwrap();
 //!
-//! // A machine asks to be let in.
+//! // A machine asks for approval.
 //! let client = ClientId::from_random([7; 16]);
 //! let request =
 //!     engine.device_flow().request(client, DeviceTraits::default(), &Origin::default()).await.unwrap();

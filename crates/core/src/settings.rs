@@ -24,7 +24,7 @@ pub struct Lifetimes {
     /// For how long after signing in a person may approve, trust and unlock devices, change their password and give
     /// administrator rights. Default: 1 hour.
     pub recent_sign_in: Duration,
-    /// A machine's request to be let in. Default: 5 minutes.
+    /// A machine's request for approval. Default: 5 minutes.
     pub device_grant: Duration,
     /// The least time between two polls of a machine (RFC 8628 §3.2). Default: 5 seconds.
     pub polling_interval: Duration,

@@ -756,6 +756,31 @@ mod tests {
         );
     }
 
+    /// Tries a code that is wrong.
+    fn wrong_code(throttle: &Throttle, person: u8, from: IpAddr) -> Result<(), TooMany> {
+        let (person, clock) = (UserId::from_random([person; 16]), At(NOW));
+        let entering = std::pin::pin!(throttle.user_code(person, Some(from), &clock));
+        match entering.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(entered) => entered.map(|attempt| attempt.failed(NOW)),
+            Poll::Pending => panic!("somebody is in the way"),
+        }
+    }
+
+    #[test]
+    fn ten_wrong_user_codes_of_a_person_and_fifty_from_an_address() {
+        let throttle = throttle();
+        for number in 0..50 {
+            // Each person has ten of their own.
+            wrong_code(&throttle, number / 10, HERE).unwrap();
+        }
+        let refused = wrong_code(&throttle, 5, HERE).unwrap_err();
+        assert_eq!(refused.retry_after, Duration::from_secs(18));
+        wrong_code(&throttle, 5, THERE).unwrap();
+        // Who has used up their own is refused wherever they are.
+        let refused = wrong_code(&throttle, 0, THERE).unwrap_err();
+        assert_eq!(refused.retry_after, Duration::from_secs(90));
+    }
+
     #[test]
     fn only_so_many_wait() {
         let (throttle, clock, turn) = (throttle(), At(NOW), turn(1));

@@ -210,3 +210,49 @@ async fn polls_write_only_so_often() {
         }
     }
 }
+
+/// A change that was made meanwhile shows whether the store was asked.
+#[tokio::test]
+async fn beyond_thirty_a_minute_polls_do_not_ask_the_store() {
+    for limited in [false, true] {
+        let world = if limited {
+            World::new(1, Settings::default()).await
+        } else {
+            World::unlimited(1).await
+        };
+        let user = world.add_user("ann", false).await;
+        let flow = world.engine.device_flow();
+        let asked = flow
+            .request(client(0), traits("laptop"), &origin())
+            .await
+            .unwrap();
+        for _ in 0..30 {
+            let polled = flow.poll(client(0), &asked.device_code, &origin()).await;
+            assert!(
+                matches!(polled, Err(PollError::Pending | PollError::SlowDown { .. })),
+                "{polled:?}"
+            );
+        }
+        let code = UserCode::typed(asked.user_code.expose());
+        flow.deny(&as_user(&user, world.engine.now()), asked.id, &code)
+            .await
+            .unwrap();
+        for _ in 0..100 {
+            let polled = flow.poll(client(0), &asked.device_code, &origin()).await;
+            let from_memory =
+                matches!(polled, Err(PollError::SlowDown { interval }) if interval == SECOND * 60);
+            let from_store = matches!(polled, Err(PollError::Denied));
+            assert_eq!((from_memory, from_store), (limited, !limited), "{polled:?}");
+        }
+        // From another address, and after a moment from the same one, the store is asked again.
+        let elsewhere = Origin {
+            address: Some(Ipv4Addr::new(192, 0, 2, 200).into()),
+            ..Origin::default()
+        };
+        let polled = flow.poll(client(0), &asked.device_code, &elsewhere).await;
+        assert!(matches!(polled, Err(PollError::Denied)), "{polled:?}");
+        world.clock.advance(SECOND * 2);
+        let polled = flow.poll(client(0), &asked.device_code, &origin()).await;
+        assert!(matches!(polled, Err(PollError::Denied)), "{polled:?}");
+    }
+}

@@ -12,7 +12,7 @@ mod common;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use common::{PASSWORD, World, as_user, name};
+use common::{PASSWORD, World, as_user, client, name, traits};
 use zenml_auth_core::caller::Caller;
 use zenml_auth_core::services::{NewServiceAccount, UserCode};
 use zenml_auth_core::settings::Settings;
@@ -378,4 +378,79 @@ async fn wrong_codes_are_told_with_who_typed_them() {
         assert_eq!(event.target.id, ann.id.as_uuid());
         assert!(event.actor.to_string().starts_with("user \"ann\""));
     }
+}
+
+#[tokio::test]
+async fn wrong_device_codes_are_told_and_bounded() {
+    let world = World::new(9, Settings::default()).await;
+    let flow = world.engine.device_flow();
+    let origin = from(network(1));
+    let asked = flow.request(client(1), traits("laptop"), &origin).await.unwrap();
+    // Guesses at the secret of a request that exists, the right code of another client, and what names no request at all.
+    let named = &asked.device_code.expose()[..32];
+    let guess = Secret::new(format!("{named}{}", "0".repeat(64)));
+    let unknown = Secret::new("f".repeat(96));
+    for (client, code) in [
+        (client(1), &guess),
+        (client(2), &asked.device_code),
+        (client(1), &unknown),
+        (client(2), &Secret::new("x")),
+    ] {
+        assert!(flow.poll(client, code, &origin).await.is_err());
+    }
+    flush(&world).await;
+    let rejected = trail(&world, "device.code_rejected").await;
+    let mut seen: Vec<_> = rejected
+        .iter()
+        .map(|event| (event.target.kind, event.target.name.clone(), told(event).times))
+        .collect();
+    seen.sort_by_key(|(kind, ..)| kind.as_str());
+    assert_eq!(
+        seen,
+        [
+            (TargetKind::DeviceGrant, Some(Text::new("laptop").unwrap()), 2),
+            (TargetKind::Server, None, 2),
+        ]
+    );
+    for event in &rejected {
+        assert_eq!(told(event).reason, RefusalReason::WrongDeviceCode);
+        assert_eq!(event.actor, Actor::Anonymous);
+        assert_eq!(event.origin.address, Some(network(1).into()));
+        assert!(!format!("{event:?}").contains(&unknown.expose()[..32]));
+    }
+    // Beyond the limit they are turned away, and that is told as well.
+    for _ in 0..100 {
+        assert!(flow.poll(client(1), &unknown, &origin).await.is_err());
+    }
+    world.engine.maintenance().flush_all_refusals().await.unwrap();
+    let times = |events: &[AuditEvent]| events.iter().map(|event| told(event).times).sum::<u64>();
+    let rejected = trail(&world, "device.code_rejected").await;
+    let throttled = trail(&world, "device.code_throttled").await;
+    assert_eq!((times(&rejected), times(&throttled)), (60, 44));
+    assert_eq!((rejected.len(), throttled.len()), (3, 1));
+    assert_eq!(told(&throttled[0]).reason, RefusalReason::TooMany);
+    assert_eq!(throttled[0].target.kind, TargetKind::Server);
+}
+
+#[tokio::test]
+async fn polls_that_are_turned_away_are_told_once() {
+    let world = World::new(10, Settings::default()).await;
+    let flow = world.engine.device_flow();
+    let origin = from(network(1));
+    let asked = flow.request(client(1), traits("laptop"), &origin).await.unwrap();
+    for _ in 0..50 {
+        assert!(flow.poll(client(1), &asked.device_code, &origin).await.is_err());
+    }
+    flush(&world).await;
+    let trail = trail(&world, "device.code").await;
+    let [event] = &trail[..] else { panic!("{trail:?}") };
+    assert_eq!(event.action, Action::DeviceCodeThrottled);
+    assert_eq!(
+        (told(event).reason, told(event).times),
+        (RefusalReason::PollsTooOften, 20)
+    );
+    assert_eq!(
+        (event.target.kind, event.target.id),
+        (TargetKind::DeviceGrant, asked.id.as_uuid())
+    );
 }

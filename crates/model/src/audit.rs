@@ -180,9 +180,9 @@ named_enum!(
         AuditPurged => "audit.purged",
         /// Machines asked to be connected: how many, from one network, in about an hour.
         DeviceRequested => "device.requested",
-        /// A wrong user code was tried on a request.
+        /// A wrong user code was tried on a request, or a wrong device code was polled with.
         DeviceCodeRejected => "device.code_rejected",
-        /// Too many wrong user codes: further ones were turned away.
+        /// Too many wrong codes, or too many polls with one code: further ones were turned away.
         DeviceCodeThrottled => "device.code_throttled",
         /// Too many requests of machines: further ones were turned away.
         DeviceRequestThrottled => "device.request_throttled",

@@ -40,6 +40,14 @@ pub enum ComposeError {
         "another zenml-auth server runs on the database {0}; stop it first, or use another --data-dir or --database-url"
     )]
     InUse(PathBuf),
+    /// Whether there is a database can't be told.
+    #[error("can't look for the database at {path}: {source}")]
+    Unreadable {
+        /// Where it should be.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// There is no database where there should be one.
     #[error("there is no database at {0}; start the server first, or check --data-dir and --database-url")]
     NoDatabase(PathBuf),
@@ -111,12 +119,26 @@ pub async fn connect(options: &ConnectOptions, if_missing: IfMissing) -> Result<
     if let Some(file) = options.file()? {
         match if_missing {
             IfMissing::Create => make_folder(&folder_of(&file))?,
-            IfMissing::Refuse if !file.exists() => return Err(ComposeError::NoDatabase(file)),
-            IfMissing::Refuse => {}
+            IfMissing::Refuse => refuse_missing(&file)?,
         }
     }
     options.create_if_missing = if_missing == IfMissing::Create;
     Ok(SqlStore::connect(&options).await?)
+}
+
+/// Refuses to go on without a database.
+///
+/// # Errors
+/// [`ComposeError`] when there is none, or when that can't be told.
+pub(crate) fn refuse_missing(file: &Path) -> Result<(), ComposeError> {
+    match file.try_exists() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(ComposeError::NoDatabase(file.to_owned())),
+        Err(source) => Err(ComposeError::Unreadable {
+            path: file.to_owned(),
+            source,
+        }),
+    }
 }
 
 /// The folder that a file is in.

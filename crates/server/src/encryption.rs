@@ -150,10 +150,14 @@ pub fn known(config: &Config, database: Option<&DatabaseFile>) -> Result<Keys, E
         return Ok(none(KeySource::Nowhere));
     };
     let source = KeySource::Beside(path.clone());
-    if path.exists() {
-        read_file(&path, config.access, source)
-    } else {
-        Ok(none(source))
+    match path.try_exists() {
+        Ok(true) => read_file(&path, config.access, source),
+        Ok(false) => Ok(none(source)),
+        Err(source) => Err(EncryptionError::Io {
+            action: "look for",
+            path,
+            source,
+        }),
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use zenml_auth_storage::ConnectOptions;
 
-use crate::compose::{ComposeError, IfMissing, folder_of, make_folder};
+use crate::compose::{ComposeError, IfMissing, folder_of, make_folder, refuse_missing};
 
 /// How often to look whether a lock has become free, and how many times: a command holds it for a second or so.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
@@ -40,8 +40,7 @@ impl DatabaseFile {
         };
         match if_missing {
             IfMissing::Create => make_folder(&folder_of(&path))?,
-            IfMissing::Refuse if path.exists() => {}
-            IfMissing::Refuse => return Err(ComposeError::NoDatabase(path)),
+            IfMissing::Refuse => refuse_missing(&path)?,
         }
         Ok(Some(Self::at(path)))
     }

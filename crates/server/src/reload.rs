@@ -67,10 +67,13 @@ impl Reload {
     fn try_to_perform(&mut self) -> Result<(), Box<dyn std::error::Error>> {
         let mut new = config::load(self.options.clone())?;
         new.database.schema = self.started.database.schema.clone();
-        LogFilter::check(&new.log.filter)?;
-        self.store.connect_with(&new.database)?;
-        self.engine.set_limits(new.settings.limits);
+        // What may fail comes first, and is taken back when what follows fails.
         self.log.set(&new.log.filter)?;
+        if let Err(error) = self.store.connect_with(&new.database) {
+            self.log.set(&self.latest.log.filter)?;
+            return Err(error.into());
+        }
+        self.engine.set_limits(new.settings.limits);
         let limits = new.settings.limits != self.latest.settings.limits;
         let filter = new.log.filter != self.latest.log.filter;
         tracing::info!(
@@ -159,8 +162,11 @@ fn needs_restart(started: &Config, new: &Config) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use zenml_auth_testkit::encryption::encryption_keys;
 
     use super::*;
+    use crate::compose::{self, IfMissing};
+    use crate::encryption::KeySource;
 
     #[derive(Parser)]
     struct Program {
@@ -177,6 +183,78 @@ mod tests {
         let mut options = Program::parse_from(["program", "--data-dir", "data"]).options;
         options.storage.encryption_key = Some(format!("{id}:{}=", "A".repeat(43)));
         config::load(options).unwrap()
+    }
+
+    /// A server's settings in a file, and what it logs by.
+    async fn reload_of(
+        folder: &std::path::Path,
+        log: LogFilter,
+    ) -> (Reload, Arc<Engine>, std::path::PathBuf) {
+        let file = folder.join("settings.toml");
+        std::fs::write(&file, "").unwrap();
+        let data = folder.join("data");
+        let flags = ["program", "--data-dir", data.to_str().unwrap()];
+        let flags = flags.into_iter().chain(["--config", file.to_str().unwrap()]);
+        let options = Program::parse_from(flags).options;
+        let started = config::load(options.clone()).unwrap();
+        let store = compose::connect(&started.database, IfMissing::Create)
+            .await
+            .unwrap();
+        store.migrate_up().await.unwrap();
+        let store = Arc::new(store);
+        let keys = Keys {
+            keys: encryption_keys(),
+            source: KeySource::Memory,
+        };
+        let (engine, _) = compose::open(&store, &keys, &started).await.unwrap();
+        let engine = Arc::new(engine);
+        let reload = Reload::new(options, started, engine.clone(), store, log);
+        (reload, engine, file)
+    }
+
+    const STRICTER: &str = "[log]\nfilter = \"warn\"\n[limits]\nsign_in_per_account = \"1/1m\"\n";
+
+    #[tokio::test]
+    async fn all_stays_as_it_was_when_the_log_filter_cannot_be_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut reload, engine, file) = reload_of(folder.path(), LogFilter::with(|_| false)).await;
+        let before = engine.limits();
+        std::fs::write(&file, STRICTER).unwrap();
+        let error = reload.try_to_perform().unwrap_err().to_string();
+        assert!(error.contains("another logger is installed"), "{error}");
+        assert_eq!(engine.limits(), before);
+        assert_eq!(reload.latest.log.filter, reload.started.log.filter);
+    }
+
+    #[tokio::test]
+    async fn the_log_filter_stays_when_the_database_would_be_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let set = Arc::<std::sync::Mutex<Vec<String>>>::default();
+        let log = {
+            let set = set.clone();
+            LogFilter::with(move |filter| {
+                set.lock().unwrap().push(filter.to_string());
+                true
+            })
+        };
+        let (mut reload, engine, file) = reload_of(folder.path(), log).await;
+        let before = engine.limits();
+        let other = format!("{STRICTER}[storage]\ndatabase_url = \"sqlite:///another.db\"\n");
+        std::fs::write(&file, other).unwrap();
+        let error = reload.try_to_perform().unwrap_err().to_string();
+        assert!(error.contains("restart"), "{error}");
+        assert_eq!(engine.limits(), before);
+        let filters = set.lock().unwrap().clone();
+        let [changed, put_back] = &filters[..] else {
+            panic!("{filters:?}")
+        };
+        assert_eq!(changed, "warn");
+        assert!(put_back.contains("info"), "{put_back}");
+
+        std::fs::write(&file, STRICTER).unwrap();
+        reload.try_to_perform().unwrap();
+        assert_eq!(set.lock().unwrap().len(), 3);
+        assert_ne!(engine.limits(), before);
     }
 
     #[test]

@@ -8,24 +8,34 @@ use crate::config::{Log, LogFormat};
 /// What is logged, which may change.
 pub struct LogFilter(Box<dyn Fn(EnvFilter) -> bool + Send + Sync>);
 
-impl LogFilter {
-    /// Whether a filter can be used.
-    ///
-    /// # Errors
-    /// When it can't be read.
-    pub fn check(filter: &str) -> Result<(), ParseError> {
-        parse(filter).map(|_| ())
-    }
+/// Why the log filter stays as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum LogFilterError {
+    /// It can't be read.
+    #[error("the log filter: {0}")]
+    Unreadable(#[from] ParseError),
+    /// The log is not ours.
+    #[error("the log filter was not changed: another logger is installed in this process")]
+    NotOurs,
+}
 
+impl LogFilter {
     /// Logs by another filter from now on.
     ///
     /// # Errors
-    /// When it can't be read; then the one before stays.
-    pub fn set(&self, filter: &str) -> Result<(), ParseError> {
-        if !(self.0)(parse(filter)?) {
-            tracing::warn!("the log can't be changed, as somebody else began it");
+    /// [`LogFilterError`] when the one before stays.
+    pub fn set(&self, filter: &str) -> Result<(), LogFilterError> {
+        if (self.0)(parse(filter)?) {
+            Ok(())
+        } else {
+            Err(LogFilterError::NotOurs)
         }
-        Ok(())
+    }
+
+    /// One of which nothing comes but the answer, for tests.
+    #[cfg(test)]
+    pub(crate) fn with(set: impl Fn(EnvFilter) -> bool + Send + Sync + 'static) -> Self {
+        Self(Box::new(set))
     }
 }
 

@@ -7,6 +7,7 @@
     reason = "all of this is test code"
 )]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
@@ -334,28 +335,161 @@ async fn fields_that_nobody_knows_are_ignored() {
     answer.expect(StatusCode::OK);
 }
 
-/// Routes with a body, whether strangers may send it, and how many bytes it may have.
-const BODIES: [(Method, &str, bool, usize); 14] = [
-    (Method::POST, "/api/v1/login", true, 16_384),
-    (Method::POST, "/api/v1/device_authorization", true, 16_384),
-    (Method::PUT, "/api/v1/users/ann/activate", true, 16_384),
-    (Method::POST, "/login", true, 16_384),
-    (Method::POST, "/logout", true, 16_384),
-    (Method::POST, "/activate-user", true, 16_384),
-    (Method::POST, "/devices/verify", true, 16_384),
-    (Method::PUT, "/api/v1/users/ann/email-opt-in", false, 16_384),
-    (Method::PUT, ROTATE, false, 16_384),
-    (Method::POST, "/api/v1/users", false, 131_072),
-    (Method::PUT, "/api/v1/current-user", false, 131_072),
-    (Method::POST, ACCOUNTS, false, 131_072),
-    (Method::PUT, "/api/v1/service_accounts/ci", false, 131_072),
-    (Method::POST, KEYS, false, 131_072),
+const DEVICE: &str = "/api/v1/devices/00000000-0000-0000-0000-000000000000";
+const SMALL: usize = 16_384;
+const LARGE: usize = 131_072;
+
+/// Routes with a body: their handler, whether strangers may send it, and how many bytes it may have.
+const BODIES: [(&str, Method, &str, bool, usize); 23] = [
+    ("login::login", Method::POST, "/api/v1/login", true, SMALL),
+    (
+        "device_authorization::request",
+        Method::POST,
+        "/api/v1/device_authorization",
+        true,
+        SMALL,
+    ),
+    (
+        "users::activate",
+        Method::PUT,
+        "/api/v1/users/ann/activate",
+        true,
+        SMALL,
+    ),
+    ("sign_in::submit", Method::POST, "/login", true, SMALL),
+    ("sign_in::sign_out", Method::POST, "/logout", true, SMALL),
+    ("activate::submit", Method::POST, "/activate-user", true, SMALL),
+    ("activate::submit", Method::POST, "/signup", true, SMALL),
+    ("password::submit", Method::POST, "/password", true, SMALL),
+    ("device::enter_code", Method::POST, "/devices/verify", true, SMALL),
+    (
+        "device::decide",
+        Method::POST,
+        "/devices/verify/decision",
+        true,
+        SMALL,
+    ),
+    (
+        "devices::lock",
+        Method::POST,
+        "/devices/00000000-0000-0000-0000-000000000000/lock",
+        true,
+        SMALL,
+    ),
+    (
+        "devices::unlock",
+        Method::POST,
+        "/devices/00000000-0000-0000-0000-000000000000/unlock",
+        true,
+        SMALL,
+    ),
+    (
+        "users::email_opt_in",
+        Method::PUT,
+        "/api/v1/users/ann/email-opt-in",
+        false,
+        SMALL,
+    ),
+    ("api_keys::rotate", Method::PUT, ROTATE, false, SMALL),
+    ("devices::update", Method::PUT, DEVICE, false, SMALL),
+    (
+        "devices::verify",
+        Method::PUT,
+        "/api/v1/devices/00000000-0000-0000-0000-000000000000/verify",
+        false,
+        SMALL,
+    ),
+    ("users::create", Method::POST, "/api/v1/users", false, LARGE),
+    ("users::update", Method::PUT, "/api/v1/users/ann", false, LARGE),
+    (
+        "current_user::update",
+        Method::PUT,
+        "/api/v1/current-user",
+        false,
+        LARGE,
+    ),
+    ("service_accounts::create", Method::POST, ACCOUNTS, false, LARGE),
+    (
+        "service_accounts::update",
+        Method::PUT,
+        "/api/v1/service_accounts/ci",
+        false,
+        LARGE,
+    ),
+    ("api_keys::create", Method::POST, KEYS, false, LARGE),
+    (
+        "api_keys::update",
+        Method::PUT,
+        "/api/v1/service_accounts/ci/api_keys/default",
+        false,
+        LARGE,
+    ),
 ];
+
+/// Routes that change something and have no body.
+const WITHOUT_BODY: [(&str, Method, &str); 6] = [
+    ("devices::delete", Method::DELETE, DEVICE),
+    (
+        "service_accounts::delete",
+        Method::DELETE,
+        "/api/v1/service_accounts/none",
+    ),
+    (
+        "api_keys::delete",
+        Method::DELETE,
+        "/api/v1/service_accounts/ci/api_keys/none",
+    ),
+    ("users::delete", Method::DELETE, "/api/v1/users/none"),
+    ("users::deactivate", Method::PUT, "/api/v1/users/none/deactivate"),
+    ("login::logout", Method::POST, "/api/v1/logout"),
+];
+
+/// The handlers of routes with one of these methods, as the routers name them.
+fn handlers_in(router: &str) -> BTreeSet<&str> {
+    let methods = ["post(", "put(", "patch(", "delete(", "any("];
+    methods
+        .iter()
+        .flat_map(|method| router.match_indices(method))
+        .map(|(at, method)| &router[at + method.len()..])
+        .filter_map(|rest| rest.split(')').next())
+        .filter(|handler| handler.contains("::") && !handler.contains([' ', '(']))
+        .collect()
+}
+
+#[test]
+fn every_route_that_takes_a_body_is_tried() {
+    let api = handlers_in(include_str!("../src/routes/mod.rs"));
+    let pages = handlers_in(include_str!("../src/pages/mod.rs"));
+    assert!(api.len() >= 15 && pages.len() >= 8, "{api:?} {pages:?}");
+    let tried: BTreeSet<_> = BODIES
+        .iter()
+        .map(|(handler, ..)| *handler)
+        .chain(WITHOUT_BODY.iter().map(|(handler, ..)| *handler))
+        .collect();
+    let routed: BTreeSet<_> = api.union(&pages).copied().collect();
+    assert_eq!(routed, tried);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn routes_without_a_body_ask_for_none() {
+    let subject = Subject::new().await;
+    for (_, method, path) in WITHOUT_BODY {
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\
+             expect: 100-continue\r\n\r\n",
+            subject.admin,
+            1024 * 1024
+        );
+        let answer = answer_to_head(&subject, &head).await;
+        let status = answer.split(' ').nth(1).unwrap();
+        assert!(["200", "404"].contains(&status), "{path}: {answer}");
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_of_more_than_its_route_takes() {
     let subject = Subject::new().await;
-    for (method, path, is_open, most) in BODIES {
+    for (_, method, path, is_open, most) in BODIES {
         let send = |bytes: usize| {
             let request = subject.server.request(method.clone(), path);
             let request = if is_open {
@@ -392,7 +526,7 @@ async fn answer_to_head(subject: &Subject, head: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_too_large_is_never_asked_for() {
     let subject = Subject::new().await;
-    for (method, path, is_open, most) in BODIES {
+    for (_, method, path, is_open, most) in BODIES {
         let credential = if is_open {
             String::new()
         } else {

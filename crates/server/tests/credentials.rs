@@ -61,6 +61,8 @@ enum Operation {
     ActivationToken,
     CreateServiceAccount,
     SwitchServiceAccountOn,
+    SwitchServiceAccountOff,
+    DeleteServiceAccount,
     CreateKey,
     RotateKey,
     SwitchKeyOn,
@@ -70,6 +72,7 @@ enum Operation {
     SwitchKeyOff,
     DeleteKey,
     DeleteUser,
+    SignOut,
 }
 
 /// What an operation asks for.
@@ -81,9 +84,11 @@ enum Needs {
     Approved,
     /// Nothing more than the rights.
     Rights,
+    /// Nothing more than to be known.
+    Credential,
 }
 
-const OPERATIONS: [(Operation, Needs); 23] = [
+const OPERATIONS: [(Operation, Needs); 26] = [
     (Operation::Approve, Needs::Person),
     (Operation::Trust, Needs::Person),
     (Operation::Unlock, Needs::Person),
@@ -107,11 +112,15 @@ const OPERATIONS: [(Operation, Needs); 23] = [
     (Operation::SwitchKeyOff, Needs::Rights),
     (Operation::DeleteKey, Needs::Rights),
     (Operation::DeleteUser, Needs::Rights),
+    (Operation::SwitchServiceAccountOff, Needs::Rights),
+    (Operation::DeleteServiceAccount, Needs::Rights),
+    (Operation::SignOut, Needs::Credential),
 ];
 
 /// The table of docs/security.md, in one function.
 fn is_allowed(with: With, needs: Needs) -> bool {
     match (with, needs) {
+        (_, Needs::Credential) => true,
         // Workloads never are administrators, nor have devices.
         (With::Key | With::KeyToken | With::MadeFromKey, _) => false,
         (With::FreshSignIn, _) | (_, Needs::Rights) => true,
@@ -130,6 +139,7 @@ fn is_for_everybody(operation: Operation) -> bool {
             | Operation::ChangePassword
             | Operation::Lock
             | Operation::DeleteDevice
+            | Operation::SignOut
     )
 }
 
@@ -308,6 +318,17 @@ impl World {
                 off.expect(StatusCode::OK);
                 (put, path, Some(json!({"active": true})))
             }
+            Operation::SwitchServiceAccountOff | Operation::DeleteServiceAccount => {
+                let name = self.name();
+                self.server.api_key(&admin, &name, "default").await;
+                let path = format!("/api/v1/service_accounts/{name}");
+                if operation == Operation::DeleteServiceAccount {
+                    (delete, path, None)
+                } else {
+                    (put, path, Some(json!({"active": false})))
+                }
+            }
+            Operation::SignOut => (post, "/api/v1/logout".to_owned(), None),
             Operation::CreateKey
             | Operation::RotateKey
             | Operation::SwitchKeyOn
@@ -346,10 +367,13 @@ impl World {
         let done = self.send(method, &path, &token, body).await;
         let allowed = is_allowed(with, needs) && (is_admin || is_for_everybody(operation));
         assert_eq!(done.status == StatusCode::OK, allowed, "{label}: {done:?}");
+        let is_workload = matches!(with, With::Key | With::KeyToken | With::MadeFromKey);
+        if operation == Operation::SignOut {
+            assert_eq!(self.server.good(&token).await, is_workload, "{label}");
+        }
         if allowed {
             return;
         }
-        let is_workload = matches!(with, With::Key | With::KeyToken | With::MadeFromKey);
         let is_hidden = is_workload
             && matches!(
                 operation,

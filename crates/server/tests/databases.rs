@@ -5,7 +5,8 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "this is test code"
+    clippy::disallowed_methods,
+    reason = "this is test code, and waits for real processes"
 )]
 
 mod program;
@@ -13,11 +14,11 @@ mod program;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
 use program::Server;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use zenml_auth_core::ports::{Store, SystemClock, SystemEntropy};
 use zenml_auth_core::services::{Encryption, FirstAdministrator, Ports, SetUp, set_up};
@@ -26,7 +27,9 @@ use zenml_auth_model::{Name, Secret};
 use zenml_auth_storage::SqlStore;
 use zenml_auth_testkit::databases::{Kind, TestDatabase, fresh, own_server};
 use zenml_auth_testkit::encryption::{ENCRYPTION_KEY, encryption_keys};
-use zenml_auth_testkit::server::{ADMIN, CHEAP, PASSWORD, TestOptions, TestResponse, TestServer, text};
+use zenml_auth_testkit::server::{
+    ADMIN, CHEAP, CookieJar, PASSWORD, TestOptions, TestResponse, TestServer, hidden_field, text,
+};
 
 zenml_auth_testkit::on_servers! {
     without_its_database_nobody_is_let_in_or_turned_away
@@ -36,6 +39,7 @@ zenml_auth_testkit::on_servers! {
     failures_on_one_replica_slow_the_account_down_on_the_other
     the_program_serves_from_it
     of_many_programs_that_start_at_once_one_sets_up
+    an_outage_is_logged_once_a_second
 }
 
 const CLIENT: &str = "7d3d4f6e-3f0a-4d0e-9d0c-0d5f6f3c1b11";
@@ -49,6 +53,23 @@ async fn replica(database: &TestDatabase) -> TestServer {
     TestServer::start_on(Arc::new(store), TestOptions::default()).await
 }
 
+/// The cookies of the administrator's browser.
+async fn signed_in(server: &TestServer) -> CookieJar {
+    let mut browser = CookieJar::default();
+    let page = server.get("/login").send().await;
+    browser.take(&page);
+    let csrf = hidden_field(&page.text(), "csrf");
+    let form = [
+        ("csrf", csrf.as_str()),
+        ("username", ADMIN),
+        ("password", PASSWORD),
+    ];
+    let answer = server.post("/login").cookies(&browser).form(&form).send().await;
+    assert!(answer.status.is_redirection(), "{answer:?}");
+    browser.take(&answer);
+    browser
+}
+
 async fn without_its_database_nobody_is_let_in_or_turned_away(kind: Kind) {
     let Some(database_server) = own_server(kind).await else {
         return;
@@ -58,6 +79,9 @@ async fn without_its_database_nobody_is_let_in_or_turned_away(kind: Kind) {
     let (device, _) = server.connect_device(&admin, CLIENT, true).await;
     let key = server.api_key(&admin, "ci", "default").await;
     let credentials = [&admin, &device, &key];
+    let browser = signed_in(&server).await;
+    let devices = async || server.get("/devices").cookies(&browser).send().await;
+    devices().await.expect(StatusCode::OK);
     for credential in credentials {
         // Twice, so that all that can be kept is kept.
         server.current_user(credential).await.expect(StatusCode::OK);
@@ -94,16 +118,11 @@ async fn without_its_database_nobody_is_let_in_or_turned_away(kind: Kind) {
         .send()
         .await;
     let ready = server.get("/ready").send().await;
-    let page = server.get("/devices/verify").send().await;
-    for answer in [sign_in, with_key, poll, asked, ready] {
+    let page = devices().await;
+    for answer in [sign_in, with_key, poll, asked, ready, page] {
         answer.expect(StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(answer.header("retry-after"), "5", "{answer:?}");
     }
-    assert!(
-        page.status.is_redirection()
-            || page.status == StatusCode::SERVICE_UNAVAILABLE
-            || page.status == StatusCode::OK
-    );
     server.get("/health").send().await.expect(StatusCode::OK);
 
     database_server.start_again().await;
@@ -111,6 +130,7 @@ async fn without_its_database_nobody_is_let_in_or_turned_away(kind: Kind) {
         server.current_user(credential).await.expect(StatusCode::OK);
     }
     server.get("/ready").send().await.expect(StatusCode::OK);
+    devices().await.expect(StatusCode::OK);
     server.request_device(CLIENT).await;
     server.admin().await;
 }
@@ -380,4 +400,77 @@ async fn of_many_programs_that_start_at_once_one_sets_up(kind: Kind) {
         assert_eq!(status, 200);
         server.kill();
     }
+}
+
+/// The lines of a log in JSON.
+fn lines_of(log: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(log).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+async fn an_outage_is_logged_once_a_second(kind: Kind) {
+    let Some(database_server) = own_server(kind).await else {
+        return;
+    };
+    let database = database_server.fresh().await;
+    let folder = tempfile::tempdir().unwrap();
+    let (url, log) = (folder.path().join("url"), folder.path().join("log"));
+    std::fs::write(&url, database.url()).unwrap();
+    let mut command = program::command(&["serve", "--log-format", "json", "--database-url-file"]);
+    command.arg(&url);
+    let started = {
+        let log = log.clone();
+        tokio::task::spawn_blocking(move || {
+            let server = Server::start_as(command, &log);
+            let admin = server.admin();
+            (server, admin)
+        })
+    };
+    let (server, admin) = started.await.unwrap();
+    database_server.stop();
+    // Neither can the file with the URL be read again.
+    std::fs::remove_file(&url).unwrap();
+    let before = lines_of(&log).len();
+    let begun = Instant::now();
+    let asking = (0..4).map(|_| {
+        let admin = admin.clone();
+        tokio::task::spawn_blocking(move || {
+            let mut asked = 0_u64;
+            while begun.elapsed() < Duration::from_secs(3) {
+                assert_eq!(admin.status(), 503);
+                asked += 1;
+            }
+            asked
+        })
+    });
+    let mut asked = 0;
+    for asking in asking.collect::<Vec<_>>() {
+        asked += asking.await.unwrap();
+    }
+    let seconds = begun.elapsed().as_secs() + 1;
+    let lines = lines_of(&log).split_off(before);
+    let at = |level: &'static str| lines.iter().filter(move |line| line["level"] == level);
+    let answered: Vec<_> = at("INFO").filter(|line| line["message"] == "answered").collect();
+    assert!(answered.len() as u64 >= asked);
+    assert!(
+        answered
+            .iter()
+            .all(|line| line["took_us"].is_u64() && line["status"].is_u64())
+    );
+    // Many more requests failed than there are lines of it, and those that are there count the others.
+    let failed: Vec<_> = at("ERROR").collect();
+    assert!(asked > 10 * seconds, "{asked} in {seconds} seconds show nothing");
+    assert!((1..=seconds).contains(&(failed.len() as u64)), "{failed:#?}");
+    assert!(
+        failed.iter().any(|line| line["left_out"].as_u64() > Some(0)),
+        "{failed:#?}"
+    );
+    let about_the_file =
+        at("WARN").filter(|line| line.to_string().contains("the file with the database URL"));
+    assert_eq!(about_the_file.count(), 1);
+    // What the server does by itself fails as well, each job once in its time.
+    assert!(at("WARN").count() as u64 <= 5 * (seconds + 1), "{lines:#?}");
+    server.kill();
 }

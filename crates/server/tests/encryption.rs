@@ -15,11 +15,26 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
+use std::time::Duration;
 
+use http::StatusCode;
 use serde_json::Value;
 use tempfile::TempDir;
+use zenml_auth_core::memory::MemoryStore;
+use zenml_auth_core::ports::{Store, SystemEntropy};
+use zenml_auth_core::sealing::EncryptionKeys;
+use zenml_auth_core::services::{Engine, Ports};
+use zenml_auth_model::{Origin, Secret};
+use zenml_auth_testkit::databases::{Kind, fresh};
+use zenml_auth_testkit::encryption::ENCRYPTION_KEY;
+use zenml_auth_testkit::server::{CHEAP, TestOptions, TestServer};
 
 use crate::program::{PASSWORD, Server, failure, program, run};
+
+zenml_auth_testkit::on_servers! {
+    secrets_are_not_replaced_under_a_server
+}
 
 /// What a command says when it succeeds, which it has to.
 fn said(output: &Output) -> String {
@@ -339,4 +354,71 @@ fn a_database_that_others_can_read_is_not_used() {
     .output()
     .unwrap();
     assert!(failure(&refused).contains("chmod o-rwx"));
+}
+
+async fn secrets_are_not_replaced_under_a_server(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let folder = TempDir::new().unwrap();
+    let url = file(folder.path(), "url");
+    fs::write(&url, database.url()).unwrap();
+    let with_url = |arguments: &[&str]| {
+        let mut command = program::command(arguments);
+        command.arg("--database-url-file").arg(&url);
+        command
+    };
+    let server = Server::start_as(with_url(&["serve"]), &file(folder.path(), "test.log"));
+    let token = server.sign_in(PASSWORD).unwrap();
+    let run = |task: &str| with_url(&["encryption", task, "--yes"]).output().unwrap();
+    for task in ["reset", "unseal"] {
+        let refused = failure(&run(task));
+        assert!(
+            refused.contains("a zenml-auth server still runs on the database; stop it first"),
+            "{refused}"
+        );
+    }
+    // Nothing was done, and the server did not notice.
+    let status = with_url(&["encryption", "status", "--output", "json"])
+        .output()
+        .unwrap();
+    let status: Value = serde_json::from_str(&said(&status)).unwrap();
+    assert!(!sealed_by(&status).contains(&"plain"), "{status}");
+    assert_eq!(current_user(&server, &token), 200);
+    server.kill();
+    assert!(said(&run("reset")).contains("all former tokens have ended"));
+    let server = Server::start_as(with_url(&["serve"]), &file(folder.path(), "test.log"));
+    assert_eq!(current_user(&server, &token), 401);
+}
+
+/// As when a replica was not given a new encryption key yet.
+#[tokio::test]
+async fn a_token_of_a_signing_key_that_cannot_be_opened_gets_503() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let options = TestOptions::default();
+    let server = TestServer::start_on(store.clone(), options.clone()).await;
+    let own = server.admin().await;
+    let keys = format!("{}{ENCRYPTION_KEY}\n", generated("new"));
+    let ports = Ports {
+        store,
+        clock: Arc::new(server.clock.clone()),
+        entropy: Arc::new(SystemEntropy),
+        encryption: Arc::new(EncryptionKeys::parse(&keys).unwrap()),
+    };
+    let elsewhere = Engine::open(ports, options.settings, CHEAP).await.unwrap();
+    server.clock.advance(options.settings.lifetimes.signing_key);
+    elsewhere.maintenance().rotate_signing_key_if_due().await.unwrap();
+    server.clock.advance(Duration::from_secs(10 * 60));
+    elsewhere.maintenance().rotate_signing_key_if_due().await.unwrap();
+    let password = Secret::new(PASSWORD);
+    let signed = elsewhere
+        .sign_in()
+        .with_password(program::ADMIN, password, &Origin::default())
+        .await
+        .unwrap();
+    let refused = server.current_user(signed.token.expose()).await;
+    refused.expect(StatusCode::SERVICE_UNAVAILABLE);
+    assert!(refused.text().contains("lacks an encryption key"), "{refused:?}");
+    // Everything else works.
+    server.current_user(&own).await.expect(StatusCode::UNAUTHORIZED);
+    let own = server.admin().await;
+    server.current_user(&own).await.expect(StatusCode::OK);
 }

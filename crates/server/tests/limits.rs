@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::json;
+use zenml_auth_core::password::HashingCost;
 use zenml_auth_core::settings::{Limits, Rate, Settings};
 use zenml_auth_testkit::server::{ADMIN, PASSWORD, TestOptions, TestResponse, TestServer};
 
@@ -283,6 +284,39 @@ async fn success_never_counts() {
             .await
             .expect(StatusCode::OK);
     }
+}
+
+#[tokio::test]
+async fn a_flood_of_passwords_is_turned_away() {
+    // As slow as the product, one at a time; another one waits.
+    let options = TestOptions {
+        hashing: HashingCost {
+            parallel: 1,
+            queue: 2,
+            ..HashingCost::default()
+        },
+        ..TestOptions::default()
+    };
+    let server = Arc::new(TestServer::start_with(options).await);
+    let guesses = (0..30).map(|number| {
+        let server = server.clone();
+        tokio::spawn(async move { guess(&server, &format!("nobody-{number}"), "wrong-password").await })
+    });
+    let (mut checked, mut turned_away) = (0, 0);
+    for answer in guesses.collect::<Vec<_>>() {
+        let answer = answer.await.unwrap();
+        if answer.status == StatusCode::UNAUTHORIZED {
+            checked += 1;
+        } else {
+            turned_away += 1;
+            answer.expect(StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(answer.header("retry-after"), "5");
+            assert!(answer.text().contains("Too many people sign in"), "{answer:?}");
+        }
+    }
+    assert!(checked >= 1 && turned_away >= 1, "{checked} and {turned_away}");
+    // When it is over, the right one is right.
+    guess(&server, ADMIN, PASSWORD).await.expect(StatusCode::OK);
 }
 
 #[tokio::test]

@@ -17,11 +17,12 @@ use std::time::{Duration, Instant};
 
 use program::{DEADLINE, Server};
 use tempfile::TempDir;
-use zenml_auth_storage::sea_orm::ConnectionTrait as _;
-use zenml_auth_testkit::databases::{Kind, fresh};
+use zenml_auth_storage::sea_orm::{ConnectionTrait as _, Statement};
+use zenml_auth_testkit::databases::{Kind, TestDatabase, authority_of_others, fresh, own_server_with_tls};
 
 zenml_auth_testkit::on_servers! {
     a_password_that_was_rotated_in_its_file_is_used
+    sighup_changes_how_the_database_is_reached
 }
 
 fn log_of(path: &Path) -> String {
@@ -55,7 +56,10 @@ fn sighup_reads_the_settings_again() {
     let log = folder.path().join("test.log");
     let write = |text: &str| std::fs::write(&config, text).unwrap();
     write("[log]\nfilter = \"info\"\n[limits]\nsign_in_per_account = \"1000/1m\"\n");
-    let server = Server::start(folder.path(), &["--config", config.to_str().unwrap()]);
+    let mut command = program::program(folder.path(), &["--config", config.to_str().unwrap()]);
+    // A variable would win over the file.
+    command.env_remove("ZENML_AUTH_DRAIN_TIME");
+    let server = Server::start_as(command, &log);
     let wrong = |name: &str| {
         let form = format!("username={name}&password=wrong");
         server
@@ -98,10 +102,13 @@ fn sighup_reads_the_settings_again() {
         }
         assert!(begun.elapsed() < DEADLINE, "it still logs requests");
     }
-    write("[log]\nfilter = \"info\"\n");
+    write("[server]\ndrain_time = \"1s\"\n[log]\nfilter = \"info\"\n");
     hang_up(&server, &log, "read the settings again");
-    // It is the same process, which still ends well.
-    assert_eq!(server.terminate().0, Some(0));
+    // It is the same process, which still ends well, after the drain time of the file. It started with five seconds.
+    let (status, took) = server.terminate();
+    assert_eq!(status, Some(0));
+    let expected = Duration::from_secs(1)..Duration::from_millis(4500);
+    assert!(expected.contains(&took), "{took:?}");
 }
 
 #[test]
@@ -199,4 +206,96 @@ async fn a_password_that_was_rotated_in_its_file_is_used(kind: Kind) {
     }
     let (ready, _) = server.client().exchange("GET", "/ready", "").unwrap();
     assert_eq!(ready, 200);
+}
+
+async fn sighup_changes_how_the_database_is_reached(kind: Kind) {
+    let Some(database_server) = own_server_with_tls(kind).await else {
+        return;
+    };
+    let database = database_server.fresh().await;
+    let set_up: &[&str] = match kind {
+        Kind::Postgres => &["CREATE ROLE another SUPERUSER LOGIN PASSWORD 'hidden'"],
+        Kind::MySql => &[
+            "CREATE USER 'another'@'%' IDENTIFIED BY 'hidden'",
+            "GRANT ALL PRIVILEGES ON *.* TO 'another'@'%'",
+        ],
+    };
+    let by_hand = database.connection().await;
+    for sql in set_up {
+        by_hand.execute_unprepared(sql).await.unwrap();
+    }
+    by_hand.close().await.unwrap();
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (config, log) = (path("config.toml"), path("log"));
+    std::fs::write(path("own.pem"), database_server.authority().unwrap()).unwrap();
+    std::fs::write(path("other.pem"), authority_of_others()).unwrap();
+    let url = database.url().replace("@127.0.0.1:", "@localhost:");
+    let write = |url: &str, tls: &str| {
+        let text =
+            format!("[storage]\ndatabase_url = \"{url}\"\n[database]\nacquire_timeout = \"2s\"\n{tls}\n");
+        std::fs::write(&config, text).unwrap();
+    };
+    write(&url, "tls = \"disable\"");
+    let mut command = program::command(&["serve", "--config"]);
+    command.arg(&config);
+    let server = Server::start_as(command, &log);
+    let admin = server.admin();
+    let verified = |authority: &str| {
+        format!(
+            "tls = \"verify-full\"\nca_file = \"{}\"",
+            path(authority).display()
+        )
+    };
+
+    // Another database is refused, and all stays as it was.
+    let elsewhere = url.replace("/test_", "/elsewhere_");
+    write(&elsewhere, "tls = \"disable\"");
+    let said = hang_up(&server, &log, "those before stay");
+    assert!(said.contains("where the database is can't change"), "{said}");
+    database.cut_connections().await;
+    server.wait_until_ready_is(200);
+    assert_eq!(admin.status(), 200);
+
+    // Another user, and a server that has to prove itself, which it can't to the wrong authority.
+    let another = url.replace("zenml:secret@", "another:hidden@");
+    write(&another, &verified("other.pem"));
+    hang_up(&server, &log, "read the settings again");
+    assert_eq!(admin.status(), 200, "connections that are open stay");
+    database.cut_connections().await;
+    server.wait_until_ready_is(503);
+
+    write(&another, &verified("own.pem"));
+    hang_up(&server, &log, "read the settings again");
+    server.wait_until_ready_is(200);
+    assert_eq!(admin.status(), 200);
+    server.admin();
+    let users = users_of(&database).await;
+    assert!(
+        !users.is_empty() && users.iter().all(|user| user == "another"),
+        "{users:?}"
+    );
+    let said = log_of(&log);
+    assert!(!said.contains("hidden") && !said.contains("secret@"), "{said}");
+}
+
+/// Who is connected to a database, but for us.
+async fn users_of(database: &TestDatabase) -> Vec<String> {
+    let by_hand = database.connection().await;
+    let sql = match database.kind() {
+        Kind::Postgres => {
+            "SELECT usename::text AS user_name FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        }
+        Kind::MySql => {
+            "SELECT user AS user_name FROM information_schema.processlist \
+             WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+        }
+    };
+    let statement = Statement::from_string(by_hand.get_database_backend(), sql);
+    let rows = by_hand.query_all_raw(statement).await.unwrap();
+    by_hand.close().await.unwrap();
+    rows.iter()
+        .map(|row| row.try_get("", "user_name").unwrap())
+        .collect()
 }

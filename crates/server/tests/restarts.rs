@@ -441,6 +441,48 @@ fn nginx_before_one_server_with_a_socket_of_systemd() {
     load.end_without_failures("nginx before one server");
 }
 
+/// What the server says of sockets that it can't use.
+fn refused_sockets(hand_over: &str, socket: std::os::fd::OwnedFd) -> String {
+    let folder = TempDir::new().unwrap();
+    let output = Command::new("sh")
+        .args([
+            "-c",
+            hand_over,
+            "sh",
+            env!("CARGO_BIN_EXE_zenml-auth-server"),
+            "--data-dir",
+        ])
+        .arg(folder.path().join("data"))
+        .stdin(socket)
+        .output()
+        .unwrap();
+    let said = program::failure(&output);
+    // Nothing was done.
+    assert!(!folder.path().join("data").exists());
+    said
+}
+
+#[test]
+fn sockets_of_systemd_that_cannot_all_be_served_are_refused() {
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    // Two `ListenStream=`.
+    let two = AS_SYSTEMD.replace("3<&0", "3<&0 4<&0").replace("FDS=1", "FDS=2");
+    let said = refused_sockets(&two, socket.try_clone().unwrap().into());
+    assert!(
+        said.contains("2 sockets") && said.contains("ListenStream="),
+        "{said}"
+    );
+    // `Accept=yes`, which hands over a connection.
+    let _client = std::net::TcpStream::connect(address).unwrap();
+    let (connection, _) = socket.accept().unwrap();
+    let said = refused_sockets(AS_SYSTEMD, connection.into());
+    assert!(
+        said.contains("does not listen") && said.contains("Accept=no"),
+        "{said}"
+    );
+}
+
 /// One server after the other restarts, as in an upgrade.
 async fn replicas(what: &str, proxy: impl FnOnce(&[(&str, &str)]) -> Option<Proxy>) {
     // Its type would be too deep for the compiler.

@@ -1,5 +1,7 @@
 //! The revocation epoch: in memory where this process makes every commit, in the database where others commit, too.
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod alone;
 mod authority;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod reader;
@@ -8,6 +10,8 @@ use std::sync::Arc;
 
 use zenml_auth_core::epoch_log::EpochLog;
 
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(crate) use alone::take_alone;
 pub(crate) use authority::Authority;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(crate) use reader::EpochReader;

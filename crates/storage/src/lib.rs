@@ -89,7 +89,7 @@ mod transaction;
 mod url;
 
 pub use options::{ConnectOptions, Database, OptionsError, TlsMode};
-pub use schema::SchemaError;
+pub use schema::{Alone, SchemaError};
 /// For whoever works on [`SqlStore::connection`] by hand.
 pub use sea_orm;
 pub use store::SqlStore;

@@ -3,6 +3,9 @@
 use zenml_auth_core::ports::StoreError;
 use zenml_auth_migrations::{MigrationError, Misfit, Status};
 
+use crate::epoch::Epochs;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+use crate::epoch::take_alone;
 use crate::error;
 use crate::store::SqlStore;
 
@@ -24,12 +27,11 @@ pub enum SchemaError {
         /// The changes that this program does not know.
         unknown: Vec<String>,
     },
-    /// Servers run on it that need the changes which were to be taken back.
+    /// Servers run on it, which would break or not notice.
     #[error(
-        "{} still {} on the database; stop {} first, as taking schema changes back would break {}",
+        "{} still {} on the database; stop {} first, and try again",
         if *.servers == 1 { "a zenml-auth server".to_owned() } else { format!("{} zenml-auth servers", .servers) },
         if *.servers == 1 { "runs" } else { "run" },
-        if *.servers == 1 { "it" } else { "them" },
         if *.servers == 1 { "it" } else { "them" },
     )]
     InUse {
@@ -47,6 +49,21 @@ impl From<Misfit> for SchemaError {
             Misfit::Behind(pending) => Self::Behind { pending },
             Misfit::Newer(unknown) => Self::Newer { unknown },
         }
+    }
+}
+
+/// Keeps servers from a database for as long as it lives.
+#[derive(Default)]
+#[must_use = "servers may start again once it is dropped"]
+pub struct Alone {
+    /// Holds the lock on a database server.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    _session: Option<crate::dialect::EpochConnection>,
+}
+
+impl std::fmt::Debug for Alone {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Alone").finish_non_exhaustive()
     }
 }
 
@@ -91,6 +108,26 @@ impl SqlStore {
             return Ok(());
         }
         self.check_schema().await
+    }
+
+    /// Keeps servers from the database for as long as the answer lives: none runs, and none can start. For changes that a
+    /// running server would not notice at once, such as other signing keys.
+    ///
+    /// SQLite has one owner, whose lock on the file does the same.
+    ///
+    /// # Errors
+    /// [`SchemaError::InUse`] while servers run on it; [`SchemaError::Store`] when the database fails.
+    pub async fn alone(&self) -> Result<Alone, SchemaError> {
+        match self.epochs() {
+            Epochs::Own { .. } => Ok(Alone::default()),
+            #[cfg(any(feature = "postgres", feature = "mysql"))]
+            Epochs::Shared { endpoint, .. } => {
+                let session = take_alone(self.dialect(), &endpoint.options()).await?;
+                Ok(Alone {
+                    _session: Some(session),
+                })
+            }
+        }
     }
 
     /// Brings the database to the schema of this program and returns the names of the changes made.

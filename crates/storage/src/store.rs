@@ -145,6 +145,10 @@ impl SqlStore {
         self.dialect.database()
     }
 
+    pub(crate) const fn epochs(&self) -> &Epochs {
+        &self.epochs
+    }
+
     pub(crate) const fn dialect(&self) -> Dialect {
         self.dialect
     }

@@ -20,6 +20,7 @@ use zenml_auth_testkit::next_release;
 
 zenml_auth_testkit::on_servers! {
     nothing_is_taken_back_under_a_server
+    nobody_serves_while_somebody_is_alone
     a_server_that_lost_its_lock_notices_what_was_taken_back
     a_schema_that_was_changed_by_hand_is_noticed
     a_server_works_with_a_schema_that_was_only_added_to
@@ -75,6 +76,35 @@ async fn nothing_is_taken_back_under_a_server(kind: Kind) {
     assert_eq!(operator.migrate_down(1).await.unwrap().len(), 1);
     // And the lock is nobody's now.
     operator.migrate_up().await.unwrap();
+    drop(server(&database).await);
+}
+
+async fn nobody_serves_while_somebody_is_alone(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let (one, two) = (server(&database).await, server(&database).await);
+    let operator = database.store().await;
+    let refused = operator.alone().await;
+    assert!(
+        matches!(refused, Err(SchemaError::InUse { servers: 2 })),
+        "{refused:?}"
+    );
+    two.close().await.unwrap();
+    one.epoch().await.unwrap();
+    one.close().await.unwrap();
+    let alone = operator.alone().await.unwrap();
+    // The operator works, and nobody else is alone, or serves.
+    operator.epoch().await.unwrap();
+    let other = database.store().await;
+    let refused = other.alone().await;
+    assert!(
+        matches!(refused, Err(SchemaError::InUse { servers: 1.. })),
+        "{refused:?}"
+    );
+    let Err(SchemaError::Store(StoreError::Unavailable(reason))) = other.begin_serving().await else {
+        panic!("it serves")
+    };
+    assert!(reason.contains("operator's command"), "{reason}");
+    drop(alone);
     drop(server(&database).await);
 }
 

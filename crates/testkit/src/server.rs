@@ -70,6 +70,8 @@ pub struct TestOptions {
     pub trusted_proxies: Vec<String>,
     /// Whether HSTS is for subdomains, too.
     pub hsts_subdomains: bool,
+    /// What checking a password costs.
+    pub hashing: HashingCost,
 }
 
 impl Default for TestOptions {
@@ -88,6 +90,7 @@ impl Default for TestOptions {
             public_url: None,
             trusted_proxies: Vec::new(),
             hsts_subdomains: false,
+            hashing: CHEAP,
         }
     }
 }
@@ -165,7 +168,11 @@ impl TestServer {
             password: Some(Secret::new(PASSWORD)),
         };
         set_up(&ports, administrator, CHEAP).await.unwrap();
-        let engine = Arc::new(Engine::open(ports, options.settings, CHEAP).await.unwrap());
+        let engine = Arc::new(
+            Engine::open(ports, options.settings, options.hashing)
+                .await
+                .unwrap(),
+        );
         let networks = options
             .trusted_proxies
             .iter()

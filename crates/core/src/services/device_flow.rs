@@ -165,7 +165,7 @@ enum Decision {
 pub struct DeviceFlow<'a>(pub(super) &'a Engine);
 
 impl DeviceFlow<'_> {
-    /// A machine asks to be let in (RFC 8628 §3.1). Nothing that exists is touched by it.
+    /// A machine asks for approval (RFC 8628 §3.1). Nothing that exists is touched by it.
     ///
     /// # Errors
     /// [`RequestDeviceError`]
@@ -258,6 +258,14 @@ impl DeviceFlow<'_> {
             .throttle
             .polls_too_often(&presented, origin.address, engine.now())
         {
+            let reason = RefusalReason::PollsTooOften;
+            engine.refused(Refusal::of_grant(
+                Action::DeviceCodeThrottled,
+                reason,
+                named,
+                None,
+                origin,
+            ));
             return Err(PollError::SlowDown {
                 interval: grant::LONGEST_INTERVAL,
             });
@@ -274,18 +282,9 @@ impl DeviceFlow<'_> {
             let right = |found: &DeviceGrant| {
                 found.client_id == client_id && secrets::same(&found.device_code, &presented)
             };
-            let Some(found) = found.filter(right) else {
-                engine.throttle.wrong_device_code(origin.address, now)?;
-                let known = engine
-                    .store()
-                    .client_is_known(client_id)
-                    .await
-                    .map_err(Internal::from)?;
-                return Err(if known {
-                    PollError::InvalidGrant
-                } else {
-                    PollError::InvalidClient
-                });
+            let found = match found {
+                Some(found) if right(&found) => found,
+                other => return Err(self.wrong_device_code(client_id, other.as_ref(), origin).await),
             };
             if !std::mem::replace(&mut counted, true) {
                 engine.throttle.polled(&presented, origin.address, now);
@@ -341,6 +340,32 @@ impl DeviceFlow<'_> {
                 Err(CommitError::ParentMissing) => return Err(PollError::Denied),
                 Err(error) => return Err(Internal::from(error).into()),
             }
+        }
+    }
+
+    /// Counts a wrong device code, and says what its client is told. The request is the one that the code named.
+    async fn wrong_device_code(
+        self,
+        client_id: ClientId,
+        named: Option<&DeviceGrant>,
+        origin: &Origin,
+    ) -> PollError {
+        let engine = self.0;
+        if let Err(too_many) = engine.throttle.wrong_device_code(origin.address, engine.now()) {
+            engine.refused(Refusal::too_many(Action::DeviceCodeThrottled, origin));
+            return too_many.into();
+        }
+        engine.refused(Refusal::of_grant(
+            Action::DeviceCodeRejected,
+            RefusalReason::WrongDeviceCode,
+            named.map(|grant| grant.id),
+            named.map(|grant| host(&grant.traits)),
+            origin,
+        ));
+        match engine.store().client_is_known(client_id).await {
+            Ok(true) => PollError::InvalidGrant,
+            Ok(false) => PollError::InvalidClient,
+            Err(error) => Internal::from(error).into(),
         }
     }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use zenml_auth_model::audit::{About, RefusalReason, Refusals as Told};
-use zenml_auth_model::{Action, ApiKeyId, Details, Origin, Target, TargetKind, Timestamp, User};
+use zenml_auth_model::{Action, ApiKeyId, Details, GrantId, Origin, Target, TargetKind, Timestamp, User};
 
 use super::{Engine, Internal};
 use crate::caller::{Scribe, target};
@@ -142,6 +142,20 @@ impl<'a> Refusal<'a> {
                 origin,
             )
         }
+    }
+
+    /// About the request of a device, which is called after its host; `None` for one that does not exist.
+    pub(super) fn of_grant(
+        action: Action,
+        reason: RefusalReason,
+        grant: Option<GrantId>,
+        host: Option<&str>,
+        origin: &'a Origin,
+    ) -> Self {
+        let subject = grant.map_or(Subject::Unknown, |id| {
+            Subject::Known(TargetKind::DeviceGrant, id.as_uuid())
+        });
+        Self::new(action, reason, subject, host.map(ToOwned::to_owned), origin)
     }
 
     /// Too many attempts before, on an account of this name, if there is one.

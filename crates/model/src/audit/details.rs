@@ -172,6 +172,10 @@ named_enum!(
         RotatedAway => "rotated_away",
         /// No request has this user code.
         UnknownCode => "unknown_code",
+        /// The device code is not that of the request it names, or there is no such request, or it is another client's.
+        WrongDeviceCode => "wrong_device_code",
+        /// The client polled with its device code far more often than it was told to.
+        PollsTooOften => "polls_too_often",
         /// There were too many attempts before.
         TooMany => "too_many",
     }

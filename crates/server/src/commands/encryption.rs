@@ -38,7 +38,7 @@ enum Task {
     },
     /// Seal everything anew under the first of the keys that are given
     Rotate,
-    /// Put everything back in plain, to go back to a release that knows no sealing; no server may run
+    /// Put everything back in plain, to go back to a release without sealing; no server may run
     Unseal {
         /// Do it
         #[arg(long)]
@@ -143,11 +143,14 @@ async fn ask(config: &Config, operation: Operation) -> Result<Done, CommandError
     Ok(done?)
 }
 
-/// The database, with no server on it as far as can be told.
+/// The database, with no server on it.
 struct Alone {
     store: Arc<SqlStore>,
     ports: zenml_auth_core::services::Ports,
+    /// Keeps servers from the file of an embedded database.
     lock: Option<Lock>,
+    /// Keeps them from a database server.
+    alone: zenml_auth_storage::Alone,
 }
 
 impl Alone {
@@ -159,9 +162,15 @@ impl Alone {
         };
         let store = Arc::new(connect(&config.database, IfMissing::Refuse).await?);
         store.check_schema().await?;
+        let alone = store.alone().await?;
         let Keys { keys, .. } = known_or_made(config, database.as_ref(), &store, if_sealed).await?;
         let ports = ports(store.clone(), keys);
-        Ok(Self { store, ports, lock })
+        Ok(Self {
+            store,
+            ports,
+            lock,
+            alone,
+        })
     }
 
     const fn encryption<'a>(&'a self, config: &'a Config) -> Encryption<'a> {
@@ -171,7 +180,7 @@ impl Alone {
     async fn close(self) -> Result<(), CommandError> {
         drop(self.ports);
         self.store.close().await?;
-        drop(self.lock);
+        drop((self.alone, self.lock));
         Ok(())
     }
 }

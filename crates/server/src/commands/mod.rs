@@ -10,6 +10,7 @@ mod serve;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use utoipa::OpenApi as _;
@@ -20,6 +21,9 @@ use crate::permissions;
 
 /// Whatever ends a command; its text is for whoever typed it.
 pub type CommandError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How long what nobody waits for any more may keep the process.
+const LEFTOVERS: Duration = Duration::from_millis(500);
 
 /// The command line of the server.
 #[derive(Debug, Parser)]
@@ -123,7 +127,7 @@ fn with_runtime(command: Command, options: Options, schema: Schema) -> Result<()
     print::warn_of_unknown_variables();
     permissions::check_database(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         match command {
             Command::Serve(args) => serve::run(&args, config, options, log).await,
             Command::Migrate(args) => migrate::run(&args, &config).await,
@@ -133,7 +137,10 @@ fn with_runtime(command: Command, options: Options, schema: Schema) -> Result<()
             Command::CheckConfig => check_config::run(&config),
             Command::Openapi => openapi(),
         }
-    })
+    });
+    // Nothing that matters is left: a name that is still looked up, or a password whose client has gone.
+    runtime.shutdown_timeout(LEFTOVERS);
+    done
 }
 
 fn openapi() -> Result<(), CommandError> {

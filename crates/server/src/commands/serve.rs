@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 #[cfg(unix)]
 use zenml_auth_core::services::Engine;
 use zenml_auth_core::services::SetUp;
@@ -26,6 +28,10 @@ use crate::serve::{self, ConnectionLimits, Entrance, Leaving, Stop};
 use crate::signals::{Signal, Signals};
 use crate::state::{App, Facts};
 use crate::telemetry::LogFilter;
+
+/// How long stopping may take after the drain time, a database that has fallen silent included. Whatever stops the server
+/// gives it 30 seconds with the default drain time of 5.
+const STOP_WITHIN: Duration = Duration::from_secs(23);
 
 #[derive(Debug, Args, Default)]
 pub(super) struct ServeArgs {
@@ -89,13 +95,28 @@ pub(super) async fn run(
             .without_share(config.server.trusted_proxies.clone());
     let reload = Reload::new(options, config, engine, store.clone(), log);
     tokio::spawn(obey(signals, app.leaving.clone(), reload, stop));
-    serve::serve(entrance, serve::router(app), limits, stopped).await?;
-    jobs.finish().await?;
-    #[cfg(unix)]
-    if let Some(door) = door {
-        door.close().await;
+    let mut stopping = stopped.clone();
+    let began_to_stop = async {
+        let _ = stopping.changed().await;
+        Ok(Instant::now())
+    };
+    let serving = serve::serve(entrance, serve::router(app), limits, stopped);
+    let ((), began) = tokio::try_join!(serving, began_to_stop)?;
+    let last_steps = async {
+        jobs.finish().await?;
+        #[cfg(unix)]
+        if let Some(door) = door {
+            door.close().await;
+        }
+        store.close().await?;
+        Ok::<(), CommandError>(())
+    };
+    match timeout_at(began + STOP_WITHIN, last_steps).await {
+        Ok(done) => done?,
+        Err(_) => tracing::warn!(
+            "the database does not answer: the last uses of keys and devices, and the last refusals, may not be written down"
+        ),
     }
-    store.close().await?;
     drop(lock);
     tracing::info!("stopped");
     Ok(())
@@ -161,15 +182,31 @@ fn welcome(address: SocketAddr, config: &Config, set_up: &SetUp) {
     if !config.settings.limits.enabled {
         tracing::warn!("limits on guessing and flooding are off; this is for load tests only");
     }
-    if config.server.public_url.is_none() && !address.ip().is_loopback() {
-        tracing::warn!(
-            "reachable from other machines without --public-url; set it, with https, so that cookies are safe"
-        );
+    if let Some(warning) = plain_http(address, config.server.public_url.as_deref()) {
+        tracing::warn!("{warning}");
     }
 }
 
-/// Reads the settings again on SIGHUP, and returns when the server has to stop. After SIGTERM it serves for the drain time
-/// and reports itself not ready; a second signal ends that time. After Ctrl-C there is no drain time.
+/// What is wrong with how other machines reach the server, if credentials can go over the network in plain text.
+fn plain_http(address: SocketAddr, public_url: Option<&str>) -> Option<&'static str> {
+    if address.ip().is_loopback() {
+        return None;
+    }
+    match public_url {
+        None => Some(
+            "reachable from other machines without --public-url; set it, with https, so that cookies are safe",
+        ),
+        Some(url) if !url.starts_with("https://") => Some(
+            "reachable from other machines over plain HTTP: everybody on the way can read passwords, keys and tokens; put \
+             a proxy with TLS in front, and set --public-url with https",
+        ),
+        Some(_) => None,
+    }
+}
+
+/// Reads the settings again on SIGHUP, and tells when the server has to stop. After SIGTERM it serves for the drain time
+/// and reports itself not ready; a second signal ends that time. After Ctrl-C there is no drain time. A signal while it
+/// stops ends the process at once.
 async fn obey(mut signals: Signals, leaving: Leaving, mut reload: Reload, stop: watch::Sender<Stop>) {
     let signal = loop {
         match signals.next().await {
@@ -190,6 +227,52 @@ async fn obey(mut signals: Signals, leaving: Leaving, mut reload: Reload, stop: 
             _ = signals.next_to_stop() => {}
         }
     }
-    tracing::info!("stopping: requests that are under way may finish");
+    tracing::info!(
+        "stopping: requests that are under way may finish; another signal ends the process at once"
+    );
     let _ = stop.send(how);
+    let again = signals.next_to_stop().await;
+    tracing::warn!("ended by another signal before everything was finished");
+    std::process::exit(match again {
+        Signal::Terminate => 128 + 15,
+        Signal::Interrupt | Signal::HangUp => 128 + 2,
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_to_other_machines_is_warned_about() {
+        let everywhere: SocketAddr = "0.0.0.0:8237".parse().unwrap();
+        for (address, url, warning) in [
+            (everywhere, None, Some("without --public-url")),
+            (
+                everywhere,
+                Some("http://auth.example.com"),
+                Some("over plain HTTP"),
+            ),
+            (everywhere, Some("https://auth.example.com"), None),
+            (
+                "[::]:1".parse().unwrap(),
+                Some("http://x"),
+                Some("over plain HTTP"),
+            ),
+            (
+                "10.1.2.3:1".parse().unwrap(),
+                Some("http://x"),
+                Some("over plain HTTP"),
+            ),
+            ("127.0.0.1:1".parse().unwrap(), Some("http://x"), None),
+            ("[::1]:1".parse().unwrap(), None, None),
+        ] {
+            let said = plain_http(address, url);
+            assert_eq!(said.is_some(), warning.is_some(), "{address} {url:?}: {said:?}");
+            assert!(
+                said.unwrap_or_default().contains(warning.unwrap_or_default()),
+                "{said:?}"
+            );
+        }
+    }
 }

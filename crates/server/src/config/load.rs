@@ -106,8 +106,7 @@ pub enum ConfigError {
 pub fn load(options: Options) -> Result<Config, ConfigError> {
     let file = match &options.config {
         Some(path) => read_file(path)?,
-        None if Path::new(CONFIG_FILE).exists() => read_file(Path::new(CONFIG_FILE))?,
-        None => File::default(),
+        None => read_file_if_there(Path::new(CONFIG_FILE))?,
     };
     let server = options.server.over(file.server);
     let limits = options.limits.over(file.limits);
@@ -196,21 +195,63 @@ pub(super) fn check_range(
     }
 }
 
+/// Whether there is such a file. One that can't be looked at is no missing one.
+fn is_there(path: &Path) -> Result<bool, ConfigError> {
+    path.try_exists().map_err(|source| ConfigError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn read_file_if_there(path: &Path) -> Result<File, ConfigError> {
+    if is_there(path)? {
+        read_file(path)
+    } else {
+        Ok(File::default())
+    }
+}
+
 fn read_file(path: &Path) -> Result<File, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
         path: path.to_owned(),
         source,
     })?;
-    toml::from_str(&text).map_err(|error| {
-        // The message alone: the whole error shows the line, which may hold a secret.
-        let line = error.span().map_or(1, |span| {
-            text.get(..span.start).unwrap_or_default().lines().count().max(1)
-        });
-        ConfigError::File {
-            path: path.to_owned(),
-            reason: format!("line {line}: {}", error.message()),
-        }
+    toml::from_str(&text).map_err(|error| ConfigError::File {
+        path: path.to_owned(),
+        reason: without_values(&text, &error),
     })
+}
+
+/// What is wrong with a file, without the values in it, which may be secrets: the whole error shows the line, and its
+/// message shows a value of the wrong type.
+fn without_values(text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().map_or(0, |span| span.start);
+    let before = text.get(..start).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let message = error.message();
+    let is_about_a_value = ["invalid type: ", "invalid value: "]
+        .iter()
+        .any(|kind| message.starts_with(kind));
+    if !is_about_a_value {
+        return format!("line {line}: {message}");
+    }
+    let key = text.lines().nth(line - 1).and_then(key_of);
+    let what = key.map_or("a value".to_owned(), |key| format!("the value of `{key}`"));
+    // The last part is ours, and what comes before it shows the value.
+    match message.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("line {line}: {what} has to be {expected}"),
+        None => format!("line {line}: {what} has the wrong type"),
+    }
+}
+
+/// The key that a line of a TOML file sets, if it sets one.
+fn key_of(line: &str) -> Option<&str> {
+    let key = line.split_once('=')?.0.trim();
+    let is_key = !key.is_empty()
+        && key
+            .chars()
+            .all(|letter| letter.is_ascii_lowercase() || "_.".contains(letter));
+    is_key.then_some(key)
 }
 
 fn secret(
@@ -267,7 +308,7 @@ fn admin(options: AdminOptions) -> Result<Admin, ConfigError> {
     let username = options.admin_username.unwrap_or_else(|| "default".to_owned());
     // It is for the first start, after which the file may be gone.
     let (file, missing_file) = match options.admin_password_file {
-        Some(path) if options.admin_password.is_none() && !path.exists() => (None, Some(path)),
+        Some(path) if options.admin_password.is_none() && !is_there(&path)? => (None, Some(path)),
         file => (file, None),
     };
     let password = secret("the administrator's password", options.admin_password, file)?;
@@ -324,7 +365,7 @@ fn lifetimes(options: &LifetimeOptions) -> Result<Lifetimes, ConfigError> {
     }
     if lifetimes.polling_interval >= lifetimes.device_grant {
         return Err(ConfigError::Lifetimes(
-            "the polling interval has to be shorter than the time a device waits to be let in",
+            "the polling interval has to be shorter than the time a device waits for approval",
         ));
     }
     Ok(lifetimes)
@@ -425,6 +466,74 @@ mod tests {
     fn an_error_shows_no_secret() {
         let error = load_with("[admin]\nadmin_password = hunter2\n", &[]).unwrap_err();
         assert!(error.contains("line 2") && !error.contains("hunter2"), "{error}");
+    }
+
+    /// Whatever a secret is written as: TOML has numbers, truths, times, lists and tables beside texts.
+    #[test]
+    fn a_secret_of_the_wrong_type_is_not_shown() {
+        for value in [
+            "84239842",
+            "-84239842",
+            "0x84239842",
+            "84239842.5",
+            "84239842e3",
+            "99999999999999999984239842",
+            "1984-12-31T08:42:39.842398Z",
+            "1984-12-31",
+            "[84239842]",
+            "[\n  84239842,\n]",
+            "{ hunter2 = 84239842 }",
+            "{ \"84239842\" = 1 }",
+            "true",
+            "hunter2",
+            "'hunter2",
+            "\"hunter2",
+            "\"hunter2\\q\"",
+            "\"\"\"\nhunter2\n",
+            "hunter2, expected 84239842",
+            "84239842 hunter2",
+        ] {
+            for (section, key) in [("admin", "admin_password"), ("storage", "database_url")] {
+                let error = load_with(&format!("# one\n\n[{section}]\n{key} = {value}\n"), &[]).unwrap_err();
+                let line = ["line 4", "line 5", "line 6", "line 7"];
+                assert!(line.iter().any(|line| error.contains(line)), "{value}: {error}");
+                for secret in ["84239842", "hunter2", "1984", "0x842", "true", "5034"] {
+                    assert!(!error.contains(secret), "{value}: {error}");
+                }
+            }
+        }
+        let error = load_with("[admin]\nadmin_password = 84239842\n", &[]).unwrap_err();
+        assert!(
+            error.ends_with("line 2: the value of `admin_password` has to be a string"),
+            "{error}"
+        );
+        // A secret that ended up where a number belongs.
+        let error = load_with("[limits]\nremembered = \"hunter2, expected u32\"\n", &[]).unwrap_err();
+        assert!(
+            error.ends_with("line 2: the value of `remembered` has to be u32"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn an_error_names_its_line() {
+        let error = load_with("[server]\nbind = \"127.0.0.1:1\"\n\nport = 1\n", &[]).unwrap_err();
+        assert!(error.contains("line 4: unknown field"), "{error}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_cannot_be_looked_at_is_no_missing_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing");
+        assert!(read_file_if_there(&missing).is_ok());
+        // As with a folder that is closed to us, but for root as well.
+        let closed = folder.path().join("closed");
+        std::os::unix::fs::symlink(&closed, &closed).unwrap();
+        let refused = read_file_if_there(&closed).unwrap_err();
+        assert!(matches!(refused, ConfigError::Unreadable { .. }), "{refused}");
+        let error = load_with("", &["--admin-password-file", closed.to_str().unwrap()]).unwrap_err();
+        assert!(error.contains("can't read"), "{error}");
     }
 
     #[test]

@@ -212,7 +212,7 @@ section!(
         #[arg(long = "invitation-lifetime", global = true, env = "ZENML_AUTH_INVITATION_LIFETIME",
             value_name = "SPAN", help_heading = "Lifetimes")]
         invitation: Span,
-        /// How long a device waits to be let in [default: 5m]
+        /// How long a device waits for approval [default: 5m]
         #[arg(long = "device-grant-lifetime", global = true, env = "ZENML_AUTH_DEVICE_GRANT_LIFETIME",
             value_name = "SPAN", help_heading = "Lifetimes")]
         device_grant: Span,

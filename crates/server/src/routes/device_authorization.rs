@@ -10,7 +10,7 @@ use crate::errors::ApiError;
 use crate::extract::{Form, RequestOrigin};
 use crate::state::App;
 
-/// A machine asks to be let in (RFC 8628 §3.1).
+/// A device asks for approval (RFC 8628 §3.1).
 ///
 /// # Errors
 /// 422 without a client id, 429 after too many requests.

@@ -1,4 +1,4 @@
-//! `/api/v1/devices`: one's connected machines, and requests of machines to be let in.
+//! `/api/v1/devices`: one's connected devices, and their requests for approval.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -126,7 +126,7 @@ pub async fn update(
     )))
 }
 
-/// Lets a machine in, given the code that it shows. It needs a recent sign-in.
+/// Approves a device, given the code that it shows. It needs a recent sign-in.
 ///
 /// # Errors
 /// 400 when the code is wrong or the request is not pending, 403 with a credential that is not enough, 404 when there is none, 429 after too many wrong codes.

@@ -70,9 +70,18 @@ impl Entrance {
     /// address.
     ///
     /// # Errors
-    /// When what was handed over is no listening TCP socket, or the address is taken, not ours, or not for us.
+    /// When what was handed over is not one listening TCP socket, or the address is taken, not ours, or not for us.
     pub fn open(address: SocketAddr) -> io::Result<Self> {
-        if let Some(listener) = listenfd::ListenFd::from_env().take_tcp_listener(0)? {
+        let mut inherited = listenfd::ListenFd::from_env();
+        if inherited.len() > 1 {
+            return Err(io::Error::other(format!(
+                "the service manager handed {} sockets over, and this server accepts connections at one; leave one \
+                 `ListenStream=` in the socket unit",
+                inherited.len()
+            )));
+        }
+        if let Some(listener) = inherited.take_tcp_listener(0)? {
+            refuse_unless_listening(&listener)?;
             listener.set_nonblocking(true)?;
             return Ok(Self {
                 listener: TcpListener::from_std(listener)?,
@@ -103,6 +112,22 @@ impl Entrance {
         #[cfg(not(target_os = "linux"))]
         Shutter
     }
+}
+
+/// Refuses a socket that nobody can connect to, as systemd hands over with `Accept=yes`: that is one connection.
+#[cfg(target_os = "linux")]
+fn refuse_unless_listening(socket: &std::net::TcpListener) -> io::Result<()> {
+    if socket2::SockRef::from(socket).is_listener()? {
+        return Ok(());
+    }
+    Err(io::Error::other(
+        "the socket that the service manager handed over does not listen; set `Accept=no` in the socket unit",
+    ))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn refuse_unless_listening(_socket: &std::net::TcpListener) -> io::Result<()> {
+    Ok(())
 }
 
 impl From<TcpListener> for Entrance {

@@ -49,8 +49,13 @@ pub enum Stop {
 
 /// Everything that is served.
 pub fn router(app: App) -> Router {
-    routes::router()
-        .merge(pages::router(&app))
+    let routes = routes::router().merge(pages::router(&app));
+    guarded(routes, app)
+}
+
+/// Routes with what happens to every request.
+fn guarded(routes: Router<App>, app: App) -> Router {
+    routes
         .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(from_fn(middleware::in_time))
         .layer(from_fn_with_state(app.leaving.clone(), drain::let_go))
@@ -118,4 +123,89 @@ pub async fn serve(
         () = tokio::time::sleep(GRACE) => tracing::warn!("some requests took too long and were cut off"),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+    use zenml_auth_storage::ConnectOptions;
+    use zenml_auth_testkit::encryption::encryption_keys;
+
+    use super::*;
+    use crate::compose::{IfMissing, connect, ports};
+    use crate::extract::proxies::TrustedProxies;
+    use crate::state::Facts;
+
+    /// A server without users.
+    async fn app(folder: &Path) -> App {
+        use zenml_auth_core::password::HashingCost;
+        use zenml_auth_core::services::{Engine, FirstAdministrator, set_up};
+        use zenml_auth_model::Name;
+
+        let options = ConnectOptions::sqlite_file(folder.join("database"));
+        let store = connect(&options, IfMissing::Create).await.unwrap();
+        store.migrate_up().await.unwrap();
+        let ports = ports(Arc::new(store), encryption_keys());
+        let administrator = FirstAdministrator {
+            name: Name::new("ann").unwrap(),
+            password: None,
+        };
+        let cost = HashingCost::default();
+        set_up(&ports, administrator, cost).await.unwrap();
+        let engine = Engine::open(ports, zenml_auth_core::settings::Settings::default(), cost).await;
+        App {
+            engine: Arc::new(engine.unwrap()),
+            facts: Arc::new(Facts {
+                public_url: None,
+                proxies: TrustedProxies::new(Vec::new()),
+                bodies: body_budget::BodyBudget::default(),
+                hsts_subdomains: false,
+                database_type: "sqlite",
+            }),
+            leaving: Leaving::default(),
+        }
+    }
+
+    async fn ask(address: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[allow(clippy::panic, reason = "it is what is tested")]
+    async fn panics() -> &'static str {
+        panic!("hunter2")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_one_500_and_the_server_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = app(folder.path()).await;
+        let routes = routes::router().route("/panics", get(panics));
+        let listener = listen(([127, 0, 0, 1], 0).into()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = watch::channel(Stop::No);
+        let serving = tokio::spawn(serve(listener, guarded(routes, app), 100_usize, stopped));
+        for _ in 0..3 {
+            let answer = ask(address, "/panics").await;
+            assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+            assert!(
+                answer.contains("request_id") && !answer.contains("hunter2"),
+                "{answer}"
+            );
+            let answer = ask(address, "/ready").await;
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        }
+        stop.send(Stop::Now).unwrap();
+        serving.await.unwrap().unwrap();
+    }
 }

@@ -91,6 +91,17 @@ impl EpochConnection {
         }
     }
 
+    /// Keeps servers from the database as long as this session lasts; or tells how many there are, in which case it does
+    /// not.
+    pub(crate) async fn take_alone(&mut self) -> Result<i64, sea_orm::SqlxError> {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(connection) => postgres::take_alone(connection).await,
+            #[cfg(feature = "mysql")]
+            Self::MySql(connection) => mysql::take_alone(connection).await,
+        }
+    }
+
     /// The changes that the schema has.
     pub(crate) async fn changes(&mut self) -> Result<Vec<String>, sea_orm::SqlxError> {
         match self {

@@ -259,6 +259,21 @@ pub(super) async fn join_servers(connection: &mut MySqlConnection) -> Result<boo
     Ok(false)
 }
 
+/// Takes all of the locks that servers hold, or tells how many servers hold one.
+pub(super) async fn take_alone(connection: &mut MySqlConnection) -> Result<i64, SqlxError> {
+    let others = sqlx::query_scalar(AssertSqlSafe(serving::mysql_alone()))
+        .persistent(false)
+        .fetch_one(&mut *connection)
+        .await?;
+    if others > 0 {
+        sqlx::query(AssertSqlSafe(serving::mysql_give_back()))
+            .persistent(false)
+            .execute(connection)
+            .await?;
+    }
+    Ok(others)
+}
+
 /// The changes that the schema has.
 pub(super) async fn changes(connection: &mut MySqlConnection) -> Result<Vec<String>, SqlxError> {
     sqlx::query_scalar(CHANGES).fetch_all(connection).await

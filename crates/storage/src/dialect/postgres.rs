@@ -242,6 +242,14 @@ pub(super) async fn join_servers(connection: &mut PgConnection) -> Result<bool, 
         .await
 }
 
+/// Takes the lock that servers hold for this session alone, or tells how many servers hold it.
+pub(super) async fn take_alone(connection: &mut PgConnection) -> Result<i64, SqlxError> {
+    sqlx::query_scalar(AssertSqlSafe(zenml_auth_migrations::serving::postgres_alone()))
+        .persistent(false)
+        .fetch_one(connection)
+        .await
+}
+
 /// The changes that the schema has.
 pub(super) async fn changes(connection: &mut PgConnection) -> Result<Vec<String>, SqlxError> {
     sqlx::query_scalar(CHANGES).fetch_all(connection).await

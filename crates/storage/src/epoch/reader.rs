@@ -171,7 +171,8 @@ impl Desk {
         let limit = self.options.statement_timeout;
         if !within(self.dialect, limit, connection.join_servers()).await? {
             return Err(StoreError::Unavailable(
-                "schema changes are being taken back, or too many servers run on the database".to_owned(),
+                "an operator's command needs the database without servers, or too many servers run on it"
+                    .to_owned(),
             ));
         }
         let changes = within(self.dialect, limit, connection.changes()).await?;
@@ -203,7 +204,7 @@ impl Desk {
 }
 
 /// Does not wait longer than this for a server that has fallen silent.
-async fn within<T>(
+pub(super) async fn within<T>(
     dialect: Dialect,
     limit: Duration,
     work: impl Future<Output = Result<T, sea_orm::SqlxError>>,
