@@ -454,11 +454,11 @@ async fn change_password(session: &Session<'_>, args: PasswordArgs) -> Result<()
         old_password: Some(old.into()),
         ..UserUpdate::default()
     };
-    let changed = session
-        .finish(session.client.update_current_user(&update).await)
-        .await;
-    changed.map_err(|error| match error.exit {
-        Exit::Forbidden => error.next("Nothing was changed; try again."),
+    let outcome = session.client.update_current_user(&update).await;
+    // Where another sign-in is needed, the same again is refused again.
+    let is_worth_another_try = !outcome.as_ref().is_err_and(ClientError::needs_recent_sign_in);
+    session.finish(outcome).await.map_err(|error| match error.exit {
+        Exit::Forbidden if is_worth_another_try => error.next("Nothing was changed; try again."),
         _ => error,
     })?;
     ui::talk("Changed your password.");
