@@ -237,7 +237,7 @@ fn end(
                 Exit::StillUsed,
                 "the old key has ended, and was still used shortly before",
             )
-            .next("Give the new key to whoever still lacks it."))
+            .next("Give the new key to the workloads that still use the old one."))
         }
         RetentionOutcome::RotatedAgain => Err(CliError::new(
             Exit::Failed,

@@ -429,7 +429,7 @@ async fn update(session: &Session<'_>, args: &UpdateArgs) -> Result<(), CliError
 /// What to do where a server can't switch users off or on.
 fn not_switched(user: &UserResponse) -> String {
     format!(
-        "Some releases of ZenML's server can't do that. To keep the user out, or to let them in again, type: zenml user deactivate {}",
+        "Some releases of ZenML's server can't do that. To deactivate the user, or to get a new activation token for them, type: zenml user deactivate {}",
         ui::clean(&user.name)
     )
 }
