@@ -183,7 +183,7 @@ pub(crate) struct PasswordArgs {
     /// The new password; it stays in the shell's history
     #[arg(long, value_name = "PASSWORD")]
     password: Option<String>,
-    /// The password until now; it stays in the shell's history
+    /// The current password; it stays in the shell's history
     #[arg(long, alias = "old_password", value_name = "PASSWORD")]
     old_password: Option<String>,
 }
@@ -440,7 +440,7 @@ async fn change_password(session: &Session<'_>, args: PasswordArgs) -> Result<()
     }
     let old = match args.old_password {
         Some(old) => Secret::new(old),
-        None => ask::secret("Password until now").await?,
+        None => ask::secret("Current password").await?,
     };
     let new = match args.password {
         Some(new) => Secret::new(new),
