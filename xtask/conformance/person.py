@@ -65,6 +65,15 @@ class Person:
         assert answer.status == 200, answer.text()
         self.password = password
 
+    def is_refused_with_a_wrong_password(self, password: str) -> None:
+        """Tries to change the password after signing in, with a wrong old one."""
+        body = {"password": password, "old_password": "nope"}
+        answer = self.api("PUT", "/api/v1/current-user", body)
+        assert answer.status == 403, answer.text()
+        assert json.loads(answer.body)["detail"][0] == "IllegalOperationError", answer.text()
+        # That would be for the sign-in, and the old password not be looked at.
+        assert "www-authenticate" not in answer.headers, answer.headers
+
     def signed_in(self, link: str) -> Tuple[str, Callable[[str, Dict[str, str]], str]]:
         """Follows a link in a new browser and signs in; gives the page, and what sends forms."""
         jar = http.cookiejar.CookieJar()

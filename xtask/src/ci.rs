@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::run::{cargo, exists, output, succeed};
 use crate::test::Databases;
-use crate::{TaskError, conformance, demo, generate, layers, promises, releases, test};
+use crate::{TaskError, conformance, demo, deploy, generate, layers, promises, releases, test};
 
 struct Step {
     name: &'static str,
@@ -40,6 +40,10 @@ const STEPS: &[Step] = &[
     Step {
         name: DATABASES,
         run: install_databases,
+    },
+    Step {
+        name: "files for hosting",
+        run: deploy::run,
     },
     Step {
         name: TESTS,
@@ -102,8 +106,18 @@ fn summary(times: &[(&str, Duration)]) {
     }
 }
 
-/// Installs the missing database servers, and the poolers and proxies that stand before servers, where there is `apt-get`
-/// and the right to use it. The tests fail if one is still missing.
+/// Debian's packages of the programs that tests and checks need.
+pub(crate) const PACKAGES: &[&str] = &[
+    "postgresql",
+    "mariadb-server",
+    "pgbouncer",
+    "caddy",
+    "nginx-light",
+    "systemd",
+];
+
+/// Installs the missing database servers, the poolers and proxies that stand before servers, and systemd's programs, where
+/// there is `apt-get` and the right to use it. The tests fail if one is still missing.
 pub(crate) fn install_databases() -> Result<(), TaskError> {
     let found = |program: &str| {
         ["/usr/sbin", "/usr/local/sbin"]
@@ -120,18 +134,18 @@ pub(crate) fn install_databases() -> Result<(), TaskError> {
             .any(|version| version.path().join("bin/postgres").exists())
             .then_some(())
     };
-    let has_postgres = found("postgres") || in_debians_folders().is_some();
-    let has_mariadb = found("mariadbd") || found("mysqld");
-    let missing: Vec<&str> = [
-        ("postgresql", has_postgres),
-        ("mariadb-server", has_mariadb),
-        ("pgbouncer", found("pgbouncer")),
-        ("caddy", found("caddy")),
-        ("nginx-light", found("nginx")),
-    ]
-    .into_iter()
-    .filter_map(|(package, is_there)| (!is_there).then_some(package))
-    .collect();
+    let is_there = |package: &str| match package {
+        "postgresql" => found("postgres") || in_debians_folders().is_some(),
+        "mariadb-server" => found("mariadbd") || found("mysqld"),
+        "nginx-light" => found("nginx"),
+        "systemd" => found("systemd-analyze"),
+        program => found(program),
+    };
+    let missing: Vec<&str> = PACKAGES
+        .iter()
+        .copied()
+        .filter(|package| !is_there(package))
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -10,6 +10,7 @@ mod bench;
 mod ci;
 mod conformance;
 mod demo;
+mod deploy;
 mod generate;
 mod http;
 mod layers;
@@ -40,7 +41,7 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Install the database servers that the tests run on, where they are missing
+    /// Install the database servers and other programs that the tests run on, where they are missing
     Databases,
     /// Run the tests of databases on other releases of their servers, which are unpacked and not installed
     Releases {
@@ -54,6 +55,8 @@ enum Task {
     Layers,
     /// Check that every promise of the documents names tests that exist
     Promises,
+    /// Check that the files for hosting can be read, and are what the texts about them say
+    Deploy,
     /// Write the files that are generated from the code
     Generate {
         /// Change nothing, and fail when a file is out of date
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
         Task::Demo => demo::run(),
         Task::Layers => layers::run(),
         Task::Promises => promises::run(),
+        Task::Deploy => deploy::run(),
         Task::Generate { check } => generate::run(check),
         Task::Conformance { releases, parts } => conformance::run(&releases, &parts),
         Task::Bench(options) => bench::run(&options),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::TaskError;
+use crate::ci::PACKAGES;
 use crate::run::{cargo, succeed, target_dir};
 
 /// Which database servers the tests run on.
@@ -39,8 +40,14 @@ pub(crate) fn run(arguments: &[String], databases: Databases) -> Result<(), Task
             .join(", ")
     );
     if !missing.is_empty() {
-        println!("NOT RUN, as it is not installed: {}.", missing.join(", "));
-        println!("(On Debian: apt-get install postgresql mariadb-server. `cargo xtask ci` does it.)");
+        println!(
+            "NOT RUN, all that needs what is missing here: {}.",
+            missing.join(", ")
+        );
+        println!(
+            "(`cargo xtask databases` installs programs. On Debian: apt-get install {}.)",
+            PACKAGES.join(" ")
+        );
     }
     tested?;
     if arguments.is_empty() {
@@ -78,7 +85,20 @@ pub(crate) fn run_on_release(programs: &Path, tests: &str, release: &str) -> Res
     }
 }
 
-/// A file to which the tests write which databases they found.
+/// Says, as `zenml_auth_testkit::report` does, that a test of this program is left out.
+#[cfg(test)]
+pub(crate) fn missing(what: &str) {
+    use std::io::Write as _;
+
+    let all = std::env::var("TEST_DATABASES").is_ok_and(|wanted| wanted == "all");
+    assert!(!all, "{what} is missing");
+    if let Some(path) = std::env::var_os(Report::VARIABLE) {
+        let mut file = std::fs::File::options().append(true).open(path).unwrap();
+        file.write_all(format!("missing {what}\n").as_bytes()).unwrap();
+    }
+}
+
+/// A file to which the tests write what they ran on, and what they missed.
 struct Report {
     path: PathBuf,
 }
@@ -94,7 +114,7 @@ impl Report {
         Ok(Self { path })
     }
 
-    /// What they ran on, and what they did not find.
+    /// What they ran on, and what they missed.
     fn read(self) -> Result<(Vec<String>, Vec<String>), TaskError> {
         let text = std::fs::read_to_string(&self.path)?;
         std::fs::remove_file(&self.path)?;

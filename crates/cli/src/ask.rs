@@ -88,7 +88,7 @@ pub(crate) fn warn_of_history() {
 pub(crate) async fn new_password(prompt: &str) -> Result<Secret, CliError> {
     let first = secret(prompt).await?;
     if std::io::stdin().is_terminal() && !first.expose().is_empty() {
-        let second = secret("The same again").await?;
+        let second = secret("Repeat it").await?;
         if first.expose() != second.expose() {
             return Err(CliError::usage("the two are not the same").next("Nothing was changed; try again."));
         }

@@ -61,7 +61,7 @@ pub(crate) fn remedy(said: &str, kind: Kind, connect: &str) -> String {
             )
         }
         (Cause::Rotated, _) => {
-            format!("Somebody gave the key a new value. Get it from whoever did; {administrator}")
+            format!("The key was rotated. Get its new value from the person who rotated it; {administrator}")
         }
         (Cause::Expired, Kind::ApiKey) => "Ask an administrator for a new key.".to_owned(),
         (Cause::Switched, Kind::ApiKey) => {

@@ -36,7 +36,7 @@ Environment:
   ZENML_STORE_USERNAME, ZENML_STORE_PASSWORD
                            Sign in with these
   ZENML_STORE_VERIFY_SSL   true, false, or a file of authorities to trust
-  ZENML_ALLOW_HTTP         If true, credentials may go over http:// to another machine
+  ZENML_ALLOW_HTTP         If true, the same as --allow-http
   ZENML_CONFIG_PATH        The folder that the connection is stored in
   DISABLE_CREDENTIALS_DISK_CACHING
                            If true, write no credentials to a file

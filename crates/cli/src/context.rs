@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use zenml_auth_api::user_agent::UserAgent;
-use zenml_auth_client::{Client, ClientBuilder, ClientError, ServerAddress, WireEvent};
+use zenml_auth_client::{Client, ClientBuilder, ClientError, Exposure, ServerAddress, WireEvent, exposure};
 use zenml_auth_model::Timestamp;
 
 use crate::clock;
@@ -42,26 +42,37 @@ impl Context {
         })
     }
 
-    /// Makes sure that credentials may go to a server: over the network they have to be encrypted, unless it was said that
-    /// they need not be. It comes before anything is sent.
+    /// Makes sure that credentials may go to a server: where others can read what is sent, they have to be encrypted, unless
+    /// it was said that they need not be. It comes before anything is sent.
     pub(crate) fn may_send_to(&self, address: &ServerAddress) -> Result<(), CliError> {
-        if self.allow_http || !is_exposed(address) {
+        let Some(exposure) = exposure(address).filter(|_| !self.allow_http) else {
             return Ok(());
-        }
+        };
+        let (readers, remedy) = match &exposure {
+            Exposure::Network => ("everybody on the way", "Use https://."),
+            Exposure::Proxy(_) => (
+                "the proxy, and everybody on the way to it,",
+                "Name the server's host in NO_PROXY, or use https://.",
+            ),
+        };
         let what = format!(
-            "the connection to {address} is not encrypted: everybody on the way could read the credentials, so nothing was sent"
+            "{}: {readers} could read the credentials, so nothing was sent",
+            unencrypted(address, &exposure)
         );
         Err(CliError::new(Exit::Failed, what).next(format!(
-            "Use https://. If nobody else is on the way, add --allow-http, or set {}=true.",
+            "{remedy} If nobody else can read what is sent, add --allow-http, or set {}=true.",
             env::ALLOW_HTTP
         )))
     }
 
-    /// Says once that everybody on the way can listen in.
+    /// Says once that others can read and change what is sent.
     fn warn_of_exposure(&self, address: &ServerAddress) {
-        if is_exposed(address) && !self.has_warned.swap(true, Ordering::Relaxed) {
+        if let Some(exposure) = exposure(address)
+            && !self.has_warned.swap(true, Ordering::Relaxed)
+        {
             ui::warn(&format!(
-                "the connection to {address} is not encrypted: everybody on the way can read and change what is sent"
+                "{}: everybody on the way can read and change what is sent",
+                unencrypted(address, &exposure)
             ));
         }
     }
@@ -95,9 +106,15 @@ impl Context {
     }
 }
 
-/// Whether others can listen in on the way to a server.
-fn is_exposed(address: &ServerAddress) -> bool {
-    !address.is_https() && !address.is_loopback()
+/// What makes what is sent to a server readable.
+fn unencrypted(address: &ServerAddress, exposure: &Exposure) -> String {
+    match exposure {
+        Exposure::Network => format!("the connection to {address} is not encrypted"),
+        Exposure::Proxy(proxy) => format!(
+            "the connection to {address} is not encrypted, and leads through the proxy {}",
+            ui::clean(proxy)
+        ),
+    }
 }
 
 /// The operating system, as Python calls it.

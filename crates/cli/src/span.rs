@@ -21,9 +21,26 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads a number of minutes, as ZenML's own command line takes it.
+pub(crate) fn minutes(text: &str) -> Result<u32, String> {
+    text.parse()
+        .map_err(|_| "write a whole number of minutes, such as 60".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn minutes_are_whole() {
+        assert_eq!(minutes("60"), Ok(60));
+        for text in ["", "2h", "-1", "1.5", "4294967296"] {
+            assert!(
+                minutes(text).is_err_and(|error| error.contains("such as 60")),
+                "{text}"
+            );
+        }
+    }
 
     #[test]
     fn spans_are_read() {

@@ -82,7 +82,7 @@ impl Told {
     pub(crate) fn warning(&self, now: Timestamp) -> Option<String> {
         let until = self.value_ends?;
         Some(format!(
-            "the API key was rotated, and this value of it ends {}: get the new one from whoever rotated it",
+            "the API key was rotated, and this value of it ends {}: get the new one from the person who rotated it",
             clock::relative(until, now)
         ))
     }

@@ -550,6 +550,24 @@ async fn a_password_is_changed() {
     assert_run!("user-change-password", ended);
 }
 
+/// The same passwords again would be refused again.
+#[tokio::test]
+async fn who_has_to_sign_in_first_is_not_told_to_try_again() {
+    const SIGN_IN: &str =
+        "The connection of a device is not enough to change a password. Sign in with your password.";
+    let world = World::connected().await;
+    world.on(
+        "PUT /api/v1/current-user",
+        (403, json!({"detail": ["IllegalOperationError", SIGN_IN]})),
+    );
+    world.set_challenge("Bearer error=\"insufficient_user_authentication\"");
+    let refused = world
+        .run_with("user change-password", "First-Passw0rd\nSecond-Passw0rd\n")
+        .await;
+    assert_eq!(refused.code, 5, "{refused:?}");
+    assert_eq!(refused.stderr.trim_end(), format!("error: {SIGN_IN}"));
+}
+
 #[tokio::test]
 async fn what_is_not_allowed() {
     let world = World::connected().await;

@@ -147,7 +147,7 @@ async fn api_keys() {
     .await;
     of_key(&server, &first)
         .await
-        .because(3, &["was rotated", "Somebody gave the key a new value"]);
+        .because(3, &["was rotated", "The key was rotated"]);
     put(
         &server,
         &admin,

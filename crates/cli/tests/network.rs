@@ -239,11 +239,13 @@ async fn clocks_that_differ_are_told() {
     assert!(ended.stdout.contains(" behind the server's"), "{ended:?}");
 }
 
+/// An API key of nobody.
+const KEY: &str = "ZENKEY_eyJpZCI6Ijc3ZWMyMmEyLTMzNWItNDEzMC1iYTZjLTFlMWMzNzEyMzZhNyIsImtleSI6ImFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWIifQ==";
+
 /// Another machine, as far as the command line can tell: a proxy leads to the server of the test.
 #[tokio::test]
 async fn nothing_is_sent_in_the_clear_to_another_machine() {
     const ADDRESS: &str = "http://zenml.example.com";
-    const KEY: &str = "ZENKEY_eyJpZCI6Ijc3ZWMyMmEyLTMzNWItNDEzMC1iYTZjLTFlMWMzNzEyMzZhNyIsImtleSI6ImFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWJhYmFiYWIifQ==";
     let mut world = World::new().await;
     let proxy = world.url.clone();
     world.set("HTTP_PROXY", &proxy).set("NO_PROXY", "");
@@ -284,5 +286,41 @@ async fn nothing_is_sent_in_the_clear_to_another_machine() {
         allowed.stderr.contains("is not encrypted"),
         "warned all the same: {allowed:?}"
     );
+    assert!(world.asked().iter().any(|asked| asked.contains("/api/v1/login")));
+}
+
+/// The proxy does not exist, so that nothing could go to it by mistake.
+#[tokio::test]
+async fn nothing_is_sent_in_the_clear_to_a_proxy_on_another_machine() {
+    const PROXY: &str = "http://proxy.invalid:3128";
+    let mut world = World::new().await;
+    world.set("NO_PROXY", "").set("ZENML_STORE_API_KEY", KEY);
+    let url = world.url.clone();
+    world.set("ZENML_STORE_URL", &url);
+    for name in ["HTTP_PROXY", "ALL_PROXY"] {
+        world.set("HTTP_PROXY", "").set(name, PROXY);
+        for (line, input) in [
+            ("connect --url [url] --api-key", KEY),
+            ("connect --url [url] --username ann", "hunter2"),
+            ("connect --url [url] --no-browser", ""),
+            ("device list", ""),
+        ] {
+            let ended = world.run_with(line, input).await;
+            assert_eq!(ended.code, 1, "{name}: {ended:?}");
+            for part in [
+                "so nothing was sent",
+                &format!("through the proxy {PROXY}"),
+                "NO_PROXY",
+                "--allow-http",
+            ] {
+                assert!(ended.stderr.contains(part), "{name}, {part}: {ended:?}");
+            }
+        }
+    }
+    // With the exception, the way is direct.
+    world.set("NO_PROXY", "localhost,127.0.0.1");
+    assert_eq!(world.asked(), [""; 0]);
+    let ended = world.run("device list").await;
+    assert!(!ended.stderr.contains("not encrypted"), "{ended:?}");
     assert!(world.asked().iter().any(|asked| asked.contains("/api/v1/login")));
 }

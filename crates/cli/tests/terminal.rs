@@ -236,7 +236,7 @@ async fn a_new_password_is_asked_for_twice() {
         .type_in("one\n")
         .await;
     terminal
-        .until("The same again: ")
+        .until("Repeat it: ")
         .await
         .until_hidden()
         .await

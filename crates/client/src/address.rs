@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use reqwest::Url;
 
+use crate::proxy;
+
 /// The address of a server: `http` or `https`, a host, perhaps a port and a path before the API's, and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ServerAddress(String);
@@ -44,17 +46,11 @@ impl ServerAddress {
         self.0.starts_with("https://")
     }
 
-    /// Whether the address is this machine's own.
+    /// Whether the address is this machine's own. What is sent there may still leave the machine, through a proxy:
+    /// [`exposure`](crate::exposure) tells.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        Url::parse(&self.0).is_ok_and(|url| match url.host_str() {
-            Some("localhost") => true,
-            Some(host) => {
-                let host = host.trim_start_matches('[').trim_end_matches(']');
-                host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-            }
-            None => false,
-        })
+        proxy::is_loopback(&self.0)
     }
 
     /// The URL of a path on this server.

@@ -124,8 +124,8 @@ pub enum ClientError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CertificateFault {
-    /// Nobody who is trusted has signed it.
-    #[error("nobody whom this machine trusts has signed it")]
+    /// No authority that is trusted has signed it.
+    #[error("it is not signed by an authority that this machine trusts")]
     UnknownIssuer,
     /// Its time is over.
     #[error("it has expired")]
@@ -136,7 +136,7 @@ pub enum CertificateFault {
     /// It is for other names.
     #[error("it is for another name than the one in the address")]
     OtherName,
-    /// Whoever signed it has taken that back.
+    /// The authority that signed it has revoked it.
     #[error("it was revoked")]
     Revoked,
     /// Anything else, in the words of the TLS library.
@@ -150,7 +150,7 @@ impl CertificateFault {
             Self::UnknownIssuer | Self::Other(_) => {
                 "If your organisation signs its own certificates, name the file of its authority with --ca-file."
             }
-            Self::Expired | Self::Revoked => "Whoever runs the server has to give it a new one.",
+            Self::Expired | Self::Revoked => "The server needs a new certificate: tell its operator.",
             Self::NotValidYet => "Check this machine's clock.",
             Self::OtherName => "Use the address that the certificate is for, or have the name added to it.",
         }
@@ -193,10 +193,10 @@ impl ClientError {
                 Some("Check the address, that the server runs, and HTTPS_PROXY if there is a proxy.")
             }
             Self::Interrupted { server, .. } if server.starts_with("http://") => Some(
-                "Try again; if it stays so, check the server: if it speaks TLS, its address begins with https://.",
+                "Try again; if it keeps failing, check the server: if it speaks TLS, its address begins with https://.",
             ),
             Self::Timeout { .. } | Self::Interrupted { .. } => {
-                Some("Try again; if it stays so, check the network and the server.")
+                Some("Try again; if it keeps failing, check the network and the server.")
             }
             Self::Certificate { fault, .. } => Some(fault.hint()),
             Self::Redirected { .. } => Some("Use the address it redirects to."),
@@ -223,7 +223,7 @@ impl ClientError {
             } => Some("Choose another name, or change the one that has it."),
             Self::Api { status: 429, .. } => Some("Wait a while, then try again."),
             Self::Api { status: 500.., .. } => {
-                Some("Try again; if it stays so, tell whoever runs the server.")
+                Some("Try again; if it keeps failing, tell the operator of the server.")
             }
             Self::Api { .. } => None,
             Self::NoSuch { .. } => Some("Names are compared as a whole; ids may be cut short."),

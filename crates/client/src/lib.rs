@@ -24,6 +24,7 @@
 //! | [`retention`] | waiting until nobody uses a replaced value of a key |
 //! | [`endpoints`] | one method per endpoint |
 //! | [`lookup`] | finding things by name, id or the beginning of an id |
+//! | [`exposure`] | whether others can read what is sent to a server |
 //! | [`error`] | what can go wrong, and what to do then |
 //! | [`tls`], [`timer`], [`observe`], [`address`] | certificates, time, looking at the traffic, server addresses |
 
@@ -48,6 +49,7 @@ pub use credentials::{Credentials, IssuedToken};
 pub use device_flow::{DeviceFlow, DeviceFlowError, FlowEvent};
 pub use error::{CertificateFault, ClientError};
 pub use observe::{Observer, WireEvent};
+pub use proxy::{Exposure, exposure};
 pub use retention::{OldValueUser, RetentionEvent, RetentionOutcome, RetentionWatch};
 pub use timer::{SystemTimer, Timer};
 pub use tls::{TlsTrust, TrustError};

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use program::{Ledger, PASSWORD, Server, program};
+use zenml_auth_testkit::report;
 
 /// A small file system in memory.
 struct Disk {
@@ -37,11 +38,8 @@ impl Disk {
         if mounted.status.success() {
             return Some(Self { folder });
         }
-        assert!(
-            std::env::var("TEST_DATABASES").as_deref() != Ok("all"),
-            "can't mount a file system: {mounted:?}"
-        );
-        eprintln!("NOT TESTED: a full disk, as this user can't mount a file system: {mounted:?}");
+        eprintln!("can't mount a file system: {mounted:?}");
+        report::missing("the right to mount a file system");
         None
     }
 

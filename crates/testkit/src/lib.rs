@@ -9,6 +9,7 @@
 //! | [`head_start`] | [`HeadStart`](head_start::HeadStart), so that neither side of a race always comes first |
 //! | `databases` (a feature) | throwaway PostgreSQL, MariaDB and MySQL servers from the installed programs |
 //! | `server` (a feature) | a running server and a small HTTP client, for end-to-end tests |
+//! | [`report`] | what tests ran on, and what they were left out for |
 //! | [`contract`] | what every store has to do, as one suite of named tests |
 //!
 //! To run the contract on a store, make a test file of it:
@@ -50,5 +51,6 @@ pub mod entropy;
 pub mod head_start;
 #[cfg(feature = "databases")]
 pub mod next_release;
+pub mod report;
 #[cfg(feature = "server")]
 pub mod server;

@@ -40,6 +40,11 @@ pub(super) fn read(text: &RawValue) -> Result<Map<String, Value>, Problem> {
     let mut deserializer = serde_json::Deserializer::from_str(text.get());
     match bounded.deserialize(&mut deserializer) {
         Ok(Value::Object(map)) => Ok(map),
+        // A limit was reached; other faults are in what the text says.
+        Err(error) if !error.is_data() => Err(Problem::Unsuitable {
+            reason: "has a number that is out of range, or an escape (\\u) that stands for no character"
+                .to_owned(),
+        }),
         Ok(_) | Err(_) => Err(too_large()),
     }
 }
@@ -143,6 +148,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_value_is_not_told_as_too_large() {
+        for text in [r#"{"a":"\ud800"}"#, r#"{"\udc00":1}"#, r#"{"a":[{"b":1e999}]}"#] {
+            let Err(Problem::Unsuitable { reason }) = read_text(text) else {
+                panic!("{text} was read");
+            };
+            assert!(
+                reason.contains("out of range") && reason.contains("escape"),
+                "{text}: {reason}"
+            );
+        }
+    }
+
+    #[test]
     fn large_ones_are_refused() {
         let many = |count: usize| format!("{{\"x\":[{}]}}", vec!["{}"; count].join(","));
         // The object and the list count, too.
@@ -156,7 +174,10 @@ mod tests {
             deep(MAX_OBJECT_DEPTH),
             long(MAX_OBJECT_BYTES + 1),
         ] {
-            assert!(matches!(read_text(&text), Err(Problem::Unsuitable { .. })));
+            let Err(Problem::Unsuitable { reason }) = read_text(&text) else {
+                panic!("it was read");
+            };
+            assert!(reason.contains("has at most"), "{reason}");
         }
         for text in ["[]", "1", "\"x\"", "true"] {
             assert!(matches!(read_text(text), Err(Problem::WrongType { .. })));

@@ -22,6 +22,7 @@ use crate::error::CliError;
 use crate::interrupt;
 use crate::list_args::ListArgs;
 use crate::output::{self, Format, Listed, OutputArgs, Record};
+use crate::span;
 use crate::ui;
 
 #[derive(Debug, Args)]
@@ -166,13 +167,13 @@ pub(crate) struct UpdateArgs {
 #[command(after_help = "\
 The new key goes to standard output, everything else to standard error.
 
-With --wait, the key is shown or written first. Then it is shown who still uses the key until now: when, from which \
+With --wait, the key is shown or written first. Then it is shown who still uses the old key: when, from which \
 address, with which program. It ends with 0 when nobody has for as long as --quiet-for says, with 9 when the old key \
 has ended before that, and with 10 on a server that does not tell who uses a key, as ZenML's own. Ctrl-C ends nothing \
 but the waiting. With --output json, each thing that happens is one line of JSON.
 
 Examples:
-  With an hour in which the key until now is still good:
+  With an hour in which the old key is still good:
     zenml service-account api-key ci rotate nightly --retain 60
   The same, and wait until everybody has the new one:
     zenml service-account api-key ci rotate nightly --retain 60 --output-file nightly.key --wait --quiet-for 15m
@@ -185,8 +186,8 @@ pub(crate) struct RotateArgs {
     /// The key's name
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// For how many minutes the key until now is still good
-    #[arg(long, value_name = "MINUTES", default_value_t = 0)]
+    /// For how many minutes the old key is still good
+    #[arg(long, value_name = "MINUTES", default_value_t = 0, value_parser = span::minutes)]
     retain: u32,
     #[command(flatten)]
     wait: WaitArgs,
@@ -460,11 +461,11 @@ impl Keys<'_> {
         })?;
         ui::talk(&format!("Rotated {}.", self.called(&key.name)));
         if retention.is_zero() {
-            ui::talk("The key until now is no longer good.");
+            ui::talk("The old key is no longer good.");
         } else {
             let until = clock::shown(clock::now() + retention);
             ui::talk(&format!(
-                "The key until now is still good for {}, until {until}.",
+                "The old key is still good for {}, until {until}.",
                 clock::shown_duration(retention)
             ));
         }

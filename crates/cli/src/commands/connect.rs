@@ -321,7 +321,7 @@ impl Attempt<'_> {
             .client
             .login(&login)
             .await
-            .map_err(|error| self.refused(&error, "the API key"))?;
+            .map_err(|error| self.refused(&error, "the API key", "Check that it is whole and meant for this server, and that it was not rotated, switched off or deleted."))?;
         self.signed_in(&response, Some(key)).await
     }
 
@@ -336,16 +336,15 @@ impl Attempt<'_> {
             username: username.to_owned(),
             password,
         };
-        let response = self
-            .client
-            .login(&login)
-            .await
-            .map_err(|error| self.refused(&error, "the password"))?;
+        let response =
+            self.client.login(&login).await.map_err(|error| {
+                self.refused(&error, "the password", "Check the user name and the password.")
+            })?;
         self.signed_in(&response, None).await
     }
 
     /// What was typed is not accepted; signing in again would not help.
-    fn refused(&self, error: &ClientError, what: &str) -> CliError {
+    fn refused(&self, error: &ClientError, what: &str, next: &str) -> CliError {
         if !error.is_unauthenticated() {
             return self.explain(error);
         }
@@ -354,8 +353,7 @@ impl Attempt<'_> {
             self.address,
             reason_of(&error.to_string())
         );
-        CliError::new(Exit::NotSignedIn, what)
-            .next("Check that it is whole and meant for this server, and that it was not changed, switched off or deleted.")
+        CliError::new(Exit::NotSignedIn, what).next(next)
     }
 
     /// Signs in with what is kept for this server, if it is still good.

@@ -22,10 +22,10 @@ const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 pub(crate) struct WaitArgs {
-    /// Show who still uses the key until now, and wait until nobody does or it ends; needs --retain
+    /// Show who still uses the old key, and wait until nobody does or it ends; needs --retain
     #[arg(long)]
     pub(crate) wait: bool,
-    /// How long nobody may have used the key until now (90s, 10m, 2h); 10 minutes, or half of the retention if
+    /// How long nobody may have used the old key (90s, 10m, 2h); 10 minutes, or half of the retention if
     /// that is shorter
     #[arg(long, alias = "quiet_for", value_name = "SPAN", value_parser = span::parse, requires = "wait")]
     quiet_for: Option<Duration>,
@@ -39,7 +39,7 @@ impl WaitArgs {
         }
         if retention.is_zero() {
             return Err(
-                CliError::usage("there is nothing to wait for: the key until now ends at once")
+                CliError::usage("there is nothing to wait for: the old key ends at once")
                     .next("Add --retain with the minutes it stays good."),
             );
         }
@@ -237,7 +237,7 @@ fn end(
                 Exit::StillUsed,
                 "the old key has ended, and was still used shortly before",
             )
-            .next("Give the new key to whoever still lacks it."))
+            .next("Give the new key to the workloads that still use the old one."))
         }
         RetentionOutcome::RotatedAgain => Err(CliError::new(
             Exit::Failed,

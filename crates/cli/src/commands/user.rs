@@ -183,7 +183,7 @@ pub(crate) struct PasswordArgs {
     /// The new password; it stays in the shell's history
     #[arg(long, value_name = "PASSWORD")]
     password: Option<String>,
-    /// The password until now; it stays in the shell's history
+    /// The current password; it stays in the shell's history
     #[arg(long, alias = "old_password", value_name = "PASSWORD")]
     old_password: Option<String>,
 }
@@ -429,7 +429,7 @@ async fn update(session: &Session<'_>, args: &UpdateArgs) -> Result<(), CliError
 /// What to do where a server can't switch users off or on.
 fn not_switched(user: &UserResponse) -> String {
     format!(
-        "Some releases of ZenML's server can't do that. To keep the user out, or to let them in again, type: zenml user deactivate {}",
+        "Some releases of ZenML's server can't do that. To deactivate the user, or to get a new activation token for them, type: zenml user deactivate {}",
         ui::clean(&user.name)
     )
 }
@@ -440,7 +440,7 @@ async fn change_password(session: &Session<'_>, args: PasswordArgs) -> Result<()
     }
     let old = match args.old_password {
         Some(old) => Secret::new(old),
-        None => ask::secret("Password until now").await?,
+        None => ask::secret("Current password").await?,
     };
     let new = match args.password {
         Some(new) => Secret::new(new),
@@ -454,11 +454,11 @@ async fn change_password(session: &Session<'_>, args: PasswordArgs) -> Result<()
         old_password: Some(old.into()),
         ..UserUpdate::default()
     };
-    let changed = session
-        .finish(session.client.update_current_user(&update).await)
-        .await;
-    changed.map_err(|error| match error.exit {
-        Exit::Forbidden => error.next("Nothing was changed; try again."),
+    let outcome = session.client.update_current_user(&update).await;
+    // Where another sign-in is needed, the same again is refused again.
+    let is_worth_another_try = !outcome.as_ref().is_err_and(ClientError::needs_recent_sign_in);
+    session.finish(outcome).await.map_err(|error| match error.exit {
+        Exit::Forbidden if is_worth_another_try => error.next("Nothing was changed; try again."),
         _ => error,
     })?;
     ui::talk("Changed your password.");

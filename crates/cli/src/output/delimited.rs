@@ -1,6 +1,6 @@
 //! CSV (RFC 4180) and TSV for programs and spreadsheets.
 
-use zenml_auth_model::text::misleads;
+use zenml_auth_model::text::{escaped_json, misleads};
 
 use super::{Cell, Record};
 
@@ -31,6 +31,8 @@ pub(super) fn rows(columns: &[&'static str], records: &[Record], delimiter: char
             let cell = record.get(column);
             match (cell, values) {
                 (Cell::Text(text), Values::Harmless) => harmless(text),
+                // JSON, which begins with a bracket and so is no formula.
+                (Cell::List(_), Values::Harmless) => escaped_json(&cell.for_programs()),
                 _ => cell.for_programs(),
             }
         }));
@@ -132,6 +134,19 @@ mod tests {
         assert_eq!(written("a\u{202e}b\u{9b}c\u{2066}", Values::Harmless), "abc");
         assert_eq!(written("=1", Values::Raw), "=1");
         assert_eq!(written("a\u{202e}b", Values::Raw), "a\u{202e}b");
+        let lists = |values| {
+            let text = "=1\u{202e}\u{9b}31m\u{7f}";
+            let record = Record::new().with("a", vec![Record::new().with("b", text)]);
+            rows(&["a"], &[record], '\t', values)
+        };
+        assert_eq!(
+            lists(Values::Harmless),
+            "a\n\"[{\"\"b\"\":\"\"=1\\u202e\\u009b31m\\u007f\"\"}]\"\n"
+        );
+        assert_eq!(
+            lists(Values::Raw),
+            "a\n\"[{\"\"b\"\":\"\"=1\u{202e}\u{9b}31m\u{7f}\"\"}]\"\n"
+        );
         let number = Record::new().with("a", -1_i64);
         assert_eq!(rows(&["a"], &[number], ',', Values::Harmless), "a\n-1\n");
     }

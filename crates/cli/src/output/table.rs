@@ -48,13 +48,18 @@ pub(super) fn rows(columns: &[&'static str], records: &[Record], screen: Option<
             widths = widths_of(&headings, &cells);
         }
         let contents = widths_of(&vec![String::new(); columns.len()], &cells);
-        fit(&mut widths, &contents, columns, width);
+        fit(&mut widths, &headings, &contents, columns, width);
     }
 
+    let headings: Vec<Vec<String>> = headings
+        .iter()
+        .zip(&widths)
+        .map(|(heading, width)| in_lines(heading, *width))
+        .collect();
     let mut text = String::new();
-    let last = columns.len().saturating_sub(1);
     let mut line = |row: &[String], style: &dyn Fn(usize, &str) -> Style| {
-        for (index, (cell, width)) in row.iter().zip(&widths).enumerate() {
+        let last = row.iter().rposition(|cell| !cell.is_empty()).unwrap_or_default();
+        for (index, (cell, width)) in row.iter().zip(&widths).enumerate().take(last + 1) {
             let cell = cut(cell, *width);
             let style = style(index, &cell);
             text.push_str(&format!("{style}{cell}{style:#}"));
@@ -65,7 +70,11 @@ pub(super) fn rows(columns: &[&'static str], records: &[Record], screen: Option<
         }
         text.push('\n');
     };
-    line(&headings, &|_, _| HEADING);
+    for number in 0..headings.iter().map(Vec::len).max().unwrap_or_default() {
+        let part = |heading: &Vec<String>| heading.get(number).cloned().unwrap_or_default();
+        let parts: Vec<String> = headings.iter().map(part).collect();
+        line(&parts, &|_, _| HEADING);
+    }
     for row in &cells {
         line(row, &|index, cell| {
             style_of(columns.get(index).copied().unwrap_or_default(), cell)
@@ -127,8 +136,14 @@ fn is_copied(column: &str) -> bool {
 }
 
 /// Makes columns narrower, the widest first, until they fit or nothing more can be given: first those where only the
-/// heading is cut, then those where the content is.
-fn fit(widths: &mut [usize], contents: &[usize], columns: &[&str], available: usize) {
+/// heading takes more lines, then those where it is cut, then those where the content is.
+fn fit(widths: &mut [usize], headings: &[String], contents: &[usize], columns: &[&str], available: usize) {
+    let by_word: Vec<usize> = headings
+        .iter()
+        .zip(contents)
+        .map(|(heading, content)| heading.split(' ').map(str::width).fold(*content, usize::max))
+        .collect();
+    shrink(widths, &by_word, available);
     let by_heading: Vec<usize> = contents
         .iter()
         .map(|content| (*content).max(NARROWEST_HEADING))
@@ -160,6 +175,21 @@ fn shrink(widths: &mut [usize], least: &[usize], available: usize) {
             None => return,
         }
     }
+}
+
+/// A heading on as many lines as it takes, broken between words.
+fn in_lines(heading: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in heading.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// Cuts a text to a width, with a mark where something was left out.
@@ -227,6 +257,23 @@ mod tests {
         assert_eq!(
             plain(&text),
             "NAME     ACTIVE  NOTE\nci       yes     -\nbüro 🚀  no      -\n"
+        );
+    }
+
+    #[test]
+    fn headings_take_more_lines_before_they_are_cut() {
+        let record = Record::new()
+            .with("name", "ci")
+            .with("last_login", Cell::Nothing)
+            .with("is_admin", true);
+        let at = |width| {
+            let columns = ["name", "last_login", "is_admin"];
+            plain(&rows(&columns, std::slice::from_ref(&record), screen(width)))
+        };
+        assert_eq!(at(26), "NAME  LAST LOGIN  IS ADMIN\nci    -           yes\n");
+        assert_eq!(
+            at(22),
+            "NAME  LAST     IS\n      LOGIN    ADMIN\nci    -        yes\n"
         );
     }
 

@@ -61,6 +61,8 @@ struct Script {
     asked: Vec<String>,
     /// The `Date` of all answers.
     date: Option<String>,
+    /// The `WWW-Authenticate` of all refusals.
+    challenge: Option<String>,
     /// The answer for this route waits until it is let go.
     held: Option<(String, Arc<Notify>)>,
 }
@@ -173,6 +175,11 @@ impl World {
     /// Sets the server's clock, as far as it is told.
     pub fn set_date(&self, date: &str) {
         self.script.lock().unwrap().date = Some(date.to_owned());
+    }
+
+    /// Sets what refusals ask for.
+    pub fn set_challenge(&self, challenge: &str) {
+        self.script.lock().unwrap().challenge = Some(challenge.to_owned());
     }
 
     /// Holds back the next answer for a route until it is let go.
@@ -311,6 +318,10 @@ async fn answer(State(script): State<Arc<Mutex<Script>>>, method: Method, uri: U
     });
     let headers = [(header::CONTENT_TYPE, "application/json")];
     let mut response = (StatusCode::from_u16(status).unwrap(), headers, body.to_string()).into_response();
+    if let Some(challenge) = script.challenge.as_ref().filter(|_| status >= 400) {
+        let challenge = challenge.parse().unwrap();
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
     if let Some(date) = &script.date {
         response.headers_mut().insert(header::DATE, date.parse().unwrap());
     }

@@ -536,6 +536,24 @@ mod tests {
         assert!(error.contains("can't read"), "{error}");
     }
 
+    /// What systemd puts in the place of the password file when it was deleted.
+    #[test]
+    fn a_password_file_with_an_empty_line_holds_no_password() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let path = file.path().to_str().unwrap();
+        for text in ["\n", "\r\n", ""] {
+            std::fs::write(path, text).unwrap();
+            let config = load_with("", &["--admin-password-file", path]).unwrap();
+            assert!(config.admin.password.is_none(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_file_for_hosting_is_good() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/systemd/zenml-auth.toml");
+        load_with(&std::fs::read_to_string(path).unwrap(), &[]).unwrap();
+    }
+
     #[test]
     fn bad_values_say_what_to_do() {
         for (flags, expected) in [

@@ -5,8 +5,8 @@
 //! temporary folder, and ends with the program that started it, however that ends.
 //!
 //! Where a database is not installed, its tests say so and do nothing. `TEST_DATABASES=all` makes that an
-//! error instead, and `none` leaves all database servers out. `TEST_DATABASES_REPORT` names a file to which each program
-//! adds which databases it ran on, and which it did not find.
+//! error instead, and `none` leaves all database servers out. Which databases a program ran on, and which it did not find,
+//! goes to the [report](crate::report).
 
 mod mysql;
 mod pgbouncer;
@@ -14,8 +14,6 @@ mod postgres;
 mod process;
 mod proxy;
 
-use std::io::Write as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -29,6 +27,8 @@ pub use pgbouncer::PgBouncer;
 pub use proxy::{Cut, Proxy};
 
 use process::{Certificate, Process};
+
+use crate::report;
 
 /// Runs tests on each kind of server: functions `async fn name(kind: Kind)`, which get an empty hand from [`fresh`] where
 /// it is not installed.
@@ -391,24 +391,10 @@ async fn start(kind: Kind, certificate: Option<Certificate>) -> Option<Arc<Serve
     );
     let programs = if wanted == "none" { None } else { kind.programs() };
     let Some(programs) = programs else {
-        assert_ne!(wanted, "all", "{} is not installed", kind.name());
-        report(&format!("missing {}", kind.name()));
-        eprintln!("NOT TESTED on {}, which is not installed", kind.name());
+        report::missing(kind.name());
         return None;
     };
     let server = Server::start(kind, &programs, certificate).await;
-    report(&format!("ran {}", server.version().await));
+    report::ran(&server.version().await);
     Some(Arc::new(server))
-}
-
-/// Adds a line to the report, if one is wanted. Several programs may do so at the same time.
-fn report(line: &str) {
-    if let Some(path) = std::env::var_os("TEST_DATABASES_REPORT") {
-        let mut file = std::fs::File::options()
-            .append(true)
-            .create(true)
-            .open(PathBuf::from(path))
-            .unwrap();
-        file.write_all(format!("{line}\n").as_bytes()).unwrap();
-    }
 }
