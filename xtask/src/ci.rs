@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crate::run::{cargo, exists, output, succeed};
 use crate::test::Databases;
-use crate::{TaskError, conformance, demo, deploy, generate, layers, promises, releases, test};
+use crate::{TaskError, attacks, conformance, demo, deploy, generate, layers, promises, releases, test};
 
 struct Step {
     name: &'static str,
@@ -52,6 +52,10 @@ const STEPS: &[Step] = &[
     Step {
         name: MYSQL,
         run: || releases::run(&["mysql-9".to_owned()]),
+    },
+    Step {
+        name: "attacks on the release",
+        run: || attacks::run(60),
     },
     Step {
         name: "clippy",

@@ -6,6 +6,7 @@
     reason = "tasks speak to whoever runs them"
 )]
 
+mod attacks;
 mod bench;
 mod ci;
 mod conformance;
@@ -74,6 +75,12 @@ enum Task {
     },
     /// Measure the server beside a floor, in one run
     Bench(bench::Options),
+    /// Attack the release in each way, and fail when it takes too much memory
+    Attacks {
+        /// For how long, in each way
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
     /// Run everything that has to pass before a change lands
     Ci {
         /// Leave the tests out, because they were just run
@@ -94,6 +101,7 @@ fn main() -> ExitCode {
         Task::Generate { check } => generate::run(check),
         Task::Conformance { releases, parts } => conformance::run(&releases, &parts),
         Task::Bench(options) => bench::run(&options),
+        Task::Attacks { seconds } => attacks::run(seconds),
         Task::Ci { skip_tests } => ci::run(skip_tests),
     };
     match done {

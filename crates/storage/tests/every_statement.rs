@@ -15,6 +15,7 @@ mod history;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::time::Duration;
 
 use history::{Cast, Event, event, outcome};
 use proptest::strategy::{Strategy as _, ValueTree as _};
@@ -170,14 +171,15 @@ impl Moments {
                     self.through.insert(kind);
                 }
             }
-            // Nothing is left behind in which the next change would be lost; at most connections that are being cut.
-            let mut good = store.ping().await;
-            for _ in 0..3 {
-                if good.is_err() {
-                    good = store.ping().await;
+            // Nothing is left behind in which the next change would be lost; at most the memory of what failed.
+            let recovered = async {
+                while store.ping().await.is_err() {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
                 }
-            }
-            good.unwrap();
+            };
+            tokio::time::timeout(Duration::from_secs(10), recovered)
+                .await
+                .unwrap_or_else(|_| panic!("{name}, event {number}: it does not recover"));
         }
     }
 }

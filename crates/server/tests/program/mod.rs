@@ -31,9 +31,15 @@ pub const ADMIN: &str = "default";
 pub const PASSWORD: &str = "zenml-Passw0rd";
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
+/// Another build of the program that is to be tested instead of the one that was built with the tests: a release.
+pub fn release() -> Option<std::ffi::OsString> {
+    std::env::var_os("ZENML_AUTH_TEST_PROGRAM")
+}
+
 /// The program with these arguments.
 pub fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_zenml-auth-server"));
+    let built = env!("CARGO_BIN_EXE_zenml-auth-server");
+    let mut command = Command::new(release().unwrap_or_else(|| built.into()));
     command
         .args(arguments)
         .env("ZENML_AUTH_ADMIN_PASSWORD", PASSWORD)
