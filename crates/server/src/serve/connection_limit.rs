@@ -427,6 +427,7 @@ impl Drop for Place {
 mod tests {
     use std::time::Duration;
 
+    use super::super::idle_timeout::Stay;
     use super::*;
 
     struct Connected {
@@ -467,7 +468,7 @@ mod tests {
     }
 
     async fn was_sent_away(connected: &Connected) -> bool {
-        tokio::time::timeout(Duration::ZERO, connected.activity.ends(Duration::from_secs(60)))
+        tokio::time::timeout(Duration::ZERO, connected.activity.ends(Stay::Open))
             .await
             .is_ok()
     }
