@@ -102,8 +102,8 @@ fn summary(times: &[(&str, Duration)]) {
     }
 }
 
-/// Installs the missing database servers, and the poolers and proxies that stand before servers, where there is `apt-get`
-/// and the right to use it. The tests fail if one is still missing.
+/// Installs the missing database servers, the poolers and proxies that stand before servers, and what adds addresses to
+/// this machine, where there is `apt-get` and the right to use it. The tests fail if one is still missing.
 pub(crate) fn install_databases() -> Result<(), TaskError> {
     let found = |program: &str| {
         ["/usr/sbin", "/usr/local/sbin"]
@@ -128,6 +128,8 @@ pub(crate) fn install_databases() -> Result<(), TaskError> {
         ("pgbouncer", found("pgbouncer")),
         ("caddy", found("caddy")),
         ("nginx-light", found("nginx")),
+        // For clients at other addresses.
+        ("iproute2", found("ip")),
     ]
     .into_iter()
     .filter_map(|(package, is_there)| (!is_there).then_some(package))
