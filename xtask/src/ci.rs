@@ -118,10 +118,12 @@ pub(crate) const PACKAGES: &[&str] = &[
     "caddy",
     "nginx-light",
     "systemd",
+    // For clients at other addresses.
+    "iproute2",
 ];
 
-/// Installs the missing database servers, the poolers and proxies that stand before servers, and systemd's programs, where
-/// there is `apt-get` and the right to use it. The tests fail if one is still missing.
+/// Installs the missing database servers, the poolers and proxies that stand before servers, and systemd's programs, and what adds
+/// addresses to this machine, where there is `apt-get` and the right to use it. The tests fail if one is still missing.
 pub(crate) fn install_databases() -> Result<(), TaskError> {
     let found = |program: &str| {
         ["/usr/sbin", "/usr/local/sbin"]
@@ -143,6 +145,7 @@ pub(crate) fn install_databases() -> Result<(), TaskError> {
         "mariadb-server" => found("mariadbd") || found("mysqld"),
         "nginx-light" => found("nginx"),
         "systemd" => found("systemd-analyze"),
+        "iproute2" => found("ip"),
         program => found(program),
     };
     let missing: Vec<&str> = PACKAGES

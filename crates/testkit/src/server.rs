@@ -123,6 +123,8 @@ pub struct TestServer {
     pub clock: ManualClock,
     /// Its operations, for a look behind the scenes.
     pub engine: Arc<Engine>,
+    /// What its handlers work with, for routes of a test's own.
+    pub app: App,
     client: Client<HttpConnector, Full<Bytes>>,
     stop: watch::Sender<Stop>,
     _serving: JoinHandle<std::io::Result<()>>,
@@ -192,12 +194,13 @@ impl TestServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = watch::channel(Stop::No);
-        let router = zenml_auth_server::serve::router(app);
+        let router = zenml_auth_server::serve::router(app.clone());
         let serving = tokio::spawn(zenml_auth_server::serve::serve(listener, router, ROOM, stopped));
         Self {
             address,
             clock,
             engine,
+            app,
             client: Client::builder(TokioExecutor::new()).build_http(),
             stop,
             _serving: serving,

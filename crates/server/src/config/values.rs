@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::Deserialize;
 use zenml_auth_core::settings::Rate;
 use zenml_auth_storage::TlsMode;
@@ -151,7 +151,8 @@ impl TryFrom<String> for Keep {
     }
 }
 
-/// Networks or single addresses, with commas, blanks or line breaks in between.
+/// Networks or single addresses, with commas, blanks or line breaks in between. IPv4 is kept as IPv4, also if it is written
+/// as IPv6.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Networks(pub Vec<IpNet>);
@@ -166,6 +167,7 @@ impl FromStr for Networks {
             .map(|part| {
                 part.parse::<IpNet>()
                     .or_else(|_| part.parse::<IpAddr>().map(IpNet::from))
+                    .map(canonical)
                     .map_err(|_| {
                         format!("{part:?} is no network and no address; write one as 10.1.2.0/24 or 10.1.2.3")
                     })
@@ -180,6 +182,20 @@ impl TryFrom<String> for Networks {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         text.parse()
+    }
+}
+
+/// An IPv4 network that is written as one of IPv6, as IPv4: that is how addresses are compared.
+fn canonical(network: IpNet) -> IpNet {
+    let IpNet::V6(mapped) = network else {
+        return network;
+    };
+    match (
+        mapped.network().to_ipv4_mapped(),
+        mapped.prefix_len().checked_sub(96),
+    ) {
+        (Some(address), Some(length)) => Ipv4Net::new(address, length).map_or(network, IpNet::V4),
+        _ => network,
     }
 }
 
@@ -303,6 +319,10 @@ mod tests {
         assert_eq!(
             read(" 10.0.0.0/8,192.0.2.7 ,\n fd00::/8\r\n\t::1,, "),
             "10.0.0.0/8 192.0.2.7/32 fd00::/8 ::1/128"
+        );
+        assert_eq!(
+            read("::ffff:10.0.0.0/104 ::ffff:192.0.2.7 ::ffff:0:0/96 ::/8"),
+            "10.0.0.0/8 192.0.2.7/32 0.0.0.0/0 ::/8"
         );
         assert_eq!(read(""), "");
         for text in [

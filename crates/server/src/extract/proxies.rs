@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str;
 
 use http::HeaderMap;
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 
 /// The header in which trusted proxies say where a request came from. Only one is read: a proxy that writes one of them
 /// often passes the other on as the client sent it.
@@ -25,11 +25,12 @@ pub struct TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Believes the `X-Forwarded-For` of proxies in these networks.
+    /// Believes the `X-Forwarded-For` of proxies in these networks. IPv4 networks are written as such, not as mapped ones
+    /// of IPv6: that is how addresses are compared.
     #[must_use]
-    pub fn new(networks: Vec<IpNet>) -> Self {
+    pub const fn new(networks: Vec<IpNet>) -> Self {
         Self {
-            networks: networks.into_iter().map(canonical).collect(),
+            networks,
             header: ForwardedHeader::XForwardedFor,
         }
     }
@@ -79,20 +80,6 @@ impl TrustedProxies {
             }
         }
         nearest
-    }
-}
-
-/// An IPv4 network that is written as one of IPv6, as IPv4: that is how addresses are compared.
-fn canonical(network: IpNet) -> IpNet {
-    let IpNet::V6(mapped) = network else {
-        return network;
-    };
-    match (
-        mapped.network().to_ipv4_mapped(),
-        mapped.prefix_len().checked_sub(96),
-    ) {
-        (Some(address), Some(length)) => Ipv4Net::new(address, length).map_or(network, IpNet::V4),
-        _ => network,
     }
 }
 
@@ -248,10 +235,6 @@ mod tests {
         assert_eq!(
             address(&proxies, "::ffff:10.0.0.1", &["[2001:db8::1]"]),
             "2001:db8::1"
-        );
-        assert_eq!(
-            address(&["::ffff:10.0.0.0/104"], "10.0.0.1", &["192.0.2.7"]),
-            "192.0.2.7"
         );
     }
 

@@ -15,12 +15,17 @@ use axum::body::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::Body;
 
+use super::connection::MAX_STREAMS;
+use super::connection_limit::{DEFAULT_MAX_CONNECTIONS, MAX_LEAVING};
 use super::network::network_of;
 
 /// What counts as a small body, in bytes: a sign-in, a device code, an update of one field.
 const SMALL: usize = 1024;
-/// How many bytes all small bodies may take together, and those of one address.
-const SMALL_TOTAL: (usize, usize) = (4 * 1024 * 1024, 2 * 1024 * 1024);
+/// How many small bodies there can be at the same time, with as many connections as there are by default.
+const SMALL_BODIES: usize = (DEFAULT_MAX_CONNECTIONS as usize + MAX_LEAVING) * MAX_STREAMS as usize;
+/// How many bytes all small bodies may take together, and those of one address. There is enough for all that can be sent,
+/// so that a few addresses that hold theirs back keep nobody from signing in.
+const SMALL_TOTAL: (usize, usize) = (SMALL_BODIES * SMALL, 512 * 1024);
 /// How many bytes all others may take together, and those of one address.
 const LARGE_TOTAL: (usize, usize) = (12 * 1024 * 1024, 3 * 1024 * 1024);
 /// How long a client may take to send a body.
@@ -385,5 +390,21 @@ mod tests {
         assert!(budget.reserve(client(8), 100).is_none(), "all is used up");
         drop((large, others, small, other));
         assert_eq!(budget.reserved(), 0);
+    }
+
+    #[test]
+    fn small_bodies_that_are_held_back_keep_nobody_from_signing_in() {
+        let budget = BodyBudget::default();
+        let mut held = Vec::new();
+        for last in 0..16 {
+            let own: Vec<_> = std::iter::from_fn(|| budget.reserve(client(last), SMALL)).collect();
+            assert_eq!(own.len(), 512, "no address has more than its share");
+            held.extend(own);
+        }
+        assert!(budget.reserve(client(16), SMALL).is_some());
+        // Nor do all that can be held back over the connections that there are.
+        held.truncate(SMALL_BODIES - 1);
+        held.extend((held.len()..SMALL_BODIES - 1).map(|_| budget.reserve(None, SMALL).unwrap()));
+        assert!(budget.reserve(client(16), SMALL).is_some());
     }
 }

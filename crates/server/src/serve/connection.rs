@@ -20,12 +20,12 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tower::ServiceExt as _;
 
-use super::idle_timeout::{Activity, ActivityStream, End, HEAD_TIMEOUT, OpenRequest, WaitForBody};
+use super::idle_timeout::{Activity, ActivityStream, End, HEAD_TIMEOUT, OpenRequest, Stay, WaitForBody};
 
 /// How many bytes the head of a request may have. HTTP/1.1 reads bodies through the same buffer.
 const MAX_HEAD_BYTES: u32 = 16 * 1024;
 /// How many requests one HTTP/2 connection may have open.
-const MAX_STREAMS: u32 = 16;
+pub(super) const MAX_STREAMS: u32 = 16;
 /// How many bytes a client may send on an HTTP/2 stream before they are taken from there.
 const STREAM_WINDOW: u32 = 16 * 1024;
 /// The same for all streams of a connection together; the least that HTTP/2 allows.
@@ -42,6 +42,9 @@ const PROBATION: Duration = Duration::from_secs(2);
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How often it is waited for so long when something is.
 const FAREWELLS: u32 = 90;
+/// How often a client may be found to keep the server waiting when its place is needed. One that goes on asking is never
+/// found to do so for long.
+const MAX_WAITS: u32 = 3;
 
 /// What a client is told whose connection can't be kept.
 const BUSY: &str =
@@ -160,9 +163,13 @@ impl Connections {
             .into_owned();
         async move {
             let mut connection = pin!(connection);
-            let first = if is_reserved { PROBATION } else { HEAD_TIMEOUT };
-            let mut ends = pin!(activity.ends(first));
-            let (mut is_finishing, mut is_drained, mut farewells) = (false, false, 0);
+            let stay = if is_reserved {
+                Stay::Probation(PROBATION)
+            } else {
+                Stay::Open
+            };
+            let mut ends = pin!(activity.ends(stay));
+            let (mut farewell, mut is_drained) = (None, false);
             loop {
                 tokio::select! {
                     ended = connection.as_mut() => {
@@ -171,14 +178,19 @@ impl Connections {
                         }
                         return;
                     }
-                    end = ends.as_mut(), if !is_finishing => match end {
+                    end = ends.as_mut(), if farewell.is_none() => match end {
                         End::Close(reason) => {
                             tracing::debug!(reason, %peer, "a connection was given up");
                             return;
                         }
                         End::Finish(reason) => {
                             tracing::debug!(reason, %peer, "a connection is ended");
-                            is_finishing = true;
+                            farewell = Some(Farewell::default());
+                            connection.as_mut().graceful_shutdown();
+                        }
+                        End::Leave(reason) => {
+                            tracing::debug!(reason, %peer, "a connection is ended");
+                            farewell = Some(Farewell::of_needed_place());
                             connection.as_mut().graceful_shutdown();
                         }
                     },
@@ -186,9 +198,11 @@ impl Connections {
                         is_drained = true;
                         connection.as_mut().graceful_shutdown();
                     }
-                    () = sleep(FAREWELL), if is_finishing => {
-                        farewells += 1;
-                        if activity.idle_for().is_some_and(|idle| idle >= FAREWELL) || farewells == FAREWELLS {
+                    () = activity.is_asked_to_leave(), if farewell.as_ref().is_some_and(Farewell::can_be_urged) => {
+                        farewell = Some(Farewell::of_needed_place());
+                    }
+                    () = sleep(FAREWELL), if farewell.is_some() => {
+                        if farewell.as_mut().is_some_and(|farewell| farewell.is_over(&activity)) {
                             tracing::debug!(%peer, "a connection was closed");
                             return;
                         }
@@ -196,6 +210,43 @@ impl Connections {
                 }
             }
         }
+    }
+}
+
+/// The end of a connection whose client was told.
+#[derive(Debug, Default)]
+struct Farewell {
+    is_place_needed: bool,
+    turns: u32,
+    waits: u32,
+}
+
+impl Farewell {
+    /// That of a connection whose place another one needs.
+    fn of_needed_place() -> Self {
+        Self {
+            is_place_needed: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether it has to be told when its place is needed.
+    const fn can_be_urged(&self) -> bool {
+        !self.is_place_needed
+    }
+
+    /// Whether the client had its time: to close the connection or, when its place is needed, to do its part of what is
+    /// under way. A body that does not come and an answer that is not taken do not keep the place.
+    fn is_over(&mut self, activity: &Activity) -> bool {
+        self.turns += 1;
+        let waited = if self.is_place_needed {
+            let waited = activity.waits_for();
+            self.waits += u32::from(waited.is_some());
+            waited
+        } else {
+            activity.idle_for()
+        };
+        self.turns >= FAREWELLS || self.waits >= MAX_WAITS || waited.is_some_and(|waited| waited >= FAREWELL)
     }
 }
 
@@ -261,10 +312,13 @@ impl hyper::body::Body for Tracked {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use axum::routing::{get, post};
     use http_body_util::combinators::BoxBody;
     use http_body_util::{BodyExt as _, Full};
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadBuf, duplex};
     use tokio::task::JoinHandle;
     use tokio::time::Instant;
 
@@ -300,6 +354,14 @@ mod tests {
             .route(
                 "/sign-in",
                 get(|request: Request| async move {
+                    request.extensions().get::<Peer>().unwrap().prove();
+                    "in"
+                }),
+            )
+            .route(
+                "/slow-sign-in",
+                get(|request: Request| async move {
+                    sleep(10 * SECOND).await;
                     request.extensions().get::<Peer>().unwrap().prove();
                     "in"
                 }),
@@ -356,9 +418,47 @@ mod tests {
         Http2(hyper::client::conn::http2::SendRequest<TestBody>),
     }
 
+    /// The client's end of a connection, until it hears nothing any more: neither answers, nor that the connection ends.
+    struct Ear {
+        stream: DuplexStream,
+        is_deaf: Arc<AtomicBool>,
+    }
+
+    impl AsyncRead for Ear {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            if self.is_deaf.load(Ordering::Relaxed) {
+                return Poll::Pending;
+            }
+            Pin::new(&mut self.stream).poll_read(context, buffer)
+        }
+    }
+
+    impl AsyncWrite for Ear {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Pin::new(&mut self.stream).poll_write(context, bytes)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.stream).poll_flush(context)
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.stream).poll_shutdown(context)
+        }
+    }
+
     /// A client that speaks HTTP well, and answers pings.
     struct Client {
         sender: Sender,
+        is_deaf: Arc<AtomicBool>,
         activity: Arc<Activity>,
         begun: Instant,
         ended: JoinHandle<()>,
@@ -368,7 +468,11 @@ mod tests {
         async fn new(protocol: Protocol, is_reserved: bool) -> Self {
             let begun = Instant::now();
             let connected = open(is_reserved);
-            let io = TokioIo::new(connected.client);
+            let is_deaf = Arc::new(AtomicBool::new(false));
+            let io = TokioIo::new(Ear {
+                stream: connected.client,
+                is_deaf: is_deaf.clone(),
+            });
             let sender = match protocol {
                 Protocol::Http1 => {
                     let (sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
@@ -386,6 +490,7 @@ mod tests {
             };
             Self {
                 sender,
+                is_deaf,
                 activity: connected.activity,
                 begun,
                 ended: connected.ended,
@@ -550,6 +655,103 @@ mod tests {
             let after = busy.ends_after().await;
             assert!((59..=61).contains(&after), "{protocol:?}: {after}");
         }
+    }
+
+    impl Client {
+        /// Sends a request over HTTP/2, and does not wait for its answer.
+        fn send_only(&self, path: &str, body: TestBody) {
+            let Sender::Http2(sender) = &self.sender else {
+                panic!("HTTP/1.1 has one request at a time");
+            };
+            let mut sender = sender.clone();
+            let request = Request::builder()
+                .method(if path == "/body" { "POST" } else { "GET" })
+                .uri(format!("http://here{path}"))
+                .body(body)
+                .unwrap();
+            tokio::spawn(async move { sender.send_request(request).await.is_ok() });
+        }
+
+        fn ask_to_leave_after(&self, time: Duration) {
+            let activity = self.activity.clone();
+            tokio::spawn(async move {
+                sleep(time).await;
+                activity.ask_to_leave();
+            });
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_owes_its_part_does_not_keep_a_place_that_is_needed() {
+        for protocol in BOTH {
+            // It has asked, and owes the body for less than a second.
+            let mut client = Client::new(protocol, false).await;
+            client.ask_to_leave_after(SECOND / 2);
+            let body = Withheld(Some(Bytes::from_static(b"x"))).boxed();
+            assert_eq!(client.send("/body", body).await, None, "{protocol:?}");
+            let after = client.ends_after().await;
+            assert!(after <= 2, "{protocol:?}: {after}");
+        }
+        for path in ["/body", "/long"] {
+            // It was about to be closed as it is idle, does not hear that, and asks for more.
+            let mut client = Client::new(Protocol::Http2, false).await;
+            assert_eq!(client.get("/").await, Some(200));
+            client.is_deaf.store(true, Ordering::Relaxed);
+            sleep(15 * SECOND + SECOND / 4).await;
+            client.send_only(path, Withheld(None).boxed());
+            client.ask_to_leave_after(SECOND / 4);
+            let after = client.ends_after().await;
+            assert!((15..=18).contains(&after), "{path}: {after}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_goes_on_asking_does_not_keep_a_place_that_is_needed() {
+        let mut client = Client::new(Protocol::Http2, false).await;
+        assert_eq!(client.get("/").await, Some(200));
+        client.is_deaf.store(true, Ordering::Relaxed);
+        client.activity.ask_to_leave();
+        let ended = tokio::select! {
+            after = async { (&mut client.ended).await.map(|()| client.begun.elapsed()) } => after.unwrap(),
+            () = async {
+                let Sender::Http2(sender) = &client.sender else { return };
+                loop {
+                    let mut sender = sender.clone();
+                    let request = Request::get("http://here/").body(Full::new(Bytes::new()).boxed()).unwrap();
+                    tokio::spawn(async move { sender.send_request(request).await.is_ok() });
+                    sleep(SECOND / 4).await;
+                }
+            } => return,
+        };
+        assert!(ended <= 4 * SECOND, "{ended:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_shows_nothing_does_not_keep_a_reserved_place() {
+        for protocol in BOTH {
+            for sent in [None, Some(Bytes::from_static(b"x"))] {
+                let mut stranger = Client::new(protocol, true).await;
+                let body = Withheld(sent).boxed();
+                assert_eq!(stranger.send("/body", body).await, None, "{protocol:?}");
+                assert_eq!(stranger.ends_after().await, 2, "{protocol:?}");
+            }
+
+            // What the server works on is answered, and may be what it waits for.
+            let mut slow = Client::new(protocol, true).await;
+            assert_eq!(slow.get("/slow").await, Some(200), "{protocol:?}");
+            let after = slow.ends_after().await;
+            assert!((59..=61).contains(&after), "{protocol:?}: {after}");
+            let mut known = Client::new(protocol, true).await;
+            assert_eq!(known.get("/slow-sign-in").await, Some(200), "{protocol:?}");
+            sleep(10 * SECOND).await;
+            assert_eq!(known.get("/").await, Some(200), "{protocol:?}");
+        }
+        // An answer that is not taken is none that is waited for.
+        let mut deaf = Client::new(Protocol::Http2, true).await;
+        deaf.is_deaf.store(true, Ordering::Relaxed);
+        deaf.send_only("/long", Withheld(None).boxed());
+        let after = deaf.ends_after().await;
+        assert!(after <= 4, "{after}");
     }
 
     async fn read_some(client: &mut DuplexStream) -> String {

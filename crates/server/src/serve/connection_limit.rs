@@ -2,8 +2,8 @@
 //!
 //! Most places are for everybody. When they are taken, the idlest connection that never showed a good credential makes
 //! room for a new one: the one whose client has kept the server waiting for longest, for a request, a body, or to take
-//! an answer. If the server works on all of them, a new connection gets a place of the reserve, for a short time: it keeps it only
-//! if its first request has a good credential. One address has no more than a share of either; proxies that are
+//! an answer. If the server works on all of them, or if they only seem to wait for a moment each, a new connection gets a
+//! place of the reserve, for a short time: it keeps it only if it shows a good credential. One address has no more than a share of either; proxies that are
 //! trusted, and the machine itself, speak for many clients and have no share.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::idle_timeout::Activity;
 use super::network::network_of;
@@ -36,9 +37,11 @@ const SHARE: usize = 8;
 /// How many connections are looked at to find the idlest.
 const SAMPLE: usize = 64;
 /// How many connections may be on their way out; each still has its file handle.
-const MAX_LEAVING: usize = 32;
+pub(super) const MAX_LEAVING: usize = 32;
+/// How many of them may leave for others of their own address, so that no address stands in the way of all others.
+const MAX_LEAVING_OF_SHARES: usize = MAX_LEAVING / 2;
 /// For how long the server has to have waited for a stranger before their place is given to another one. A request that is
-/// there already is read by then, also on a busy machine.
+/// there already is read by then, also on a busy machine. A new connection waits no longer than this for such a place.
 pub(super) const PATIENCE: Duration = Duration::from_millis(250);
 
 /// How many connections there may be.
@@ -98,6 +101,10 @@ impl ConnectionLimits {
 
     fn reserve(&self) -> usize {
         self.total / RESERVE
+    }
+
+    fn ordinary(&self) -> usize {
+        self.total - self.reserve()
     }
 
     /// Whose connections are counted together with one from here.
@@ -177,9 +184,25 @@ struct Places {
     reserved: BTreeSet<u64>,
     /// Told to leave, and not gone yet.
     leaving: usize,
-    by_client: HashMap<IpAddr, BTreeMap<u64, Kind>>,
+    by_client: HashMap<IpAddr, Own>,
     /// Where the last search for the idlest ended.
     cursor: u64,
+    /// Since when new connections have found no ordinary place.
+    full_since: Option<Instant>,
+}
+
+/// The connections of one client.
+#[derive(Debug, Default)]
+struct Own {
+    kinds: BTreeMap<u64, Kind>,
+    /// Where the last search for the idlest of them ended.
+    cursor: u64,
+}
+
+impl Own {
+    fn count(&self, kind: Kind) -> usize {
+        self.kinds.values().filter(|it| **it == kind).count()
+    }
 }
 
 /// Gives places to connections.
@@ -211,39 +234,11 @@ impl ConnectionLimit {
     /// Finds a place for a connection from this address.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr, activity: &Arc<Activity>) -> Admission {
         let client = self.limits.counted_as(address);
-        let ordinary = self.limits.total - self.limits.reserve();
         let mut places = self.places();
-        places.settle(ordinary);
-        let own = client.map_or(0, |client| places.count(client, None));
-        let is_over_share = own >= self.limits.per_address && !places.make_room_among(client);
-        let has_room = places.ordinary < ordinary;
-        if !has_room && places.leaving >= MAX_LEAVING {
-            // They are gone in a moment; the reserve is for when there is nobody to send away.
-            return Admission::Full;
-        }
-        let room = match (is_over_share, has_room) {
-            (true, _) => Room::None,
-            (false, true) => Room::Made,
-            (false, false) => places.make_room(),
-        };
-        if room == Room::Soon {
-            return Admission::Full;
-        }
-        let kind = if room == Room::Made {
-            Kind::Ordinary
-        } else {
-            let own = client.map_or(0, |client| places.count(client, Some(Kind::Reserved)));
-            if client.is_some() && own >= RESERVE_PER_ADDRESS {
-                return Admission::OverShare;
-            }
-            if places.reserved.len() >= self.limits.reserve() {
-                return if is_over_share {
-                    Admission::OverShare
-                } else {
-                    Admission::Full
-                };
-            }
-            Kind::Reserved
+        places.settle(&self.limits);
+        let kind = match places.kind_for_next(client, &self.limits) {
+            Ok(kind) => kind,
+            Err(refusal) => return refusal,
         };
         let id = places.add(activity.clone(), client, kind);
         Admission::Admitted(Place {
@@ -255,17 +250,58 @@ impl ConnectionLimit {
 }
 
 impl Places {
-    /// How many connections a client has, of a kind or of all.
-    fn count(&self, client: IpAddr, kind: Option<Kind>) -> usize {
-        self.by_client.get(&client).map_or(0, |own| match kind {
-            None => own.len(),
-            Some(kind) => own.values().filter(|it| **it == kind).count(),
-        })
+    /// The connections of a client that has a share.
+    fn own(&self, client: Option<IpAddr>) -> Option<&Own> {
+        self.by_client.get(&client?)
+    }
+
+    /// Which kind of place the next connection of a client gets, or why none.
+    fn kind_for_next(
+        &mut self,
+        client: Option<IpAddr>,
+        limits: &ConnectionLimits,
+    ) -> Result<Kind, Admission> {
+        let own = self.own(client).map_or(0, |own| own.kinds.len());
+        let is_over_share = own >= limits.per_address && !self.make_room_among(client);
+        let room = if is_over_share {
+            Room::None
+        } else if self.ordinary < limits.ordinary() {
+            Room::Made
+        } else {
+            self.make_room()
+        };
+        match room {
+            Room::Made => {
+                self.full_since = None;
+                return Ok(Kind::Ordinary);
+            }
+            Room::Soon if !self.has_waited_enough() => return Err(Admission::Full),
+            Room::Soon | Room::None => {}
+        }
+        let reserved = self.own(client).map_or(0, |own| own.count(Kind::Reserved));
+        if reserved >= RESERVE_PER_ADDRESS || (is_over_share && self.reserved.len() >= limits.reserve()) {
+            return Err(Admission::OverShare);
+        }
+        if self.reserved.len() >= limits.reserve() {
+            return Err(Admission::Full);
+        }
+        Ok(Kind::Reserved)
+    }
+
+    /// Whether new connections have waited for an ordinary place for so long that they are not to wait any more. Clients
+    /// that ask again and again would keep them waiting without end.
+    fn has_waited_enough(&mut self) -> bool {
+        self.full_since.get_or_insert_with(Instant::now).elapsed() >= PATIENCE
     }
 
     fn add(&mut self, activity: Arc<Activity>, client: Option<IpAddr>, kind: Kind) -> u64 {
         let id = self.next;
         self.next += 1;
+        self.insert(id, activity, client, kind);
+        id
+    }
+
+    fn insert(&mut self, id: u64, activity: Arc<Activity>, client: Option<IpAddr>, kind: Kind) {
         match kind {
             Kind::Ordinary => self.ordinary += 1,
             Kind::Reserved => {
@@ -273,7 +309,8 @@ impl Places {
             }
         }
         if let Some(client) = client {
-            self.by_client.entry(client).or_default().insert(id, kind);
+            let own = self.by_client.entry(client).or_default();
+            own.kinds.insert(id, kind);
         }
         let entry = Entry {
             activity,
@@ -281,7 +318,6 @@ impl Places {
             kind,
         };
         self.entries.insert(id, entry);
-        id
     }
 
     /// Takes a connection off the list, if it is there still.
@@ -296,8 +332,8 @@ impl Places {
         if let Some(client) = entry.client
             && let Some(own) = self.by_client.get_mut(&client)
         {
-            own.remove(&id);
-            if own.is_empty() {
+            own.kinds.remove(&id);
+            if own.kinds.is_empty() {
                 self.by_client.remove(&client);
             }
         }
@@ -306,68 +342,79 @@ impl Places {
 
     /// Tells the idlest of some strangers in ordinary places to leave.
     fn make_room(&mut self) -> Room {
-        let cursor = self.cursor;
-        let around = self
-            .entries
-            .range(cursor..)
-            .chain(self.entries.range(..cursor))
-            .take(SAMPLE);
-        let mut last = cursor;
-        let mut idlest = None;
-        for (id, entry) in around {
-            last = *id;
-            idlest = idlest.max(idle(*id, entry));
+        if self.leaving >= MAX_LEAVING {
+            // They are gone in a moment.
+            return Room::Soon;
         }
-        self.cursor = last.wrapping_add(1);
+        let (idlest, cursor) = idlest(around(&self.entries, self.cursor));
+        self.cursor = cursor;
         match idlest {
-            Some(Idle { milliseconds, .. }) if milliseconds < PATIENCE.as_millis() => Room::Soon,
-            idlest if self.send_away(idlest) => Room::Made,
-            _ => Room::None,
+            None => Room::None,
+            Some(idlest) if !idlest.had_its_time() => Room::Soon,
+            Some(idlest) => {
+                self.send_away(idlest);
+                Room::Made
+            }
         }
     }
 
     /// The same among the strangers of a client.
     fn make_room_among(&mut self, client: Option<IpAddr>) -> bool {
-        let own = client.and_then(|client| self.by_client.get(&client));
-        let idlest = own
-            .into_iter()
-            .flat_map(BTreeMap::keys)
-            .take(SAMPLE)
-            .filter_map(|id| idle(*id, self.entries.get(id)?))
-            .max();
-        self.send_away(idlest)
-    }
-
-    fn send_away(&mut self, idlest: Option<Idle>) -> bool {
-        let Some(idlest) = idlest.filter(|_| self.leaving < MAX_LEAVING) else {
+        let Some(own) = client.and_then(|client| self.by_client.get_mut(&client)) else {
             return false;
         };
+        let entries = &self.entries;
+        let of_client = around(&own.kinds, own.cursor).filter_map(|(id, _)| Some((id, entries.get(id)?)));
+        let (idlest, cursor) = idlest(of_client);
+        own.cursor = cursor;
+        match idlest {
+            Some(idlest) if idlest.had_its_time() && self.leaving < MAX_LEAVING_OF_SHARES => {
+                self.send_away(idlest);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn send_away(&mut self, idlest: Idle) {
         // Its place is free from now on; its own end finds nothing to free.
         if let Some(entry) = self.remove(idlest.id) {
             self.leaving += 1;
             entry.activity.ask_to_leave();
         }
-        true
     }
 
-    /// Moves those who showed a good credential from the reserve to ordinary places, as far as there is room.
-    fn settle(&mut self, ordinary: usize) {
+    /// Moves those who showed a good credential from the reserve to ordinary places, as far as there is room and their
+    /// address has a share left.
+    fn settle(&mut self, limits: &ConnectionLimits) {
         let is_proven = |id: &u64| self.entries.get(id).is_some_and(|it| it.activity.is_proven());
-        let settled: Vec<u64> = self.reserved.iter().copied().filter(is_proven).collect();
-        for id in settled {
-            if self.ordinary >= ordinary && self.make_room() != Room::Made {
+        let proven: Vec<u64> = self.reserved.iter().copied().filter(is_proven).collect();
+        for id in proven {
+            let client = self.entries.get(&id).and_then(|entry| entry.client);
+            let own = self.own(client).map_or(0, |own| own.count(Kind::Ordinary));
+            if own >= limits.per_address {
+                continue;
+            }
+            if self.ordinary >= limits.ordinary() && self.make_room() != Room::Made {
                 break;
             }
-            if let Some(entry) = self.entries.get_mut(&id) {
-                entry.kind = Kind::Ordinary;
-                self.reserved.remove(&id);
-                self.ordinary += 1;
-                if let Some(own) = entry.client.and_then(|client| self.by_client.get_mut(&client)) {
-                    own.insert(id, Kind::Ordinary);
-                }
+            if let Some(entry) = self.remove(id) {
+                self.insert(id, entry.activity, entry.client, Kind::Ordinary);
             }
         }
     }
+}
+
+/// Some of those in a map, each time others.
+fn around<V>(map: &BTreeMap<u64, V>, cursor: u64) -> impl Iterator<Item = (&u64, &V)> {
+    map.range(cursor..).chain(map.range(..cursor)).take(SAMPLE)
+}
+
+/// The idlest of some connections, and where to look the next time.
+fn idlest<'a>(connections: impl Iterator<Item = (&'a u64, &'a Entry)>) -> (Option<Idle>, u64) {
+    connections.fold((None, 0), |(idlest, _), (id, entry)| {
+        (idlest.max(idle(*id, entry)), id.wrapping_add(1))
+    })
 }
 
 /// Whether there is room for another connection.
@@ -375,7 +422,7 @@ impl Places {
 enum Room {
     /// There is.
     Made,
-    /// In a moment, when a stranger has had the time to ask.
+    /// In a moment, when a stranger has had the time to ask, or has left.
     Soon,
     /// Nobody can be sent away.
     None,
@@ -384,8 +431,15 @@ enum Room {
 /// A connection that could leave, ordered by for how long it has been idle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Idle {
-    milliseconds: u128,
+    wait: Duration,
     id: u64,
+}
+
+impl Idle {
+    /// Whether its client could have asked by now.
+    fn had_its_time(&self) -> bool {
+        self.wait >= PATIENCE
+    }
 }
 
 fn idle(id: u64, entry: &Entry) -> Option<Idle> {
@@ -393,8 +447,8 @@ fn idle(id: u64, entry: &Entry) -> Option<Idle> {
     if entry.activity.is_proven() || entry.kind == Kind::Reserved {
         return None;
     }
-    let milliseconds = entry.activity.waits_for()?.as_millis();
-    Some(Idle { milliseconds, id })
+    let wait = entry.activity.waits_for()?;
+    Some(Idle { wait, id })
 }
 
 /// A connection's place, until it is dropped.
@@ -427,6 +481,7 @@ impl Drop for Place {
 mod tests {
     use std::time::Duration;
 
+    use super::super::idle_timeout::Stay;
     use super::*;
 
     struct Connected {
@@ -467,7 +522,7 @@ mod tests {
     }
 
     async fn was_sent_away(connected: &Connected) -> bool {
-        tokio::time::timeout(Duration::ZERO, connected.activity.ends(Duration::from_secs(60)))
+        tokio::time::timeout(Duration::ZERO, connected.activity.ends(Stay::Open))
             .await
             .is_ok()
     }
@@ -583,6 +638,141 @@ mod tests {
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(!connect(&limit, address(1)).place.is_reserved());
         drop(all);
+    }
+
+    /// A connection of this address that showed a good credential.
+    fn connect_proven(limit: &Arc<ConnectionLimit>, from: IpAddr) -> Connected {
+        let one = connect(limit, from);
+        one.activity.prove();
+        one
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn good_credentials_do_not_get_an_address_more_than_its_share() {
+        let limit = limit();
+        let others: Vec<_> = (0..20)
+            .map(|number| connect(&limit, address(100 + number / 7)))
+            .collect();
+        tokio::time::advance(PATIENCE * 2).await;
+        let own: Vec<_> = (0..12).map(|_| connect_proven(&limit, address(1))).collect();
+        for _ in 0..3 {
+            assert!(matches!(
+                try_connect(&limit, address(1)),
+                Err(Admission::OverShare)
+            ));
+        }
+        assert!(!connect(&limit, address(2)).place.is_reserved());
+        {
+            let places = limit.places();
+            let counted = &places.by_client[&address(1)];
+            assert_eq!(counted.count(Kind::Ordinary), 8);
+            assert_eq!(counted.count(Kind::Reserved), RESERVE_PER_ADDRESS);
+        }
+        let mut stayed = 0;
+        for one in &others {
+            stayed += usize::from(!was_sent_away(one).await);
+        }
+        assert_eq!(stayed, 19, "one made room for a stranger, none for them");
+        // When one of them ends, another one has its place.
+        let mut own = own;
+        own.truncate(11);
+        own.remove(0);
+        assert!(connect_proven(&limit, address(1)).place.is_reserved());
+        assert_eq!(limit.places().by_client[&address(1)].count(Kind::Ordinary), 8);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_do_not_leave_do_not_keep_others_from_the_reserve() {
+        let limit = ConnectionLimit::new(ConnectionLimits::from(320));
+        let mut all = Vec::new();
+        // Told to leave, and still there.
+        for number in 0..312 {
+            all.push(connect(&limit, address(u8::try_from(number / 10).unwrap())));
+            tokio::time::advance(PATIENCE / 8).await;
+        }
+        assert_eq!(limit.places().leaving, MAX_LEAVING);
+        assert!(matches!(try_connect(&limit, address(200)), Err(Admission::Full)));
+        tokio::time::advance(PATIENCE).await;
+        assert!(connect(&limit, address(200)).place.is_reserved());
+        assert_eq!(limit.places().leaving, MAX_LEAVING);
+        drop(all);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_ask_all_the_time_do_not_keep_others_from_the_reserve() {
+        let limit = limit();
+        let all: Vec<_> = (0..28)
+            .map(|number| connect(&limit, address(100 + number / 7)))
+            .collect();
+        for _ in 0..5 {
+            for one in &all {
+                drop(one.activity.begin());
+            }
+            assert!(matches!(try_connect(&limit, address(1)), Err(Admission::Full)));
+            tokio::time::advance(PATIENCE / 5).await;
+        }
+        for one in &all {
+            drop(one.activity.begin());
+        }
+        let first = connect(&limit, address(1));
+        assert!(first.place.is_reserved());
+        // The line moves on: the next one has waited, too.
+        let second = connect(&limit, address(2));
+        assert!(second.place.is_reserved());
+        // As soon as a place is free it is for strangers again, who have a moment to wait for one.
+        drop(all);
+        assert!(!connect(&limit, address(3)).place.is_reserved());
+        assert!(limit.places().full_since.is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_with_its_share_keeps_what_is_on_its_way() {
+        let limit = limit();
+        let own: Vec<_> = (0..8).map(|_| connect(&limit, address(1))).collect();
+        assert!(connect(&limit, address(1)).place.is_reserved());
+        tokio::time::advance(PATIENCE).await;
+        drop(own[0].activity.begin());
+        assert!(!connect(&limit, address(1)).place.is_reserved());
+        assert!(!was_sent_away(&own[0]).await);
+        let mut gone = 0;
+        for one in &own {
+            gone += usize::from(was_sent_away(one).await);
+        }
+        assert_eq!(gone, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_with_a_large_share_finds_each_of_its_idle_connections() {
+        let limit = ConnectionLimit::new(ConnectionLimits::from(1000).per_address(Some(200)));
+        let own: Vec<_> = (0..200)
+            .map(|number| {
+                let one = connect(&limit, address(1));
+                if number < 190 {
+                    one.activity.prove();
+                }
+                one
+            })
+            .collect();
+        tokio::time::advance(PATIENCE).await;
+        let new: Vec<_> = (0..4).map(|_| connect(&limit, address(1))).collect();
+        assert!(
+            new.iter().any(|one| !one.place.is_reserved()),
+            "all that it has are looked at in turn"
+        );
+        drop(own);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_address_keeps_others_from_making_room() {
+        let limit = ConnectionLimit::new(ConnectionLimits::from(512).per_address(Some(64)));
+        let mut all = Vec::new();
+        for _ in 0..4 {
+            all.extend((0..64).filter_map(|_| try_connect(&limit, address(1)).ok()));
+            tokio::time::advance(PATIENCE).await;
+        }
+        assert_eq!(limit.places().leaving, MAX_LEAVING_OF_SHARES);
+        drop(all);
+        assert_eq!(limit.places().leaving, 0);
     }
 
     #[tokio::test(start_paused = true)]

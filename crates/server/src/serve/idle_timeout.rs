@@ -32,7 +32,7 @@ const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 4 * 1024 * 1024;
 
 /// How long an answer may be on its way before the client has it.
-const AFTERGLOW: Duration = Duration::from_secs(1);
+pub(super) const AFTERGLOW: Duration = Duration::from_secs(1);
 
 /// How a connection should end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,17 @@ pub(super) enum End {
     Close(&'static str),
     /// After what is under way, and after telling the client.
     Finish(&'static str),
+    /// The same, but without waiting for what the client still owes: another connection needs its place.
+    Leave(&'static str),
+}
+
+/// For how long a connection may stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stay {
+    /// As long as its client goes on asking.
+    Open,
+    /// So long, unless it shows a good credential by then.
+    Probation(Duration),
 }
 
 /// What is known of a connection that others work with.
@@ -146,24 +157,49 @@ impl Activity {
         self.leave.notify_one();
     }
 
-    /// Waits until there is no use in waiting any longer; for a first request, so long.
-    pub(super) async fn ends(&self, first: Duration) -> End {
+    /// Waits until the connection is asked to end.
+    pub(super) async fn is_asked_to_leave(&self) {
+        self.leave.notified().await;
+    }
+
+    /// Whether only the client keeps it, and had the time to take what was answered last.
+    pub(super) fn is_over(&self) -> bool {
+        self.waits_for().is_some_and(|wait| wait >= AFTERGLOW)
+    }
+
+    /// Waits until there is no use in waiting any longer.
+    pub(super) async fn ends(&self, stay: Stay) -> End {
         tokio::select! {
-            end = self.times_out(first) => end,
-            () = self.leave.notified() => {
-                // The end of an answer may still be on its way.
-                let is_over = self.waits_for().is_some_and(|wait| wait >= AFTERGLOW);
-                if is_over || !self.asked.load(Ordering::Relaxed) {
+            end = self.fails_probation(stay) => end,
+            end = self.times_out() => end,
+            () = self.is_asked_to_leave() => {
+                if self.is_over() || !self.asked.load(Ordering::Relaxed) {
                     End::Close("another one needs its place")
                 } else {
-                    End::Finish("another one needs its place")
+                    End::Leave("another one needs its place")
                 }
             }
         }
     }
 
-    async fn times_out(&self, first: Duration) -> End {
-        sleep(first).await;
+    /// Waits until a connection had its time to show a good credential, did not, and the server does not work on a request
+    /// that could have one.
+    async fn fails_probation(&self, stay: Stay) -> End {
+        if let Stay::Probation(time) = stay {
+            sleep(time).await;
+            while !self.is_proven() {
+                if self.is_over() || !self.asked.load(Ordering::Relaxed) {
+                    return End::Close("it showed no good credential");
+                }
+                let wait = self.waits_for().unwrap_or_default();
+                sleep(AFTERGLOW.saturating_sub(wait)).await;
+            }
+        }
+        std::future::pending().await
+    }
+
+    async fn times_out(&self) -> End {
+        sleep(HEAD_TIMEOUT).await;
         if !self.asked.load(Ordering::Relaxed) {
             return End::Close("it asked for nothing");
         }

@@ -1,9 +1,10 @@
 //! Someone who talks to the real program, one connection a request.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 
 use super::{DEADLINE, Server};
 
@@ -11,6 +12,7 @@ use super::{DEADLINE, Server};
 #[derive(Clone)]
 pub struct Client {
     address: String,
+    from: Option<IpAddr>,
     pub token: String,
 }
 
@@ -19,6 +21,7 @@ impl Client {
     pub fn new(address: &str) -> Self {
         Self {
             address: address.to_owned(),
+            from: None,
             token: String::new(),
         }
     }
@@ -29,6 +32,32 @@ impl Client {
             token: token.to_owned(),
             ..self.clone()
         }
+    }
+
+    /// The same, from another address of this machine.
+    pub fn coming_from(&self, address: impl Into<IpAddr>) -> Self {
+        Self {
+            from: Some(address.into()),
+            ..self.clone()
+        }
+    }
+
+    /// A connection from its address.
+    pub fn connect(&self) -> Option<TcpStream> {
+        let stream = match self.from {
+            None => TcpStream::connect(&self.address).ok()?,
+            Some(address) => {
+                let socket =
+                    Socket::new(Domain::for_address((address, 0).into()), Type::STREAM, None).ok()?;
+                socket.bind(&SocketAddr::from((address, 0)).into()).ok()?;
+                socket
+                    .connect(&self.address.parse::<SocketAddr>().ok()?.into())
+                    .ok()?;
+                socket.into()
+            }
+        };
+        stream.set_read_timeout(Some(DEADLINE)).ok()?;
+        Some(stream)
     }
 
     /// The same, at another server.
@@ -49,8 +78,7 @@ impl Client {
 
     /// Sends a request, and gives status and body; `None` when the server is gone before it has answered.
     pub fn exchange(&self, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
-        let mut stream = TcpStream::connect(&self.address).ok()?;
-        stream.set_read_timeout(Some(DEADLINE)).ok()?;
+        let mut stream = self.connect()?;
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\

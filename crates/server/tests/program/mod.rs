@@ -7,9 +7,11 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
+    clippy::print_stderr,
     reason = "each of the test files uses a part of this, and waits for real processes"
 )]
 
+mod addresses;
 mod client;
 mod ledger;
 mod watch;
@@ -23,6 +25,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use zenml_auth_testkit::encryption::ENCRYPTION_KEY;
 
+pub use addresses::Addresses;
 pub use client::{Client, polling, text};
 pub use ledger::Ledger;
 pub use watch::Watch;
