@@ -270,7 +270,7 @@ impl Load {
     }
 
     #[track_caller]
-    fn end_without_failures(self, what: &str) {
+    fn end_without_failures(self, what: &str, log: &Path) {
         self.done.store(true, Ordering::SeqCst);
         let (mut count, mut failures) = (0, Vec::new());
         for client in self.clients {
@@ -281,9 +281,10 @@ impl Load {
         eprintln!("{what}: {} of {count} requests failed", failures.len());
         assert!(
             failures.is_empty(),
-            "{what}: {} of {count} failed: {:?}",
+            "{what}: {} of {count} failed: {:?}; the servers say:\n{}",
             failures.len(),
-            &failures[..failures.len().min(10)]
+            &failures[..failures.len().min(10)],
+            std::fs::read_to_string(log).unwrap()
         );
         assert!(count >= LEAST, "{what}: only {count} requests");
     }
@@ -393,7 +394,7 @@ fn caddy_before_one_server() {
         restart(&mut server, start);
     }
     load.go_on_for(500);
-    load.end_without_failures("Caddy before one server");
+    load.end_without_failures("Caddy before one server", &folder.path().join("test.log"));
 }
 
 /// Hands a socket over as systemd does: as the first file after the standard streams.
@@ -437,7 +438,7 @@ fn nginx_before_one_server_with_a_socket_of_systemd() {
         restart(&mut server, start);
     }
     load.go_on_for(500);
-    load.end_without_failures("nginx before one server");
+    load.end_without_failures("nginx before one server", &folder.path().join("test.log"));
 }
 
 /// What the server says of sockets that it can't use.
@@ -507,11 +508,12 @@ async fn replicas(what: &str, proxy: impl FnOnce(&[(&str, &str)]) -> Option<Prox
     for (server, bind) in servers.iter_mut().zip(&binds) {
         load.go_on_for(500);
         restart(server, || start(bind));
-        // A rolling upgrade waits until a replica is ready and the proxy has seen it.
-        std::thread::sleep(Duration::from_secs(3));
+        // A rolling upgrade waits until a replica is ready and the proxy has seen it. It looks every second, and a look that
+        // comes while the one server leaves and the other is not there yet takes three seconds to fail.
+        std::thread::sleep(Duration::from_secs(6));
     }
     load.go_on_for(500);
-    load.end_without_failures(what);
+    load.end_without_failures(what, &folder.path().join("test.log"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
