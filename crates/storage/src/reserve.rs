@@ -71,12 +71,12 @@ impl Reserve {
     }
 
     /// Gives up the next part of it; `false` when nothing is left for those with this need. Half of it is for taking rights
-    /// away alone: anybody with an account can sign in, over and over.
+    /// away alone.
     pub(crate) async fn give_up(&self, need: Need) -> bool {
         let work = match need {
             Need::Ordinary => return false,
-            Need::SignIn => |inner: &Inner| inner.give_up(inner.size / 2),
-            Need::TakeAway => |inner: &Inner| inner.give_up(0),
+            Need::MayTakeAway => |inner: &Inner| inner.give_up(inner.size / 2),
+            Need::TakesAway => |inner: &Inner| inner.give_up(0),
         };
         match self.on_disk(work).await {
             Ok(Ok(is_shorter)) => is_shorter,
@@ -245,23 +245,23 @@ mod tests {
         reserve.keep_whole().await.unwrap();
         assert_eq!(length(&folder), size);
         for left in [2 * STEP + 1, STEP + 1, 1, 0] {
-            assert!(reserve.give_up(Need::TakeAway).await);
+            assert!(reserve.give_up(Need::TakesAway).await);
             assert_eq!(length(&folder), left);
         }
-        assert!(!reserve.give_up(Need::TakeAway).await, "nothing is left");
+        assert!(!reserve.give_up(Need::TakesAway).await, "nothing is left");
         reserve.keep_whole().await.unwrap();
         assert_eq!(length(&folder), size, "there is room again");
     }
 
     #[tokio::test]
-    async fn those_who_sign_in_get_half_of_it() {
+    async fn what_only_may_take_rights_away_gets_half_of_it() {
         let folder = tempfile::tempdir().unwrap();
         let reserve = reserve(&folder, 4 * STEP);
         reserve.keep_whole().await.unwrap();
         assert!(!reserve.give_up(Need::Ordinary).await);
-        while reserve.give_up(Need::SignIn).await {}
+        while reserve.give_up(Need::MayTakeAway).await {}
         assert_eq!(length(&folder), 2 * STEP);
-        assert!(reserve.give_up(Need::TakeAway).await);
+        assert!(reserve.give_up(Need::TakesAway).await);
     }
 
     #[tokio::test]
@@ -282,7 +282,7 @@ mod tests {
         let reserve = reserve(&folder, u64::MAX / 4);
         reserve.keep_whole().await.unwrap();
         assert!(matches!(*reserve.0.state.lock(), State::Missing(_)));
-        assert!(!reserve.give_up(Need::TakeAway).await);
+        assert!(!reserve.give_up(Need::TakesAway).await);
         reserve.keep_whole().await.unwrap();
         assert!(!folder.path().join("some.db-reserve").exists());
     }
@@ -299,7 +299,7 @@ mod tests {
             io::ErrorKind::StorageFull,
             "by a program before this one"
         );
-        assert!(reserve.give_up(Need::TakeAway).await);
+        assert!(reserve.give_up(Need::TakesAway).await);
         assert_eq!(length(&folder), 0);
         let refused = reserve.keep_whole().await.unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::StorageFull);

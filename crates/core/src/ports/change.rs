@@ -1,7 +1,7 @@
 //! Changes as values: an operation decides what to change, and a store carries it out in one transaction.
 
 use zenml_auth_model::{
-    ApiKey, ApiKeyId, AuditEvent, Device, DeviceGrant, DeviceId, ServerIdentity, ServiceAccount,
+    ApiKey, ApiKeyId, AuditEvent, Device, DeviceGrant, DeviceId, DeviceState, ServerIdentity, ServiceAccount,
     ServiceAccountId, Session, SessionId, SigningKey, SigningKeyId, User, UserId, Version,
 };
 
@@ -125,29 +125,36 @@ impl ChangeSet {
 /// need it, and to no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
-    /// It waits until there is room: it adds something.
+    /// It waits until there is room: it adds something, or gives it back.
     Ordinary,
-    /// Somebody signs in, who may be about to take rights away.
-    SignIn,
-    /// It may take rights away, and adds nothing.
-    TakeAway,
+    /// It may be what somebody needs to take rights away: a sign-in, another password, another value of a key. Anybody can do so
+    /// over and over, so it gets a part of the room only.
+    MayTakeAway,
+    /// It takes rights away, and adds nothing.
+    TakesAway,
+}
+
+impl Need {
+    const fn of_switch(is_on: bool) -> Self {
+        if is_on { Self::Ordinary } else { Self::TakesAway }
+    }
 }
 
 impl Change {
     /// `None` for what goes with others.
     const fn need(&self) -> Option<Need> {
-        match self {
-            Self::UpdateUser(_)
-            | Self::DeleteUser(..)
+        Some(match self {
+            Self::DeleteUser(..)
             | Self::DeleteSession(..)
-            | Self::UpdateDevice(_)
             | Self::DeleteDevice(..)
-            | Self::UpdateServiceAccount(_)
             | Self::DeleteServiceAccount(..)
-            | Self::UpdateApiKey(_)
             | Self::DeleteApiKey(..)
-            | Self::DeleteSigningKey(..) => Some(Need::TakeAway),
-            Self::InsertSession(_) => Some(Need::SignIn),
+            | Self::DeleteSigningKey(..) => Need::TakesAway,
+            Self::UpdateDevice(device) => Need::of_switch(matches!(device.state, DeviceState::Active)),
+            Self::UpdateServiceAccount(account) => Need::of_switch(account.active),
+            Self::UpdateUser(User { active: false, .. })
+            | Self::UpdateApiKey(ApiKey { active: false, .. }) => Need::TakesAway,
+            Self::InsertSession(_) | Self::UpdateUser(_) | Self::UpdateApiKey(_) => Need::MayTakeAway,
             Self::InsertServer(_)
             | Self::UpdateServer(_)
             | Self::InsertSigningKey(_)
@@ -157,9 +164,9 @@ impl Change {
             | Self::UpdateGrant(_)
             | Self::InsertDevice(_)
             | Self::InsertServiceAccount(_)
-            | Self::InsertApiKey(_) => Some(Need::Ordinary),
-            Self::Guard(..) | Self::Audit(_) => None,
-        }
+            | Self::InsertApiKey(_) => Need::Ordinary,
+            Self::Guard(..) | Self::Audit(_) => return None,
+        })
     }
 }
 
