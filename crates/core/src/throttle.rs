@@ -976,7 +976,8 @@ mod tests {
             let mut next = turns.iter();
             let mut waiting: Vec<Entering<'_>> = Vec::new();
             let mut under_way = Vec::new();
-            let mut failed: Vec<Timestamp> = Vec::new();
+            // When each failure counts from at the earliest, and at the latest.
+            let mut failed: Vec<(Timestamp, Timestamp)> = Vec::new();
             for step in steps {
                 let now = clock.now();
                 match step {
@@ -984,30 +985,32 @@ mod tests {
                         let turn = next.next().unwrap();
                         waiting.push(Box::pin(throttle.sign_in(turn, false, Some(HERE), &clock)));
                     }
-                    Step::Pass(index) => if let Some(attempt) = pick(&mut under_way, index) {
+                    Step::Pass(index) => if let Some((_, attempt)) = pick(&mut under_way, index) {
                         Attempt::passed(attempt);
                     },
-                    Step::Fail(index) => if let Some(attempt) = pick(&mut under_way, index) {
+                    Step::Fail(index) => if let Some((_, attempt)) = pick(&mut under_way, index) {
                         Attempt::failed(attempt, now);
-                        failed.push(now);
+                        failed.push((now, now));
                     },
-                    Step::Drop(index) => if let Some(attempt) = pick(&mut under_way, index) {
+                    // Nobody says when that was: it counts from when it began, or from the latest failure since.
+                    Step::Drop(index) => if let Some((began, attempt)) = pick(&mut under_way, index) {
                         drop(attempt);
-                        failed.push(now);
+                        failed.push((began, now));
                     },
                     Step::GiveUp(index) => drop(pick(&mut waiting, index)),
                     Step::Wait(seconds) => clock.advance(seconds),
                 }
                 let now = clock.now();
-                let lately = failed.iter().filter(|at| now.since(**at) < per).count();
+                let lately = failed.iter().filter(|(at, _)| now.since(*at) < per).count();
+                let told = failed.iter().filter(|(_, at)| now.since(*at) < per).count();
                 prop_assert!(lately <= 16, "{lately} failures in one window");
                 let mut still = Vec::new();
                 for mut entering in std::mem::take(&mut waiting) {
                     match poll(&mut entering) {
                         None => still.push(entering),
-                        Some(Ok(attempt)) => under_way.push(attempt),
+                        Some(Ok(attempt)) => under_way.push((now, attempt)),
                         Some(Err(refused)) => {
-                            prop_assert!(lately >= 8, "refused after {lately} failures");
+                            prop_assert!(told >= 8, "refused after {told} failures");
                             prop_assert!(refused.retry_after <= per / 8);
                         }
                     }
