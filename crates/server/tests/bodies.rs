@@ -24,7 +24,7 @@ use zenml_auth_server::middleware::identify;
 use zenml_auth_testkit::server::{ADMIN, PASSWORD, TestServer};
 
 /// How many bodies of 16 KiB one address may hold back at the same time.
-const LARGE_BODIES: usize = 192;
+const LARGE_BODIES: usize = 96;
 const LARGE: usize = 16 * 1024;
 
 /// Sends the head of a sign-in with a body of so many bytes, and gives what the server says to it.

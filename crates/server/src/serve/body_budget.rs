@@ -27,7 +27,7 @@ const SMALL_BODIES: usize = (DEFAULT_MAX_CONNECTIONS as usize + MAX_LEAVING) * M
 /// so that a few addresses that hold theirs back keep nobody from signing in.
 const SMALL_TOTAL: (usize, usize) = (SMALL_BODIES * SMALL, 512 * 1024);
 /// How many bytes all others may take together, and those of one address.
-const LARGE_TOTAL: (usize, usize) = (12 * 1024 * 1024, 3 * 1024 * 1024);
+const LARGE_TOTAL: (usize, usize) = (6 * 1024 * 1024, 1536 * 1024);
 /// How long a client may take to send a body.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -396,7 +396,7 @@ mod tests {
     fn small_bodies_that_are_held_back_keep_nobody_from_signing_in() {
         let budget = BodyBudget::default();
         let mut held = Vec::new();
-        for last in 0..16 {
+        for last in 0..8 {
             let own: Vec<_> = std::iter::from_fn(|| budget.reserve(client(last), SMALL)).collect();
             assert_eq!(own.len(), 512, "no address has more than its share");
             held.extend(own);

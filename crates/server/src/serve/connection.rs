@@ -24,8 +24,8 @@ use super::idle_timeout::{Activity, ActivityStream, End, HEAD_TIMEOUT, OpenReque
 
 /// How many bytes the head of a request may have. HTTP/1.1 reads bodies through the same buffer.
 const MAX_HEAD_BYTES: u32 = 16 * 1024;
-/// How many requests one HTTP/2 connection may have open.
-pub(super) const MAX_STREAMS: u32 = 16;
+/// How many requests one HTTP/2 connection may have open. Each may hold back a body, and leave an answer where it is.
+pub(super) const MAX_STREAMS: u32 = 8;
 /// How many bytes a client may send on an HTTP/2 stream before they are taken from there.
 const STREAM_WINDOW: u32 = 16 * 1024;
 /// The same for all streams of a connection together; the least that HTTP/2 allows.
