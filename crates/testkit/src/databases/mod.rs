@@ -6,7 +6,7 @@
 //!
 //! Where a database is not installed, its tests say so and do nothing. `TEST_DATABASES=all` makes that an
 //! error instead, and `none` leaves all database servers out. Which databases a program ran on, and which it did not find,
-//! goes to the [report](crate::report).
+//! goes to the [`report`].
 
 mod mysql;
 mod pgbouncer;
