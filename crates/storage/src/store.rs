@@ -231,7 +231,10 @@ impl SqlStore {
         }
         answer.map_err(|error| {
             let error = self.read_error(&error);
-            if let Some(health) = self.writer.health() {
+            // A database server says itself what is wrong with it, also when it is asked whether it is ready.
+            if self.files.is_some()
+                && let Some(health) = self.writer.health()
+            {
                 health.unread(error.clone());
             }
             error
