@@ -12,7 +12,6 @@
 mod program;
 
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use program::{DEADLINE, Server};
@@ -33,14 +32,7 @@ fn log_of(path: &Path) -> String {
 fn hang_up(server: &Server, log: &Path, expected: &str) -> String {
     let read = || log_of(log);
     let before = read().matches(expected).count();
-    let process = server.process.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-HUP", &process])
-            .status()
-            .unwrap()
-            .success()
-    );
+    server.signal("-HUP");
     let begun = Instant::now();
     while read().matches(expected).count() == before {
         assert!(begun.elapsed() < DEADLINE, "no {expected:?} in {}", read());
@@ -85,14 +77,7 @@ fn sighup_reads_the_settings_again() {
 
     // The log falls silent, and can be made to speak again.
     write("[log]\nfilter = \"error\"\n");
-    let process = server.process.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-HUP", &process])
-            .status()
-            .unwrap()
-            .success()
-    );
+    server.signal("-HUP");
     let begun = Instant::now();
     loop {
         let before = std::fs::read_to_string(&log).unwrap().len();

@@ -322,12 +322,6 @@ fn restart(server: &mut Option<Server>, start: impl Fn() -> Server) {
     *server = Some(start());
 }
 
-fn signal(server: &Server, signal: &str) {
-    let process = server.process.id().to_string();
-    let sent = Command::new("kill").args([signal, &process]).status().unwrap();
-    assert!(sent.success());
-}
-
 #[test]
 fn a_server_that_is_about_to_stop_says_so_and_goes_on_serving() {
     let folder = TempDir::new().unwrap();
@@ -340,7 +334,7 @@ fn a_server_that_is_about_to_stop_says_so_and_goes_on_serving() {
     let mut kept = Client::connect(port);
     assert_eq!(kept.send(&ask).unwrap(), (200, true));
 
-    signal(&server, "-TERM");
+    server.signal("-TERM");
     let begun = Instant::now();
     while server.send("GET", "/ready", "", "").0 != 503 {
         assert!(begun.elapsed() < DEADLINE, "it stays ready");
@@ -362,17 +356,10 @@ fn who_presses_ctrl_c_does_not_wait() {
     let folder = TempDir::new().unwrap();
     let mut command = program::program(folder.path(), &[]);
     command.env("ZENML_AUTH_DRAIN_TIME", "10m");
-    let mut server = Server::start_as(command, &folder.path().join("test.log"));
-    signal(&server, "-INT");
-    let begun = Instant::now();
-    let status = loop {
-        if let Some(status) = server.process.try_wait().unwrap() {
-            break status;
-        }
-        assert!(begun.elapsed() < DEADLINE, "it does not end");
-        std::thread::sleep(Duration::from_millis(20));
-    };
-    assert_eq!(status.code(), Some(0));
+    let server = Server::start_as(command, &folder.path().join("test.log"));
+    server.signal("-INT");
+    let (status, _) = server.wait_for_end();
+    assert_eq!(status, Some(0));
 }
 
 #[test]

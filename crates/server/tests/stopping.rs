@@ -14,7 +14,6 @@ mod program;
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use program::{DEADLINE, Server, program};
@@ -23,24 +22,6 @@ use zenml_auth_testkit::databases::{Kind, Proxy, fresh};
 
 zenml_auth_testkit::on_servers! {
     a_database_that_falls_silent_does_not_keep_it_from_ending
-}
-
-fn signal(server: &Server, signal: &str) {
-    let process = server.process.id().to_string();
-    let sent = Command::new("kill").args([signal, &process]).status().unwrap();
-    assert!(sent.success());
-}
-
-/// Waits until it has ended, and tells how and after what time.
-fn end_of(mut server: Server) -> (Option<i32>, Duration) {
-    let begun = Instant::now();
-    loop {
-        if let Some(status) = server.process.try_wait().unwrap() {
-            return (status.code(), begun.elapsed());
-        }
-        assert!(begun.elapsed() < DEADLINE, "it does not end");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 fn wait_for(log: &Path, text: &str) {
@@ -66,15 +47,15 @@ fn another_signal_while_it_stops_ends_it_at_once() {
         let mut asked = [0; 12];
         std::io::Read::read_exact(&mut client, &mut asked).unwrap();
         assert_eq!(&asked, b"HTTP/1.1 100");
-        signal(&server, "-TERM");
+        server.signal("-TERM");
         wait_for(&log, "stopping: requests");
         std::thread::sleep(Duration::from_millis(500));
         assert!(
             server.process.try_wait().unwrap().is_none(),
             "it waits for nobody"
         );
-        signal(&server, again);
-        let (status, took) = end_of(server);
+        server.signal(again);
+        let (status, took) = server.wait_for_end();
         assert_eq!(status, Some(code), "{again}");
         assert!(took < Duration::from_secs(5), "{took:?}");
         wait_for(&log, "ended by another signal");
@@ -109,8 +90,10 @@ async fn a_database_that_falls_silent_does_not_keep_it_from_ending(kind: Kind) {
         let _ = client.with(&token).exchange("GET", "/api/v1/current-user", "");
     });
     tokio::time::sleep(Duration::from_secs(1)).await;
-    signal(&server, "-TERM");
-    let (status, took) = tokio::task::spawn_blocking(move || end_of(server)).await.unwrap();
+    server.signal("-TERM");
+    let (status, took) = tokio::task::spawn_blocking(move || server.wait_for_end())
+        .await
+        .unwrap();
     assert_eq!(status, Some(0), "{}", std::fs::read_to_string(&log).unwrap());
     // The default drain time of 5 seconds comes on top of it, and 30 are the promise.
     assert!(took < Duration::from_secs(25), "{took:?}");

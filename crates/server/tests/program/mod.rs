@@ -189,13 +189,23 @@ impl Server {
         (status == 200).then(|| body["access_token"].as_str().unwrap().to_owned())
     }
 
-    pub fn terminate(mut self) -> (Option<i32>, Duration) {
+    /// Sends it a signal, such as `-TERM`.
+    pub fn signal(&self, signal: &str) {
+        let process = self.process.id().to_string();
+        let sent = Command::new("kill").args([signal, &process]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    pub fn terminate(self) -> (Option<i32>, Duration) {
         let begun = Instant::now();
-        let killed = Command::new("kill")
-            .arg(self.process.id().to_string())
-            .status()
-            .unwrap();
-        assert!(killed.success());
+        self.signal("-TERM");
+        let (status, _) = self.wait_for_end();
+        (status, begun.elapsed())
+    }
+
+    /// Waits until it has ended, and tells how and after what time.
+    pub fn wait_for_end(mut self) -> (Option<i32>, Duration) {
+        let begun = Instant::now();
         loop {
             if let Some(status) = self.process.try_wait().unwrap() {
                 return (status.code(), begun.elapsed());
