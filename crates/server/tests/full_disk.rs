@@ -153,6 +153,10 @@ fn on_a_full_disk_rights_are_still_taken_away() {
         // There is some room then, and it is not for others.
         assert!(!ledger.add(&admin), "added on a full disk");
         assert_eq!(server.ready(), 503);
+        // Room for the reserve alone is not enough.
+        disk.fill((4 << 20) - length() + (512 << 10));
+        assert!(!ledger.add(&admin), "added without room to spare");
+        assert_eq!(server.ready(), 503);
         disk.free();
         server.wait_until_ready_is(200);
         assert_eq!(length(), 4 << 20, "it is whole again");

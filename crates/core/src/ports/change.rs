@@ -205,3 +205,75 @@ pub enum CommitError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+#[cfg(test)]
+mod tests {
+    use zenml_auth_model::Action;
+    use zenml_auth_testkit::builders::Builders;
+
+    use super::*;
+
+    #[test]
+    fn what_a_change_needs_on_a_full_disk_is_read_off_it() {
+        let build = Builders::new();
+        let (user, account) = (build.user("ann"), build.service_account("ci"));
+        let (device, key) = (build.device(&user), build.api_key(&account, "key"));
+        let session = build.session(&user);
+        let audit = || Change::Audit(build.audit_event(Action::UserUpdated));
+        let need = |change: Change| ChangeSet::new().with(change).with(audit()).need();
+        let version = Version::FIRST;
+
+        for takes in [
+            Change::DeleteUser(user.id, version),
+            Change::DeleteDevice(device.id, version),
+            Change::DeleteServiceAccount(account.id, version),
+            Change::DeleteApiKey(key.id, version),
+            Change::DeleteSession(session.id, version),
+            Change::DeleteSigningKey(build.signing_key().id, version),
+            Change::UpdateUser(User {
+                active: false,
+                ..user.clone()
+            }),
+            Change::UpdateDevice(Device {
+                state: DeviceState::Locked,
+                ..device.clone()
+            }),
+            Change::UpdateServiceAccount(ServiceAccount {
+                active: false,
+                ..account.clone()
+            }),
+            Change::UpdateApiKey(ApiKey {
+                active: false,
+                ..key.clone()
+            }),
+        ] {
+            assert_eq!(need(takes.clone()), Need::TakesAway, "{takes:?}");
+        }
+        for may_take in [
+            Change::InsertSession(session),
+            Change::UpdateUser(user.clone()),
+            Change::UpdateApiKey(key.clone()),
+        ] {
+            assert_eq!(need(may_take.clone()), Need::MayTakeAway, "{may_take:?}");
+        }
+        for adds in [
+            audit(),
+            Change::UpdateDevice(device.clone()),
+            Change::UpdateServiceAccount(account.clone()),
+            Change::InsertUser(user.clone()),
+            Change::InsertDevice(device),
+            Change::InsertServiceAccount(account),
+            Change::InsertApiKey(key),
+            Change::InsertGrant(build.grant()),
+            Change::UpdateGrant(build.grant()),
+        ] {
+            assert_eq!(need(adds.clone()), Need::Ordinary, "{adds:?}");
+            let hidden = ChangeSet::new()
+                .with(Change::DeleteUser(user.id, version))
+                .with(adds);
+            let is_audit = matches!(hidden.as_slice(), [_, Change::Audit(_)]);
+            assert_eq!(hidden.need() == Need::Ordinary, !is_audit, "{hidden:?}");
+        }
+        assert_eq!(ChangeSet::new().need(), Need::Ordinary);
+    }
+}
