@@ -167,14 +167,19 @@ async fn the_audit_trail_has_an_end_and_says_so() {
     );
 }
 
+/// With the limits that there are by default, or without any.
+async fn world(limited: bool) -> World {
+    if limited {
+        World::new(1, Settings::default()).await
+    } else {
+        World::unlimited(1).await
+    }
+}
+
 #[tokio::test]
 async fn polls_write_only_so_often() {
     for limited in [false, true] {
-        let world = if limited {
-            World::new(1, Settings::default()).await
-        } else {
-            World::unlimited(1).await
-        };
+        let world = world(limited).await;
         let user = world.add_user("ann", false).await;
         let flow = world.engine.device_flow();
         let asked = flow
@@ -215,11 +220,7 @@ async fn polls_write_only_so_often() {
 #[tokio::test]
 async fn beyond_thirty_a_minute_polls_do_not_ask_the_store() {
     for limited in [false, true] {
-        let world = if limited {
-            World::new(1, Settings::default()).await
-        } else {
-            World::unlimited(1).await
-        };
+        let world = world(limited).await;
         let user = world.add_user("ann", false).await;
         let flow = world.engine.device_flow();
         let asked = flow
