@@ -188,7 +188,7 @@ fn a_disk_that_is_full_when_the_index_grows() {
     ledger.check(&admin.at(&server), "after a crash");
 }
 
-/// What can't be read is never told to be gone or never to have been, and `/ready` says that something is wrong.
+/// A row that fails to be read is not reported as missing, and `/ready` is 503.
 #[test]
 fn a_disk_that_can_not_be_read() {
     let disk = Disk::new();

@@ -99,7 +99,7 @@ impl Inner {
     fn keep_whole(&self) -> io::Result<()> {
         let mut state = self.state.lock();
         let path = self.path.display();
-        let mib = self.size / MIB;
+        let mib = self.size.div_ceil(MIB);
         match *state {
             State::Whole => return Ok(()),
             State::Missing(tried) if tried.elapsed() < RETRY => return Ok(()),

@@ -131,7 +131,7 @@ impl PasswordAttempt<'_> {
     /// failed from other networks is not: that were others. Where that can't be noted, the next attempt only waits longer.
     pub(super) async fn succeeded(self) {
         if let Err(error) = self.note_success().await {
-            tracing::warn!(%error, "a sign-in that succeeded was not noted for the next one");
+            tracing::warn!(%error, "that a password was right was not noted for the next attempt");
         }
         self.attempt.passed();
     }
