@@ -47,16 +47,17 @@ impl Default for WriteHealth {
 }
 
 impl WriteHealth {
-    /// A write was made. After a full disk that proves little: a small change may fit where another does not, so it takes an
-    /// attempt to tell.
+    /// A write was made. After trouble that proves little: a small change may fit where another does not, and one that finds
+    /// all it needs in memory can be made on a disk that can't be read. So it takes an attempt to tell.
     pub(crate) fn wrote(&self) {
         let mut state = self.state.lock();
-        if !matches!(state.trouble, Some(StoreError::Full(_))) {
-            Self::note_written(&mut state);
+        if state.trouble.is_none() {
+            state.written = Some(Instant::now());
         }
     }
 
-    fn note_written(state: &mut State) {
+    /// An attempt was made.
+    fn proved(state: &mut State) {
         state.written = Some(Instant::now());
         if state.trouble.take().is_some() {
             tracing::info!("the database takes changes again");
@@ -108,7 +109,7 @@ impl WriteHealth {
                 let (trying, attempt) = (Trying(Arc::clone(self)), attempt());
                 tokio::spawn(async move {
                     match attempt.await {
-                        Ok(()) => Self::note_written(&mut trying.0.state.lock()),
+                        Ok(()) => Self::proved(&mut trying.0.state.lock()),
                         Err(error) => trying.0.state.lock().trouble = Some(error),
                     }
                 });
@@ -211,18 +212,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_write_by_anybody_counts_unless_the_disk_was_full() {
+    async fn a_write_by_anybody_counts_unless_there_was_trouble() {
         let fake = Fake::default();
-        fake.health.failed(StoreError::Unavailable("locked".to_owned()));
         fake.health.wrote();
         fake.check().await.unwrap();
         assert_eq!(fake.attempts(), 0);
-        fake.health.failed(full());
-        fake.health.wrote();
-        assert!(fake.health.is_in_trouble());
-        fake.check().await.unwrap();
-        assert_eq!(fake.attempts(), 1);
-        assert!(!fake.health.is_in_trouble());
+        let unavailable = || StoreError::Unavailable("disk I/O error".to_owned());
+        let troubles: [fn(&WriteHealth, StoreError); 2] = [WriteHealth::failed, WriteHealth::unread];
+        let mut attempts = 0;
+        for trouble in troubles {
+            for error in [full(), unavailable()] {
+                trouble(&fake.health, error);
+                fake.health.wrote();
+                assert!(fake.health.is_in_trouble());
+                tokio::time::advance(PACE).await;
+                fake.check().await.unwrap();
+                attempts += 1;
+                assert_eq!(fake.attempts(), attempts);
+                assert!(!fake.health.is_in_trouble());
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]
