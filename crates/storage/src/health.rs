@@ -35,6 +35,8 @@ struct State {
     trying: bool,
     /// When the latest attempt ended.
     tried: Option<Instant>,
+    /// Whether a write was made since there is trouble, so that an attempt is worth making at once.
+    written_since: bool,
 }
 
 impl Default for WriteHealth {
@@ -53,6 +55,8 @@ impl WriteHealth {
         let mut state = self.state.lock();
         if state.trouble.is_none() {
             state.written = Some(Instant::now());
+        } else {
+            state.written_since = true;
         }
     }
 
@@ -101,11 +105,14 @@ impl WriteHealth {
             let recently = |moment: Option<Instant>, span| moment.is_some_and(|at| at.elapsed() < span);
             match &state.trouble {
                 None if recently(state.written, TRUSTED_FOR) => return Ok(()),
-                Some(trouble) if !state.trying && recently(state.tried, PACE) => return Err(trouble.clone()),
+                Some(trouble) if !state.trying && !state.written_since && recently(state.tried, PACE) => {
+                    return Err(trouble.clone());
+                }
                 _ => {}
             }
             if !state.trying {
                 state.trying = true;
+                state.written_since = false;
                 let (trying, attempt) = (Trying(Arc::clone(self)), attempt());
                 tokio::spawn(async move {
                     match attempt.await {
@@ -223,9 +230,12 @@ mod tests {
         for trouble in troubles {
             for error in [full(), unavailable()] {
                 trouble(&fake.health, error);
+                // Right after an attempt there is no other one, unless a write was made.
+                if attempts > 0 {
+                    assert!(fake.check().await.is_err());
+                }
                 fake.health.wrote();
                 assert!(fake.health.is_in_trouble());
-                tokio::time::advance(PACE).await;
                 fake.check().await.unwrap();
                 attempts += 1;
                 assert_eq!(fake.attempts(), attempts);
