@@ -35,8 +35,6 @@ struct State {
     trying: bool,
     /// When the latest attempt ended.
     tried: Option<Instant>,
-    /// Whether a write was made since there is trouble, so that an attempt is worth making at once.
-    written_since: bool,
 }
 
 impl Default for WriteHealth {
@@ -52,12 +50,7 @@ impl WriteHealth {
     /// A write was made. After trouble that proves little: a small change may fit where another does not, and one that finds
     /// all it needs in memory can be made on a disk that can't be read. So it takes an attempt to tell.
     pub(crate) fn wrote(&self) {
-        let mut state = self.state.lock();
-        if state.trouble.is_none() {
-            state.written = Some(Instant::now());
-        } else {
-            state.written_since = true;
-        }
+        self.state.lock().written = Some(Instant::now());
     }
 
     /// An attempt was made.
@@ -105,14 +98,16 @@ impl WriteHealth {
             let recently = |moment: Option<Instant>, span| moment.is_some_and(|at| at.elapsed() < span);
             match &state.trouble {
                 None if recently(state.written, TRUSTED_FOR) => return Ok(()),
-                Some(trouble) if !state.trying && !state.written_since && recently(state.tried, PACE) => {
+                // A write that was made since is a reason to try at once.
+                Some(trouble)
+                    if !state.trying && recently(state.tried, PACE) && state.written <= state.tried =>
+                {
                     return Err(trouble.clone());
                 }
                 _ => {}
             }
             if !state.trying {
                 state.trying = true;
-                state.written_since = false;
                 let (trying, attempt) = (Trying(Arc::clone(self)), attempt());
                 tokio::spawn(async move {
                     match attempt.await {
@@ -234,6 +229,7 @@ mod tests {
                 if attempts > 0 {
                     assert!(fake.check().await.is_err());
                 }
+                tokio::time::advance(Duration::from_millis(1)).await;
                 fake.health.wrote();
                 assert!(fake.health.is_in_trouble());
                 fake.check().await.unwrap();
@@ -242,6 +238,24 @@ mod tests {
                 assert!(!fake.health.is_in_trouble());
             }
         }
+    }
+
+    /// As on a disk that can be written and not read.
+    #[tokio::test(start_paused = true)]
+    async fn the_write_of_an_attempt_is_no_reason_for_another_one_at_once() {
+        let (health, attempts) = (Arc::<WriteHealth>::default(), Arc::<AtomicU32>::default());
+        health.unread(full());
+        for _ in 0..10 {
+            let (own, attempts) = (Arc::clone(&health), Arc::clone(&attempts));
+            let attempt = || async move {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                attempts.fetch_add(1, Ordering::SeqCst);
+                own.wrote();
+                Err(full())
+            };
+            assert!(health.check(attempt).await.is_err());
+        }
+        assert_eq!(attempts.load(Ordering::SeqCst), 1);
     }
 
     #[tokio::test(start_paused = true)]
