@@ -85,6 +85,26 @@ async fn everything_is_there_after_reopening() {
 }
 
 #[tokio::test]
+async fn without_a_reserve_the_file_of_one_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let build = Builders::new();
+    let reserve = folder.path().join(format!("{FILE}-reserve"));
+    let length = || std::fs::metadata(&reserve).ok().map(|file| file.len());
+    let mut options = options(&folder);
+    for (number, (bytes, expected)) in [(0, None), (4096, Some(4096)), (0, Some(4096))]
+        .into_iter()
+        .enumerate()
+    {
+        options.disk_reserve = bytes;
+        let store = SqlStore::connect(&options).await.unwrap();
+        store.migrate_up().await.unwrap();
+        add(&store, &build.user(&format!("user {number}"))).await.unwrap();
+        store.close().await.unwrap();
+        assert_eq!(length(), expected, "{bytes}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_committed_survives_a_crash() {
     let folder = tempfile::tempdir().unwrap();
     let user = Builders::new().user("alice");
@@ -218,6 +238,28 @@ async fn a_full_disk_is_said_to_be_full() {
         .unwrap();
     add(&store, &large).await.unwrap();
     assert_eq!(store.user(large.id).await.unwrap(), Some(large));
+}
+
+/// All connections that read are there from the start: one that is opened later would be refused, or see another file.
+#[tokio::test]
+async fn reads_go_on_while_the_file_is_not_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(&folder);
+    let user = Builders::new().user("alice");
+    let store = Arc::new(open(&folder).await);
+    add(&store, &user).await.unwrap();
+    let (file, aside) = (folder.path().join(FILE), folder.path().join("aside"));
+    std::fs::rename(&file, &aside).unwrap();
+    std::fs::copy(&aside, &file).unwrap();
+    let mut reading = JoinSet::new();
+    for _ in 0..50 * options.connections {
+        let store = Arc::clone(&store);
+        reading.spawn(async move { store.user(user.id).await.unwrap().map(|user| user.id) });
+    }
+    while let Some(read) = reading.join_next().await {
+        assert_eq!(read.unwrap(), Some(user.id));
+    }
+    assert!(add(&store, &Builders::new().user("bob")).await.is_err());
 }
 
 #[tokio::test]

@@ -127,7 +127,8 @@ async fn pool(
     place: Option<Place>,
 ) -> Result<DatabaseConnection, StoreError> {
     let pool = SqlitePoolOptions::new()
-        .min_connections(1)
+        // All from the start: one that is opened later is refused while a file is not in its place.
+        .min_connections(connections)
         .max_connections(connections)
         .acquire_timeout(options.acquire_timeout)
         // A connection to a file neither ages nor breaks while nobody looks.
