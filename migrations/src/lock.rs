@@ -5,7 +5,7 @@ use sea_orm_migration::sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend
 /// Names the lock on PostgreSQL, where locks have numbers: the first eight letters of `zenml-auth` as one.
 const POSTGRES_KEY: i64 = i64::from_be_bytes(*b"zenml-au");
 /// How long to wait for another program on MySQL, in seconds. A migration of a large table may take long.
-const MYSQL_PATIENCE: u32 = 3_600;
+const MYSQL_LOCK_SECONDS: u32 = 3_600;
 
 /// The right to change the schema, held by one connection.
 ///
@@ -35,7 +35,7 @@ impl Lock {
                 let lifted = Limit::of(transaction).await?;
                 lifted.set(transaction, "0").await?;
                 limit = Some(lifted);
-                let lock = format!("SELECT CAST(GET_LOCK({LOCK_NAME}, {MYSQL_PATIENCE}) AS CHAR) AS got");
+                let lock = format!("SELECT CAST(GET_LOCK({LOCK_NAME}, {MYSQL_LOCK_SECONDS}) AS CHAR) AS got");
                 if text(transaction, &lock, "got").await?.as_deref() != Some("1") {
                     return Err(DbErr::Custom(
                         "another program has been changing the schema for an hour; try again when it is done"

@@ -1,4 +1,4 @@
-//! Requests of machines to be let in, and the machines themselves.
+//! Device authorization requests, and devices.
 
 use sea_orm_migration::sea_orm::DbErr;
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait};

@@ -64,7 +64,7 @@ async fn a_newer_database_is_left_alone(kind: Kind) {
         assert_eq!(unknown, ["m9999_future"]);
     }
     assert_eq!(schema(&db).await, before);
-    // Whoever was refused has let others have the lock.
+    // A program that was refused has left the lock to others.
     execute(&db, "DELETE FROM migrations WHERE version = 'm9999_future'").await;
     assert_eq!(up(&db).await.unwrap(), [all().pop().unwrap()]);
 }

@@ -20,7 +20,7 @@ from server import ADMIN, Server
 KEY = re.compile(r"ZENKEY_[A-Za-z0-9+/=]+")
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
-# How clients of the different releases say that they are not let in, or what the server told them.
+# How clients of the different releases say that they are refused, or what the server told them.
 SIGNED_OUT = ("CredentialsNotValid", "AuthorizationException", "Authentication error", "not authorized")
 
 DEVICES = "from zenml.client import Client\nfor d in Client().list_authorized_devices(): print('DEVICE', d.id, d.status.value, d.trusted_device)"
@@ -50,7 +50,7 @@ class Mission(Report):
         self.workloads(laptop)
         self.people(laptop)
         self.works("disconnect", laptop.disconnect)
-        self.refused("a stranger is not let in", lambda: self.stranger())
+        self.refused("a stranger is refused", lambda: self.stranger())
 
     def connecting(self, laptop: Machine) -> None:
         over_pages = self.release == "0.98.0"

@@ -5,7 +5,7 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Dict, List
 
-from login_story import Desk, OneLogin
+from login_story import Workplace, OneLogin
 from machine import Outcome
 
 # Texts that are something else in YAML 1.1, in YAML 1.2, or in both, unless they are quoted.
@@ -74,86 +74,86 @@ class Files(OneLogin):
             ("the platform's folder", {}),
             ("the folder of XDG_CONFIG_HOME", {"XDG_CONFIG_HOME": os.path.join(self.folder, "xdg")}),
         ):
-            desk = self.desk()
+            workplace = self.workplace()
             plain = {"ZENML_CONFIG_PATH": "", **variables}
             self.works(
                 f"ours connects, in {name}",
-                lambda: desk.ours("connect", "--url", self.url, "--api-key", typed=f"{self.key}\n", extra=plain),
+                lambda: workplace.ours("connect", "--url", self.url, "--api-key", typed=f"{self.key}\n", extra=plain),
             )
-            self.python_is(desk, "ci True", plain)
-            self.step(f"nothing but {name} was used", lambda: absent(desk.shell.config))
+            self.python_is(workplace, "ci True", plain)
+            self.step(f"nothing but {name} was used", lambda: absent(workplace.shell.config))
 
     def what_is_not_ours(self) -> None:
-        desk = self.desk()
-        self.works("the Python client connects", lambda: desk.machine.connect_with_key(self.url, self.key))
-        places = {"config": desk.config, "credentials": desk.credentials, "url": self.url, "odd": ODD}
-        self.works("somebody else adds to the files", lambda: desk.machine.python(WRITE_FOREIGN.format(**places)))
-        for path in (desk.config, desk.credentials):
+        workplace = self.workplace()
+        self.works("the Python client connects", lambda: workplace.machine.connect_with_key(self.url, self.key))
+        places = {"config": workplace.config, "credentials": workplace.credentials, "url": self.url, "odd": ODD}
+        self.works("somebody else adds to the files", lambda: workplace.machine.python(WRITE_FOREIGN.format(**places)))
+        for path in (workplace.config, workplace.credentials):
             os.chmod(path, 0o644)
-        client_id = desk.machine.python(READ_FOREIGN.format(**places, connected=True)).text.strip().split(" ")[-1]
+        client_id = workplace.machine.python(READ_FOREIGN.format(**places, connected=True)).text.strip().split(" ")[-1]
         for name, run, connected in (
-            ("connects with a key", lambda: self.connect_with_key(desk, self.url), True),
-            ("connects through the browser", lambda: self.by_browser(desk, "--refresh"), True),
-            ("disconnects", lambda: desk.ours("disconnect"), False),
+            ("connects with a key", lambda: self.connect_with_key(workplace, self.url), True),
+            ("connects through the browser", lambda: self.by_browser(workplace, "--refresh"), True),
+            ("disconnects", lambda: workplace.ours("disconnect"), False),
         ):
             self.works(f"ours {name}", run)
             self.works(
                 "all that is not ours is there, as it was",
-                lambda: desk.machine.python(READ_FOREIGN.format(**places, connected=connected)),
+                lambda: workplace.machine.python(READ_FOREIGN.format(**places, connected=connected)),
                 f"ALL THERE {client_id}",
             )
-            self.step("the files are for their owner only", lambda: private(desk))
+            self.step("the files are for their owner only", lambda: private(workplace))
 
     def broken_ones(self) -> None:
         for name in ("config.yaml", "credentials.yaml"):
-            desk = self.desk()
-            self.works("ours connects", lambda: self.connect_with_key(desk, self.url))
-            path = os.path.join(desk.shell.config, name)
+            workplace = self.workplace()
+            self.works("ours connects", lambda: self.connect_with_key(workplace, self.url))
+            path = os.path.join(workplace.shell.config, name)
             with open(path, "a", encoding="utf-8") as file:
                 file.write("{ broken: [\n")
-            before = desk.files()
+            before = workplace.files()
             for command in (["status"], ["device", "list"], ["connect", "--url", self.url, "--api-key"], ["disconnect"]):
                 self.refused(
                     f"{name} is broken: {command[0]} names it",
-                    lambda: desk.ours(*command, typed=f"{self.key}\n"),
+                    lambda: workplace.ours(*command, typed=f"{self.key}\n"),
                     path,
                 )
-                self.step("and leaves it alone", lambda: same(before, desk.files()))
+                self.step("and leaves it alone", lambda: same(before, workplace.files()))
 
     def many_at_once(self) -> None:
-        desk = self.desk()
-        self.works("the Python client connects", lambda: desk.machine.connect_with_key(self.url, self.key))
-        places = {"config": desk.config, "credentials": desk.credentials, "url": self.url, "odd": ODD}
-        self.works("somebody else adds to the files", lambda: desk.machine.python(WRITE_FOREIGN.format(**places)))
+        workplace = self.workplace()
+        self.works("the Python client connects", lambda: workplace.machine.connect_with_key(self.url, self.key))
+        places = {"config": workplace.config, "credentials": workplace.credentials, "url": self.url, "odd": ODD}
+        self.works("somebody else adds to the files", lambda: workplace.machine.python(WRITE_FOREIGN.format(**places)))
         urls = [self.url, f"http://localhost:{self.server.port}"]
 
         def all_at_once() -> None:
             with ThreadPoolExecutor(16) as pool:
                 running: List[Callable[[], Outcome]] = [
-                    (lambda url=url: self.connect_with_key(desk, url)) for url in urls * 8
+                    (lambda url=url: self.connect_with_key(workplace, url)) for url in urls * 8
                 ]
                 for outcome in pool.map(lambda run: run(), running):
                     assert outcome.code == 0, outcome.text
 
         self.step("16 of ours connect at once, to two servers", all_at_once)
-        self.works("both connections are kept", lambda: desk.machine.python(BOTH.format(urls=urls)), "BOTH THERE")
+        self.works("both connections are kept", lambda: workplace.machine.python(BOTH.format(urls=urls)), "BOTH THERE")
         self.works(
             "and all that is not ours",
-            lambda: desk.machine.python(READ_FOREIGN.format(**places, connected=True)),
+            lambda: workplace.machine.python(READ_FOREIGN.format(**places, connected=True)),
             "ALL THERE",
         )
-        self.step("nothing is left lying about", lambda: tidy(desk))
+        self.step("nothing is left lying about", lambda: tidy(workplace))
 
-    def connect_with_key(self, desk: Desk, url: str) -> Outcome:
-        return desk.ours("connect", "--url", url, "--api-key", typed=f"{self.key}\n")
+    def connect_with_key(self, workplace: Workplace, url: str) -> Outcome:
+        return workplace.ours("connect", "--url", url, "--api-key", typed=f"{self.key}\n")
 
 
 def absent(path: str) -> None:
     assert not os.path.exists(path), f"{path} is there"
 
 
-def private(desk: Desk) -> None:
-    for path in (desk.config, desk.credentials):
+def private(workplace: Workplace) -> None:
+    for path in (workplace.config, workplace.credentials):
         mode = stat.S_IMODE(os.stat(path).st_mode)
         assert mode == 0o600, f"{path} has the mode {mode:o}"
 
@@ -162,6 +162,6 @@ def same(before: Dict[str, bytes], after: Dict[str, bytes]) -> None:
     assert before == after, f"{before}\nbecame\n{after}"
 
 
-def tidy(desk: Desk) -> None:
-    left = [name for name in os.listdir(desk.shell.config) if name.startswith(".zenml-auth-")]
+def tidy(workplace: Workplace) -> None:
+    left = [name for name in os.listdir(workplace.shell.config) if name.startswith(".zenml-auth-")]
     assert not left, f"{left}"

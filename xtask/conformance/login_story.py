@@ -29,7 +29,7 @@ get_credentials_store().clear_token({url!r})
 """
 
 
-class Desk:
+class Workplace:
     """A machine on which both programs use the same folder."""
 
     def __init__(self, binary: str, venv: str, folder: str) -> None:
@@ -59,13 +59,13 @@ class OneLogin(Report):
         self.server = server
         self.url = server.url
         self.folder = folder
-        self.desks = 0
+        self.workplaces = 0
         self.person = Person(server)
         self.key = self.make_key()
 
-    def desk(self) -> Desk:
-        self.desks += 1
-        return Desk(self.binary, self.venv, os.path.join(self.folder, f"desk-{self.desks}"))
+    def workplace(self) -> Workplace:
+        self.workplaces += 1
+        return Workplace(self.binary, self.venv, os.path.join(self.folder, f"workplace-{self.workplaces}"))
 
     def make_key(self) -> str:
         account = json.loads(self.person.api("POST", "/api/v1/service_accounts", {"name": "ci", "active": True}).body)
@@ -74,37 +74,37 @@ class OneLogin(Report):
 
     # --- What each program says of the connection ---
 
-    def python_is(self, desk: Desk, who: str, extra: Optional[Dict[str, str]] = None) -> None:
+    def python_is(self, workplace: Workplace, who: str, extra: Optional[Dict[str, str]] = None) -> None:
         script = WHERE.format(url=self.url)
         self.works(
             f"the Python client is {who} without signing in",
-            lambda: desk.machine.python(script, extra),
+            lambda: workplace.machine.python(script, extra),
             "KEPT True",
             f"STORE {self.url}",
             f"I AM {who}",
         )
 
-    def python_is_out(self, desk: Desk) -> None:
+    def python_is_out(self, workplace: Workplace) -> None:
         script = WHERE.format(url=self.url)
-        self.works("the Python client is signed out", lambda: desk.machine.python(script), "KEPT False", "STORE sqlite")
+        self.works("the Python client is signed out", lambda: workplace.machine.python(script), "KEPT False", "STORE sqlite")
         self.refused(
-            "and would not be let in",
-            lambda: desk.machine.python(script, {"ZENML_STORE_URL": self.url}),
+            "and would be refused",
+            lambda: workplace.machine.python(script, {"ZENML_STORE_URL": self.url}),
             "No valid credentials found",
             "CredentialsNotValid",
         )
 
-    def ours_is(self, desk: Desk, who: str, by: str) -> None:
+    def ours_is(self, workplace: Workplace, who: str, by: str) -> None:
         self.works(
-            f"ours is {who} by {by} without signing in", lambda: desk.ours("status"), self.url, f"  {who}\n", by
+            f"ours is {who} by {by} without signing in", lambda: workplace.ours("status"), self.url, f"  {who}\n", by
         )
 
-    def ours_is_out(self, desk: Desk) -> None:
-        self.refused("ours is signed out", lambda: desk.ours("status"), "not connected")
+    def ours_is_out(self, workplace: Workplace) -> None:
+        self.refused("ours is signed out", lambda: workplace.ours("status"), "not connected")
 
-    def by_browser(self, desk: Desk, *flags: str) -> Outcome:
+    def by_browser(self, workplace: Workplace, *flags: str) -> Outcome:
         arguments = ["connect", "--url", self.url, "--no-browser", *flags]
-        return told(desk.shell.connect(arguments, lambda link: self.person.approve_over_the_api(link, True)))
+        return told(workplace.shell.connect(arguments, lambda link: self.person.approve_over_the_api(link, True)))
 
     # --- The story ---
 
@@ -113,68 +113,68 @@ class OneLogin(Report):
         self.python_first()
 
     def ours_first(self) -> None:
-        desk = self.desk()
-        self.works("ours connects through the browser", lambda: self.by_browser(desk), "Connected")
-        self.python_is(desk, f"{ADMIN} False")
-        self.works("its command line, too", lambda: desk.machine.run(["status"]), self.url)
-        self.ours_is(desk, ADMIN, "the token of this device")
-        self.works("ours lists its devices", lambda: desk.ours("device", "list"), "active")
-        self.works("ours disconnects", lambda: desk.ours("disconnect"), "Disconnected")
-        self.python_is_out(desk)
+        workplace = self.workplace()
+        self.works("ours connects through the browser", lambda: self.by_browser(workplace), "Connected")
+        self.python_is(workplace, f"{ADMIN} False")
+        self.works("its command line, too", lambda: workplace.machine.run(["status"]), self.url)
+        self.ours_is(workplace, ADMIN, "the token of this device")
+        self.works("ours lists its devices", lambda: workplace.ours("device", "list"), "active")
+        self.works("ours disconnects", lambda: workplace.ours("disconnect"), "Disconnected")
+        self.python_is_out(workplace)
 
-        desk = self.desk()
+        workplace = self.workplace()
         self.works(
             "ours connects with an API key",
-            lambda: desk.ours("connect", "--url", self.url, "--api-key", typed=f"{self.key}\n"),
+            lambda: workplace.ours("connect", "--url", self.url, "--api-key", typed=f"{self.key}\n"),
         )
-        self.python_is(desk, "ci True")
-        self.works("its token is lost", lambda: desk.machine.python(FORGET_THE_TOKEN.format(url=self.url)))
-        self.python_is(desk, "ci True")
-        self.works("its token is lost again", lambda: desk.machine.python(FORGET_THE_TOKEN.format(url=self.url)))
-        self.ours_is(desk, "ci", "an API key")
-        self.works("the Python client logs out", desk.machine.disconnect)
-        self.ours_is_out(desk)
+        self.python_is(workplace, "ci True")
+        self.works("its token is lost", lambda: workplace.machine.python(FORGET_THE_TOKEN.format(url=self.url)))
+        self.python_is(workplace, "ci True")
+        self.works("its token is lost again", lambda: workplace.machine.python(FORGET_THE_TOKEN.format(url=self.url)))
+        self.ours_is(workplace, "ci", "an API key")
+        self.works("the Python client logs out", workplace.machine.disconnect)
+        self.ours_is_out(workplace)
 
-        desk = self.desk()
+        workplace = self.workplace()
         self.works(
             "ours connects with a password",
-            lambda: desk.ours("connect", "--url", self.url, "--username", ADMIN, typed=f"{PASSWORD}\n"),
+            lambda: workplace.ours("connect", "--url", self.url, "--username", ADMIN, typed=f"{PASSWORD}\n"),
         )
-        self.python_is(desk, f"{ADMIN} False")
-        self.works("ours disconnects", lambda: desk.ours("disconnect"), "Disconnected")
-        self.python_is_out(desk)
+        self.python_is(workplace, f"{ADMIN} False")
+        self.works("ours disconnects", lambda: workplace.ours("disconnect"), "Disconnected")
+        self.python_is_out(workplace)
 
     def python_first(self) -> None:
-        desk = self.desk()
+        workplace = self.workplace()
         self.works(
             "the Python client connects through the browser",
-            lambda: desk.machine.connect(self.url, lambda link: self.person.approve_over_the_api(link, True)),
+            lambda: workplace.machine.connect(self.url, lambda link: self.person.approve_over_the_api(link, True)),
         )
-        self.ours_is(desk, ADMIN, "the token of this device")
-        self.works("ours need not connect", lambda: desk.ours("connect", "--url", self.url), "Already connected")
-        self.python_is(desk, f"{ADMIN} False")
-        self.works("the Python client logs out", desk.machine.disconnect)
-        self.ours_is_out(desk)
+        self.ours_is(workplace, ADMIN, "the token of this device")
+        self.works("ours need not connect", lambda: workplace.ours("connect", "--url", self.url), "Already connected")
+        self.python_is(workplace, f"{ADMIN} False")
+        self.works("the Python client logs out", workplace.machine.disconnect)
+        self.ours_is_out(workplace)
 
-        desk = self.desk()
+        workplace = self.workplace()
         self.works(
-            "the Python client connects with an API key", lambda: desk.machine.connect_with_key(self.url, self.key)
+            "the Python client connects with an API key", lambda: workplace.machine.connect_with_key(self.url, self.key)
         )
-        self.ours_is(desk, "ci", "an API key")
-        self.works("ours disconnects", lambda: desk.ours("disconnect"), "Disconnected")
-        self.python_is_out(desk)
+        self.ours_is(workplace, "ci", "an API key")
+        self.works("ours disconnects", lambda: workplace.ours("disconnect"), "Disconnected")
+        self.python_is_out(workplace)
 
-        desk = self.desk()
+        workplace = self.workplace()
         variables = {"ZENML_STORE_URL": self.url, "ZENML_STORE_USERNAME": ADMIN, "ZENML_STORE_PASSWORD": PASSWORD}
         self.works(
             "the Python client keeps a password",
-            lambda: desk.machine.python(WHERE.format(url=self.url), variables),
+            lambda: workplace.machine.python(WHERE.format(url=self.url), variables),
             f"I AM {ADMIN} False",
         )
-        self.works("its token is lost", lambda: desk.machine.python(FORGET_THE_TOKEN.format(url=self.url)))
+        self.works("its token is lost", lambda: workplace.machine.python(FORGET_THE_TOKEN.format(url=self.url)))
         self.works(
             "ours signs in with it",
-            lambda: desk.ours("status", extra={"ZENML_STORE_URL": self.url}),
+            lambda: workplace.ours("status", extra={"ZENML_STORE_URL": self.url}),
             f"  {ADMIN}\n",
             "a password",
         )

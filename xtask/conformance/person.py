@@ -34,7 +34,7 @@ class Person:
         )
 
     def approve_over_the_api(self, link: str, trusted: bool) -> None:
-        """Lets a machine in as a dashboard does."""
+        """Approves a device as a dashboard does."""
         query = urllib.parse.parse_qs(urllib.parse.urlparse(link).query)
         device, code = query["device_id"][0], query["user_code"][0]
         body = {"user_code": code, "trusted_device": trusted}
@@ -42,7 +42,7 @@ class Person:
         assert answer.status == 200, answer.text()
 
     def approve_over_the_pages(self, link: str, trusted: bool) -> None:
-        """Lets a machine in as a browser does: follow the link, sign in, look, approve."""
+        """Approves a device as a browser does: follow the link, sign in, look, approve."""
         page, post = self.signed_in(link)
         assert "Go on only if you started this yourself" in page, page
         fields = {name: hidden(page, name) for name in ("csrf", "device_id", "user_code")}

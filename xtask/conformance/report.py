@@ -45,7 +45,7 @@ class Report:
 
         def check() -> None:
             code, text = run()
-            assert code != 0, f"it was let in\n{text}"
+            assert code != 0, f"it was accepted\n{text}"
             folded = re.sub(r"\s+", " ", text)
             assert not shown or any(part in folded for part in shown), f"none of {shown} is said\n{text}"
 

@@ -1,4 +1,4 @@
-"""What the script is played with: one server, whoever made it, its administrator, machines, and what they showed."""
+"""What the script is played with: one server, whichever it is, its administrator, machines, and what they showed."""
 
 import json
 import os

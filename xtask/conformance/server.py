@@ -30,7 +30,7 @@ class Server:
     """A running server with a fresh database and an administrator; use it in a `with` statement."""
 
     # How long it may take until it answers, in seconds.
-    PATIENCE = 30
+    START_TIMEOUT = 30
 
     def __init__(self) -> None:
         self.folder = tempfile.mkdtemp(prefix="zenml-auth-")
@@ -70,7 +70,7 @@ class Server:
         self.stop()
 
     def wait(self) -> None:
-        deadline = time.monotonic() + self.PATIENCE
+        deadline = time.monotonic() + self.START_TIMEOUT
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise SystemExit(f"the server ended at once:\n{self.log_text()}")

@@ -1,4 +1,4 @@
-"""Connecting and disconnecting, and what is not let in."""
+"""Connecting and disconnecting, and what is refused."""
 
 from script import FOREIGN_KEY, Script
 from typist import Typist

@@ -18,7 +18,7 @@ class Theirs(Server):
     """ZenML's server of the release in a virtual environment, with an administrator like ours."""
 
     # It imports half of the Python world first, and then makes some hundred tables.
-    PATIENCE = 180
+    START_TIMEOUT = 180
 
     def __init__(self, venv: str, settings: Optional[Dict[str, str]] = None) -> None:
         self.venv = venv

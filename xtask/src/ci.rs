@@ -4,7 +4,7 @@
 
 #![allow(
     clippy::disallowed_methods,
-    reason = "how long a step took is for whoever waits, and decides nothing"
+    reason = "how long a step took is shown to people, and decides nothing"
 )]
 
 use std::path::Path;
@@ -120,10 +120,12 @@ pub(crate) const PACKAGES: &[&str] = &[
     "systemd",
     // For clients at other addresses.
     "iproute2",
+    // For backups of a database in use.
+    "sqlite3",
 ];
 
-/// Installs the missing database servers, the poolers and proxies that stand before servers, and systemd's programs, and what adds
-/// addresses to this machine, where there is `apt-get` and the right to use it. The tests fail if one is still missing.
+/// Installs the missing database servers, the poolers and proxies that stand before servers, and systemd's programs, what adds
+/// addresses to this machine, and SQLite's program, where there is `apt-get` and the right to use it. The tests fail if one is still missing.
 pub(crate) fn install_databases() -> Result<(), TaskError> {
     let found = |program: &str| {
         ["/usr/sbin", "/usr/local/sbin"]
@@ -163,7 +165,7 @@ pub(crate) fn install_databases() -> Result<(), TaskError> {
         )
         .into());
     }
-    // Whoever is not root has to be allowed to become it.
+    // A user who is not root has to be allowed to become it.
     let is_root = output(Command::new("id").arg("-u"))?.trim() == "0";
     let apt_get = || {
         let mut command = Command::new(if is_root { "apt-get" } else { "sudo" });

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::TaskError;
 use crate::run::{build_programs, output, root};
 
@@ -16,6 +18,10 @@ const FILES: &[Generated] = &[
     Generated {
         path: "docs/openapi.json",
         make: openapi,
+    },
+    Generated {
+        path: "docs/error-codes.md",
+        make: error_codes,
     },
     Generated {
         path: "docs/cli.md",
@@ -46,6 +52,31 @@ pub(crate) fn run(check: bool) -> Result<(), TaskError> {
 
 fn openapi() -> Result<String, TaskError> {
     output(Command::new(build_programs()?.join("zenml-auth-server")).arg("openapi"))
+}
+
+const ERROR_CODES_HEAD: &str = "# Error codes
+
+What our server puts into `code`, beside `detail`, when a request fails; see [Errors](api-rules.md#errors). Programs decide on it, and people
+read the message. A code never changes its meaning, and more may be added. Made by `cargo xtask generate`.
+
+| Code | Status | Class | Meaning |
+|---|---|---|---|
+";
+
+fn error_codes() -> Result<String, TaskError> {
+    let description: Value = serde_json::from_str(&openapi()?)?;
+    let codes = description.pointer("/components/schemas/ErrorCode/x-codes");
+    let codes = codes
+        .and_then(Value::as_array)
+        .ok_or("the API's description has no codes")?;
+    let mut text = ERROR_CODES_HEAD.to_owned();
+    for code in codes {
+        let of = |name: &str| code.get(name).and_then(Value::as_str).unwrap_or("–");
+        let status = code.get("status").map(Value::to_string).unwrap_or_default();
+        let (code, class, meaning) = (of("code"), of("class"), of("meaning"));
+        text.push_str(&format!("| `{code}` | {status} | {class} | {meaning} |\n"));
+    }
+    Ok(text)
 }
 
 const COMMAND_LINE_HEAD: &str = "# The command line

@@ -3,7 +3,7 @@
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "tasks speak to whoever runs them"
+    reason = "tasks print to the terminal"
 )]
 
 mod attacks;
@@ -24,7 +24,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Why a task failed, for whoever ran it.
+/// Why a task failed.
 type TaskError = Box<dyn std::error::Error>;
 
 #[derive(Parser)]

@@ -68,7 +68,7 @@ pub struct ApiKeyMetadata {
     /// When it ends by itself; ours alone.
     #[serde(default)]
     pub expires: Option<WireTime>,
-    /// Until when the value before the current one is let in; ours alone.
+    /// Until when the value before the current one is good; ours alone.
     #[serde(default)]
     pub retained_until: Option<WireTime>,
     /// From which address it was last used; ours alone.
@@ -80,7 +80,7 @@ pub struct ApiKeyMetadata {
     /// Who used it of late, the latest first; ours alone, and `null` in lists.
     #[serde(default)]
     pub recent_uses: Option<Vec<ApiKeyRecentUse>>,
-    /// Which value of it whoever asks came with; ours alone, and only for a workload that asks about its own key.
+    /// Which value of it the caller authenticated with; ours alone, and only for a workload that asks about its own key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub own_value: Option<KeyValue>,
 }
@@ -124,7 +124,7 @@ pub enum KeyValue {
 }
 
 impl KeyValue {
-    /// The value of this generation, of those that are let in.
+    /// The value of this generation, of those that are good.
     const fn of(key: &ApiKey, generation: u32) -> Self {
         if generation == key.current.number {
             Self::Current
@@ -262,7 +262,7 @@ impl RequestBody for ApiKeyUpdate {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ApiKeyRotateRequest {
-    /// For how many minutes the value until now is still let in; 0 ends it at once.
+    /// For how many minutes the value until now stays good; 0 ends it at once.
     pub retain_period_minutes: u32,
 }
 

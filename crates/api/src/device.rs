@@ -1,6 +1,6 @@
 //! `/api/v1/devices`: machines that people connected, and requests that wait for them.
 //!
-//! On the wire a request to be let in and a connected machine are the same kind of thing, and differ in their status.
+//! On the wire a device authorization request and a connected device are the same kind of thing, and differ in their status.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -14,9 +14,9 @@ use crate::{Fields, Hydrate, RequestBody, SecretText, WireTime};
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum DeviceStatus {
-    /// Asks to be let in; nobody has decided yet.
+    /// Asks for approval; nobody has decided yet.
     Pending,
-    /// Was let in, and has not fetched its token yet.
+    /// Was approved, and has not fetched its token yet.
     Verified,
     /// Is connected.
     Active,
@@ -204,7 +204,7 @@ impl DeviceResponse {
         }
     }
 
-    /// The answer for a request to be let in, and for who let it in, if anyone has.
+    /// The answer for a device authorization request, and for who approved it, if anyone has.
     #[must_use]
     pub fn from_grant(grant: &DeviceGrant, approver: Option<&User>, hydrate: Hydrate) -> Self {
         let owner = approver.map(|user| Box::new(UserResponse::from_user(user, Hydrate::No, None)));

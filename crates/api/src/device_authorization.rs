@@ -1,4 +1,4 @@
-//! `POST /api/v1/device_authorization`: a machine asks to be let in (RFC 8628 §3.1 and §3.2).
+//! `POST /api/v1/device_authorization`: a device asks for approval (RFC 8628 §3.1 and §3.2).
 
 use serde::{Deserialize, Serialize};
 use zenml_auth_model::{ClientId, DeviceId};

@@ -9,6 +9,8 @@
 //! | `{"detail": "…"}` | a login that lacks something; no credentials at all |
 //! | `["ValueError", "1 validation error:\n  {…}"]` | status 422: a body, path or query that can't be read |
 //! | `{"error": "slow_down", …}` | the device flow (RFC 6749 §5.2) |
+//!
+//! Our server adds a [code](crate::ErrorCode) to the first two.
 
 use std::fmt;
 
@@ -17,6 +19,7 @@ use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::ErrorCode;
 use crate::login::OAuthErrorBody;
 
 /// The class of an error, on which clients decide. These are the names that the Python client knows.
@@ -99,6 +102,8 @@ pub enum ErrorBody {
         class: ErrorClass,
         /// What went wrong.
         message: String,
+        /// What went wrong, for programs; ours alone.
+        code: Option<ErrorCode>,
         /// Under which id the server logged the request; ours alone.
         request_id: Option<String>,
     },
@@ -106,6 +111,8 @@ pub enum ErrorBody {
     Plain {
         /// What went wrong.
         message: String,
+        /// What went wrong, for programs; ours alone.
+        code: Option<ErrorCode>,
         /// Under which id the server logged the request; ours alone.
         request_id: Option<String>,
     },
@@ -127,6 +134,7 @@ impl ErrorBody {
         Self::Classed {
             class,
             message: message.into(),
+            code: None,
             request_id: None,
         }
     }
@@ -136,7 +144,37 @@ impl ErrorBody {
     pub fn plain(message: impl Into<String>) -> Self {
         Self::Plain {
             message: message.into(),
+            code: None,
             request_id: None,
+        }
+    }
+
+    /// What our server answers for a code, but for the form of the device flow.
+    #[must_use]
+    pub fn coded(code: ErrorCode, message: impl Into<String>) -> Self {
+        let message = message.into();
+        let request_id = None;
+        match code.class() {
+            Some(class) => Self::Classed {
+                class,
+                message,
+                code: Some(code),
+                request_id,
+            },
+            None => Self::Plain {
+                message,
+                code: Some(code),
+                request_id,
+            },
+        }
+    }
+
+    /// What went wrong, for programs, if the server says so and the form has room for it.
+    #[must_use]
+    pub const fn code(&self) -> Option<&ErrorCode> {
+        match self {
+            Self::Classed { code, .. } | Self::Plain { code, .. } => code.as_ref(),
+            Self::Bare { .. } | Self::OAuth(_) => None,
         }
     }
 
@@ -282,23 +320,14 @@ impl Serialize for ErrorBody {
             Self::Classed {
                 class,
                 message,
+                code,
                 request_id,
-            } => {
-                let mut map = serializer.serialize_map(None)?;
-                map.serialize_entry("detail", &[class.as_str(), message])?;
-                if let Some(id) = request_id {
-                    map.serialize_entry("request_id", id)?;
-                }
-                map.end()
-            }
-            Self::Plain { message, request_id } => {
-                let mut map = serializer.serialize_map(None)?;
-                map.serialize_entry("detail", message)?;
-                if let Some(id) = request_id {
-                    map.serialize_entry("request_id", id)?;
-                }
-                map.end()
-            }
+            } => with_detail(serializer, &[class.as_str(), message], code, request_id),
+            Self::Plain {
+                message,
+                code,
+                request_id,
+            } => with_detail(serializer, message, code, request_id),
             Self::Bare { class, message } => {
                 let mut seq = serializer.serialize_seq(Some(2))?;
                 seq.serialize_element(class.as_str())?;
@@ -310,6 +339,23 @@ impl Serialize for ErrorBody {
     }
 }
 
+fn with_detail<S: Serializer>(
+    serializer: S,
+    detail: &(impl Serialize + ?Sized),
+    code: &Option<ErrorCode>,
+    request_id: &Option<String>,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(None)?;
+    map.serialize_entry("detail", detail)?;
+    if let Some(code) = code {
+        map.serialize_entry("code", code.as_str())?;
+    }
+    if let Some(id) = request_id {
+        map.serialize_entry("request_id", id)?;
+    }
+    map.end()
+}
+
 impl<'de> Deserialize<'de> for ErrorBody {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
@@ -319,23 +365,25 @@ impl<'de> Deserialize<'de> for ErrorBody {
                 None => Err(D::Error::custom("a list that holds no class name")),
             },
             Value::Object(fields) => {
-                let request_id = fields
-                    .get("request_id")
-                    .and_then(Value::as_str)
-                    .map(str::to_owned);
+                let text = |name| fields.get(name).and_then(Value::as_str);
+                let request_id = text("request_id").map(str::to_owned);
+                let code = text("code").map(ErrorCode::parse);
                 match fields.get("detail") {
                     Some(Value::String(message)) => Ok(Self::Plain {
                         message: message.clone(),
+                        code,
                         request_id,
                     }),
                     Some(Value::Array(items)) => Ok(match classed(items) {
                         Some((class, message)) => Self::Classed {
                             class,
                             message,
+                            code,
                             request_id,
                         },
                         None => Self::Plain {
                             message: framework_messages(items),
+                            code,
                             request_id,
                         },
                     }),
@@ -612,7 +660,7 @@ impl ValidationErrors {
                 class: ErrorClass::ValueError,
                 message: self.to_string(),
             },
-            ValidationForm::Detail => ErrorBody::classed(ErrorClass::ValueError, self.to_string()),
+            ValidationForm::Detail => ErrorBody::coded(ErrorCode::ValidationFailed, self.to_string()),
         }
     }
 }
@@ -643,7 +691,7 @@ mod tests {
         assert_eq!(json(&errors), format!("[{text}]"));
         assert_eq!(
             json(&errors.with_form(ValidationForm::Detail)),
-            format!(r#"{{"detail":[{text}]}}"#)
+            format!(r#"{{"detail":[{text}],"code":"validation_failed"}}"#)
         );
     }
 
@@ -732,13 +780,22 @@ mod tests {
     }
 
     #[test]
-    fn the_request_id_travels() {
-        let body = ErrorBody::classed(ErrorClass::RuntimeError, "oh").with_request_id("r1");
-        let text = serde_json::to_string(&body).unwrap();
-        assert_eq!(text, r#"{"detail":["RuntimeError","oh"],"request_id":"r1"}"#);
-        assert_eq!(
-            ErrorBody::parse(text.as_bytes()).unwrap().request_id(),
-            Some("r1")
-        );
+    fn the_code_and_the_request_id_travel() {
+        for (code, text) in [
+            (
+                ErrorCode::InternalError,
+                r#"{"detail":["RuntimeError","oh"],"code":"internal_error","request_id":"r1"}"#,
+            ),
+            (
+                ErrorCode::NotAuthenticated,
+                r#"{"detail":"oh","code":"not_authenticated","request_id":"r1"}"#,
+            ),
+        ] {
+            let body = ErrorBody::coded(code.clone(), "oh").with_request_id("r1");
+            assert_eq!(serde_json::to_string(&body).unwrap(), text);
+            let read = ErrorBody::parse(text.as_bytes()).unwrap();
+            assert_eq!((read.request_id(), read.code()), (Some("r1"), Some(&code)));
+            assert_eq!(read, body);
+        }
     }
 }

@@ -124,7 +124,7 @@ impl<'de> Visitor<'de> for FieldName {
     }
 }
 
-/// A value that is no object or list.
+/// A value that is neither an object nor a list.
 enum Scalar {
     Bool(bool),
     Number(Number),

@@ -9,7 +9,7 @@
 //! | [`device`], [`service_account`], [`api_key`], [`user`] | what people manage |
 //! | [`project`], [`stack`] | what clients read on connecting |
 //! | [`page`], [`query`] | listings |
-//! | [`error`], [`fields`] | how requests fail, and how their bodies are read |
+//! | [`error`], [`error_code`], [`fields`] | how requests fail, and how their bodies are read |
 //! | [`key`], [`user_agent`] | the text forms of API keys and of what devices say of themselves |
 //! | [`time`], [`secret`] | values that many of them share |
 //!
@@ -22,6 +22,7 @@ pub mod api_token;
 pub mod device;
 pub mod device_authorization;
 pub mod error;
+pub mod error_code;
 pub mod fields;
 pub mod info;
 pub mod key;
@@ -38,6 +39,7 @@ pub mod user;
 pub mod user_agent;
 
 pub use error::{ErrorBody, ErrorClass, Problem, ValidationErrors};
+pub use error_code::ErrorCode;
 pub use fields::{Change, Fields, RequestBody};
 pub use page::PageResponse;
 pub use query::{Hydrate, ListQuery, ListRequest};

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use zenml_auth_model::{ClientId, Secret};
 use zeroize::Zeroizing;
 
-use crate::{ErrorBody, SecretText};
+use crate::{ErrorBody, ErrorCode, SecretText};
 
 /// The grants of the login endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,7 +94,7 @@ impl LoginFormError {
     /// The body of the answer; the status is 400.
     #[must_use]
     pub fn to_body(&self) -> ErrorBody {
-        ErrorBody::plain(self.to_string())
+        ErrorBody::coded(ErrorCode::LoginFormInvalid, self.to_string())
     }
 }
 

@@ -32,7 +32,7 @@ pub const CURRENT_USER: &str = "/api/v1/current-user";
 pub const DEVICES: &str = "/api/v1/devices";
 /// `GET`, `PUT`, `DELETE`: a device.
 pub const DEVICE: &str = "/api/v1/devices/{device_id}";
-/// `PUT`: lets a device in, given its user code.
+/// `PUT`: approves a device, given its user code.
 pub const DEVICE_VERIFY: &str = "/api/v1/devices/{device_id}/verify";
 /// The page for people who enter a code; not under the API prefix.
 pub const DEVICE_VERIFY_PAGE: &str = "/devices/verify";
@@ -41,7 +41,7 @@ pub const DEVICE_VERIFY_PAGE: &str = "/devices/verify";
 pub const USERS: &str = "/api/v1/users";
 /// `GET`, `PUT`, `DELETE`: a user, by name or id.
 pub const USER: &str = "/api/v1/users/{user_name_or_id}";
-/// `PUT`: lets an invited user in.
+/// `PUT`: activates an invited user.
 pub const USER_ACTIVATE: &str = "/api/v1/users/{user_name_or_id}/activate";
 /// `PUT`: keeps a user out until activated again.
 pub const USER_DEACTIVATE: &str = "/api/v1/users/{user_name_or_id}/deactivate";
@@ -97,7 +97,7 @@ pub fn device(id: impl Display) -> String {
     below(DEVICES, id)
 }
 
-/// The path that lets a device in.
+/// The path that approves a device.
 #[must_use]
 pub fn device_verify(id: impl Display) -> String {
     below(DEVICES, id) + "/verify"
@@ -109,7 +109,7 @@ pub fn user(name_or_id: impl Display) -> String {
     below(USERS, name_or_id)
 }
 
-/// The path that lets an invited user in.
+/// The path that activates an invited user.
 #[must_use]
 pub fn user_activate(name_or_id: impl Display) -> String {
     below(USERS, name_or_id) + "/activate"

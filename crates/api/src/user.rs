@@ -1,4 +1,4 @@
-//! `/api/v1/users` and `/api/v1/current-user`: people, and whoever is signed in.
+//! `/api/v1/users` and `/api/v1/current-user`: people, and the caller.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
@@ -214,7 +214,7 @@ pub struct UserRequest {
 }
 
 impl UserRequest {
-    /// A request with nothing but a name: an invitation for someone who is no administrator.
+    /// A request with nothing but a name: an invitation for someone who is not an administrator.
     #[must_use]
     pub const fn invitation(name: Name) -> Self {
         Self {

@@ -160,7 +160,7 @@ fn every_request_is_read_or_refused_as_it_was() {
             exchange.note.contains("negative retention") || exchange.note.contains("without a content type");
         let outcome = match (method, steps.as_slice()) {
             ("POST", ["login"]) => {
-                // Whether a login is good is for the server to say; here only what is no login at all is refused.
+                // Whether a login is good is for the server to say; here only a request that is no login at all is refused.
                 let refused = exchange.status == 400 && exchange.response.get("error").is_none();
                 let read = LoginRequest::from_form(body);
                 assert_eq!(read.is_err(), refused, "{label}: {read:?}");
@@ -202,7 +202,11 @@ fn every_request_is_read_or_refused_as_it_was() {
             ),
             Some(errors) => {
                 assert_eq!(exchange.status, 422, "{label}: {errors}");
-                let ours = serde_json::to_value(errors.to_body()).unwrap();
+                let mut ours = serde_json::to_value(errors.to_body()).unwrap();
+                // ZenML's servers have no codes.
+                if let Value::Object(body) = &mut ours {
+                    assert_eq!(body.remove("code"), Some("validation_failed".into()), "{label}");
+                }
                 assert_eq!(shape(&ours), shape(&newer(&exchange.response)), "{label}");
             }
         }

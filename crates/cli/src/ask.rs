@@ -58,7 +58,7 @@ pub(crate) async fn confirm(question: &str, assume_yes: bool) -> Result<(), CliE
     }
 }
 
-/// Asks for a secret without showing it; reads it from standard input when that is no terminal.
+/// Asks for a secret without showing it; reads it from standard input when that is not a terminal.
 pub(crate) async fn secret(prompt: &str) -> Result<Secret, CliError> {
     if std::io::stdin().is_terminal() {
         let prompt = format!("{prompt}: ");

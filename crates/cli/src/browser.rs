@@ -29,7 +29,7 @@ pub(crate) fn available(env: &Env) -> Result<(), NoBrowser> {
 }
 
 fn judge(env: &Env, watched: bool, in_container: bool) -> Result<(), NoBrowser> {
-    // Whoever sets it knows what they do.
+    // A person who sets it knows what they do.
     if env.has("BROWSER") {
         return Ok(());
     }
@@ -88,7 +88,7 @@ pub(crate) fn open(env: &Env, link: &str) -> Result<(), NoBrowser> {
 
 /// The words of a command that opens a link, which stands for `%s`, or else at the end.
 fn command_line(command: &str, link: &str) -> Vec<String> {
-    // What can't be read as several words is one.
+    // Text that can't be split into words is one word.
     let words = shlex::split(command).filter(|words| !words.is_empty());
     let mut words = words.unwrap_or_else(|| vec![command.to_owned()]);
     if words.iter().any(|word| word.contains("%s")) {

@@ -3,9 +3,9 @@
 use zenml_auth_client::{Credentials, ServerAddress};
 use zenml_auth_model::{Secret, Timestamp};
 
+use crate::config_files::{ConfigFiles, StoredCredentials, VerifySsl};
 use crate::env::{self, Env};
 use crate::error::CliError;
-use crate::store::{Store, StoredCredentials, VerifySsl};
 use crate::token::Claims;
 
 /// Where something was found.
@@ -50,8 +50,8 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Finds out; `None` when this machine is connected to nothing.
-    pub(crate) fn find(env: &Env, store: &Store) -> Result<Option<Self>, CliError> {
-        let stored = store.server()?;
+    pub(crate) fn find(env: &Env, files: &ConfigFiles) -> Result<Option<Self>, CliError> {
+        let stored = files.server()?;
         let (address, origin) = match (env.get(env::STORE_URL), &stored) {
             (Some(url), _) => {
                 let address = url.parse().map_err(|error| {
@@ -70,7 +70,7 @@ impl Connection {
         };
         let sign_in = match SignIn::from_env(env) {
             Some(sign_in) => Some(sign_in),
-            None => store.credentials(&address)?.and_then(SignIn::from_files),
+            None => files.credentials(&address)?.and_then(SignIn::from_files),
         };
         Ok(Some(Self {
             address,
@@ -81,8 +81,8 @@ impl Connection {
     }
 
     /// The same, when a command can do nothing without.
-    pub(crate) fn required(env: &Env, store: &Store) -> Result<Self, CliError> {
-        Self::find(env, store)?.ok_or_else(CliError::not_connected)
+    pub(crate) fn required(env: &Env, files: &ConfigFiles) -> Result<Self, CliError> {
+        Self::find(env, files)?.ok_or_else(CliError::not_connected)
     }
 }
 
@@ -171,12 +171,12 @@ impl SignIn {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config_files::{ServerDetails, StoredServer, StoredToken};
     use crate::error::Exit;
-    use crate::store::{ServerDetails, StoredServer, StoredToken};
 
-    fn stored() -> (tempfile::TempDir, Store) {
+    fn stored() -> (tempfile::TempDir, ConfigFiles) {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::new(dir.path().to_owned(), true);
+        let files = ConfigFiles::new(dir.path().to_owned(), true);
         let server = StoredServer {
             address: "http://a.example.com".parse().unwrap(),
             verify_ssl: VerifySsl::Check(false),
@@ -191,20 +191,20 @@ mod tests {
             token: Some(token),
             ..StoredCredentials::default()
         };
-        store
-            .connect(&server, &credentials, &ServerDetails::default())
+        files
+            .save_connection(&server, &credentials, &ServerDetails::default())
             .unwrap();
-        (dir, store)
+        (dir, files)
     }
 
-    fn find(env: &[(&str, &str)], store: &Store) -> Connection {
-        Connection::find(&Env::of(env), store).unwrap().unwrap()
+    fn find(env: &[(&str, &str)], files: &ConfigFiles) -> Connection {
+        Connection::find(&Env::of(env), files).unwrap().unwrap()
     }
 
     #[test]
     fn what_is_stored_is_used() {
-        let (_dir, store) = stored();
-        let connection = find(&[], &store);
+        let (_dir, files) = stored();
+        let connection = find(&[], &files);
         assert_eq!(
             (connection.address.as_str(), connection.origin),
             ("http://a.example.com", Origin::Files)
@@ -217,13 +217,13 @@ mod tests {
 
     #[test]
     fn variables_come_first() {
-        let (_dir, store) = stored();
+        let (_dir, files) = stored();
         let connection = find(
             &[
                 ("ZENML_STORE_URL", "https://b.example.com/"),
                 ("ZENML_STORE_API_KEY", " k "),
             ],
-            &store,
+            &files,
         );
         assert_eq!(connection.address.as_str(), "https://b.example.com");
         assert_eq!(
@@ -235,25 +235,25 @@ mod tests {
             connection.sign_in.unwrap().origin,
             Origin::Variable("ZENML_STORE_API_KEY")
         );
-        let connection = find(&[("ZENML_STORE_API_KEY", "k")], &store);
+        let connection = find(&[("ZENML_STORE_API_KEY", "k")], &files);
         assert_eq!(
             (connection.address.as_str(), connection.origin),
             ("http://a.example.com", Origin::Files)
         );
-        let connection = find(&[("ZENML_STORE_URL", "http://A.example.com:80")], &store);
+        let connection = find(&[("ZENML_STORE_URL", "http://A.example.com:80")], &files);
         assert_eq!(
             connection.sign_in.unwrap().kind,
             Kind::Token,
             "the same server, written otherwise"
         );
-        let connection = find(&[("ZENML_STORE_VERIFY_SSL", "/ca.pem")], &store);
+        let connection = find(&[("ZENML_STORE_VERIFY_SSL", "/ca.pem")], &files);
         assert_eq!(
             connection.verify_ssl,
             VerifySsl::Authorities("/ca.pem".to_owned())
         );
         let connection = find(
             &[("ZENML_STORE_USERNAME", "ann"), ("ZENML_STORE_PASSWORD", "x")],
-            &store,
+            &files,
         );
         assert_eq!(connection.sign_in.unwrap().kind, Kind::Password);
     }
@@ -261,12 +261,12 @@ mod tests {
     #[test]
     fn without_either_there_is_no_connection() {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::new(dir.path().to_owned(), true);
-        assert!(Connection::find(&Env::default(), &store).unwrap().is_none());
-        let error = Connection::required(&Env::default(), &store).unwrap_err();
+        let files = ConfigFiles::new(dir.path().to_owned(), true);
+        assert!(Connection::find(&Env::default(), &files).unwrap().is_none());
+        let error = Connection::required(&Env::default(), &files).unwrap_err();
         assert_eq!(error.exit, Exit::NotSignedIn);
-        let connection = find(&[("ZENML_STORE_URL", "http://b")], &store);
+        let connection = find(&[("ZENML_STORE_URL", "http://b")], &files);
         assert!(connection.sign_in.is_none());
-        assert!(Connection::find(&Env::of(&[("ZENML_STORE_URL", "nonsense")]), &store).is_err());
+        assert!(Connection::find(&Env::of(&[("ZENML_STORE_URL", "nonsense")]), &files).is_err());
     }
 }

@@ -9,18 +9,19 @@ use zenml_auth_client::{Client, ClientBuilder, ClientError, Exposure, ServerAddr
 use zenml_auth_model::Timestamp;
 
 use crate::clock;
+use crate::config_files::{self, ConfigFiles, StoredCredentials, StoredToken, VerifySsl};
 use crate::connection::{Connection, Kind, Origin};
 use crate::env::{self, Env};
 use crate::error::{CliError, Exit, reason_of};
-use crate::store::{self, Store, StoredCredentials, StoredToken, VerifySsl};
+use crate::progress;
+use crate::rejection::Rejection;
 use crate::ui;
-use crate::waiting;
 
 /// What every command needs.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) env: Env,
-    pub(crate) store: Store,
+    pub(crate) files: ConfigFiles,
     pub(crate) now: Timestamp,
     verbose: bool,
     allow_http: bool,
@@ -31,10 +32,10 @@ impl Context {
     pub(crate) fn new(env: Env, verbose: bool, allow_http: bool) -> Result<Self, CliError> {
         let allow_http = allow_http || env.is_on(env::ALLOW_HTTP);
         let credentials_on_disk = !env.is_on(env::NO_DISK);
-        let store = Store::new(store::config_dir(&env)?, credentials_on_disk);
+        let files = ConfigFiles::new(config_files::config_dir(&env)?, credentials_on_disk);
         Ok(Self {
             env,
-            store,
+            files,
             now: clock::now(),
             verbose,
             allow_http,
@@ -89,7 +90,7 @@ impl Context {
         let verbose = self.verbose;
         if verbose || ui::can_animate() {
             builder.observer(Arc::new(move |event: WireEvent| {
-                waiting::note(&event);
+                progress::note(&event);
                 if verbose {
                     show(&event);
                 }
@@ -101,7 +102,7 @@ impl Context {
 
     /// A session with the server this machine is connected to.
     pub(crate) fn session(&self) -> Result<Session<'_>, CliError> {
-        let connection = Connection::required(&self.env, &self.store)?;
+        let connection = Connection::required(&self.env, &self.files)?;
         Session::open(self, connection, None)
     }
 }
@@ -183,6 +184,7 @@ impl<'a> Session<'a> {
             return Err(CliError::signed_out(
                 connection.address.as_str(),
                 ended.as_deref(),
+                Rejection::Expired,
             ));
         }
         if connection.verify_ssl == VerifySsl::Check(false) && connection.address.is_https() {
@@ -229,15 +231,15 @@ impl<'a> Session<'a> {
 
     /// Makes sure that something else could be signed in with from now on.
     pub(crate) fn can_keep_credentials(&self) -> Result<(), CliError> {
-        Ok(self.context.store.check_writable()?)
+        Ok(self.context.files.check_writable()?)
     }
 
     /// Signs in with something else from now on.
-    pub(crate) fn keep_credentials(&self, credentials: &StoredCredentials) -> Result<(), CliError> {
+    pub(crate) fn save_credentials(&self, credentials: &StoredCredentials) -> Result<(), CliError> {
         Ok(self
             .context
-            .store
-            .keep_credentials(&self.connection.address, credentials)?)
+            .files
+            .save_credentials(&self.connection.address, credentials)?)
     }
 
     /// Takes the answer, or says why there is none; keeps a token that was issued on the way for the next time.
@@ -259,11 +261,11 @@ impl<'a> Session<'a> {
             let token = StoredToken {
                 access_token: issued.access_token.into_secret(),
                 expires_in: issued.expires_in,
-                expires_at: store::end_of(issued.expires_in, self.context.now),
+                expires_at: config_files::end_of(issued.expires_in, self.context.now),
                 device_id: None,
             };
             // Only to save a request the next time; a full disk is no reason to fail now.
-            let _ = self.context.store.keep_token(&self.connection.address, &token);
+            let _ = self.context.files.save_token(&self.connection.address, &token);
         }
     }
 }

@@ -26,7 +26,7 @@ pub(crate) const CONFIG_PATH: &str = "ZENML_CONFIG_PATH";
 pub(crate) const NO_DISK: &str = "DISABLE_CREDENTIALS_DISK_CACHING";
 
 impl Env {
-    /// The variables of this process. What is no Unicode is left out, as nothing that is read here may be so.
+    /// The variables of this process. Values that are not Unicode are left out, as nothing that is read here may be such a value.
     pub(crate) fn of_process() -> Self {
         Self(
             std::env::vars_os()

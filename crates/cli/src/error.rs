@@ -4,8 +4,8 @@ use std::fmt;
 
 use zenml_auth_client::ClientError;
 
-use crate::cause::is_lock;
-use crate::store::StoreError;
+use crate::config_files::ConfigFilesError;
+use crate::rejection::Rejection;
 use crate::ui::clean;
 
 /// The exit codes. Documented in the README and at the end of `zenml --help`.
@@ -91,7 +91,8 @@ impl CliError {
             _ => Exit::Failed,
         };
         if exit == Exit::NotSignedIn {
-            return Self::signed_out(url, Some(&error.to_string()));
+            let said = reason_of(&error.to_string());
+            return Self::signed_out(url, Some(&said), Rejection::of(error));
         }
         let mut failed = Self::new(exit, error);
         if let ClientError::Api {
@@ -113,16 +114,15 @@ impl CliError {
     }
 
     /// The connection is no longer good. One line says it all.
-    pub(crate) fn signed_out(url: &str, reason: Option<&str>) -> Self {
-        let said = reason.map(reason_of);
-        let remedy = if said.as_deref().is_some_and(is_lock) {
+    pub(crate) fn signed_out(url: &str, reason: Option<&str>, rejection: Rejection) -> Self {
+        let remedy = if rejection == Rejection::Locked {
             format!(
                 "unlock the device from another machine, or from this one after: zenml connect --url {url} --username <name>"
             )
         } else {
             format!("type: zenml connect --url {url}")
         };
-        let reason = said.map(|text| format!(" ({text})")).unwrap_or_default();
+        let reason = reason.map(|text| format!(" ({text})")).unwrap_or_default();
         Self::new(
             Exit::NotSignedIn,
             format!("your connection to {url} is no longer good{reason}; {remedy}"),
@@ -139,8 +139,8 @@ pub(crate) fn reason_of(text: &str) -> String {
         .to_owned()
 }
 
-impl From<StoreError> for CliError {
-    fn from(error: StoreError) -> Self {
+impl From<ConfigFilesError> for CliError {
+    fn from(error: ConfigFilesError) -> Self {
         let next = error.next();
         Self::new(Exit::Files, &error).next(next)
     }
@@ -154,14 +154,19 @@ impl fmt::Display for CliError {
 
 #[cfg(test)]
 mod tests {
-    use zenml_auth_api::ErrorClass;
+    use zenml_auth_api::{ErrorClass, ErrorCode};
 
     use super::*;
 
     fn refused(status: u16, message: &str) -> CliError {
+        refused_with(status, None, message)
+    }
+
+    fn refused_with(status: u16, code: Option<ErrorCode>, message: &str) -> CliError {
         let error = ClientError::Api {
             status,
             class: Some(ErrorClass::RuntimeError),
+            code,
             message: message.to_owned(),
             request_id: Some("r-1".to_owned()),
             retry_after: None,
@@ -187,11 +192,14 @@ mod tests {
 
     #[test]
     fn nobody_is_told_to_connect_a_locked_device() {
-        for said in [
-            "the device 1 is locked. Unlock it from another device",
-            "device 1 is not active",
+        for (code, said) in [
+            (
+                Some(ErrorCode::DeviceLocked),
+                "the device 1 is not yours to use at the moment",
+            ),
+            (None, "device 1 is not active"),
         ] {
-            let error = refused(401, &format!("Authentication error: {said}."));
+            let error = refused_with(401, code, &format!("Authentication error: {said}."));
             assert_eq!(
                 error.what,
                 format!(

@@ -122,13 +122,13 @@ impl<'a> Filter<'a> {
     }
 }
 
-/// `0.98.0` is of release 0.98. What is no such number is taken for a newer one.
+/// `0.98.0` is of release 0.98. Anything else is taken for a newer one.
 fn release(version: &str) -> Option<(u32, u32)> {
     let mut numbers = version.split('.').map(|number| number.parse().ok());
     Some((numbers.next()??, numbers.next()??))
 }
 
-/// ZenML's server reads a moment only as `2026-11-23 18:21:01`, in UTC. What is no moment is for the server to refuse, and so is
+/// ZenML's server reads a moment only as `2026-11-23 18:21:01`, in UTC. Any other text is for the server to refuse, and so is
 /// a part of a second, which would be lost.
 fn as_moment(typed: &str) -> String {
     match typed.parse::<Timestamp>() {

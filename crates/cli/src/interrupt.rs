@@ -15,7 +15,7 @@ pub(crate) async fn held_off<T>(work: impl Future<Output = T>) -> T {
     work.await
 }
 
-/// Returns when the command is to end: upon a signal, or when what must not be cut short is done. Whoever presses Ctrl-C
+/// Returns when the command is to end: upon a signal, or when what must not be cut short is done. A person who presses Ctrl-C
 /// twice means it.
 pub(crate) async fn interrupted() -> Exit {
     let exit = signal().await;

@@ -2,27 +2,27 @@
 
 mod ask;
 mod browser;
-mod cause;
 mod cli;
 mod clock;
 mod commands;
+mod config_files;
 mod connection;
 mod context;
+mod credential_status;
 mod env;
 mod error;
 mod filters;
 mod interrupt;
 mod list_args;
 mod output;
+mod progress;
 mod qr;
+mod rejection;
 mod span;
 mod spinner;
-mod standing;
-mod store;
 mod terminal;
 mod token;
 mod ui;
-mod waiting;
 mod yaml;
 
 use std::process::ExitCode;
@@ -63,7 +63,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
             biased;
             outcome = cli.run() => outcome,
             exit = interrupt::interrupted() => Err(CliError::new(exit, "interrupted")),
-            never = waiting::show() => match never {},
+            never = progress::show() => match never {},
         }
     });
     // A thread may still wait for something to be typed.

@@ -24,7 +24,7 @@ pub(crate) struct Claims {
 }
 
 impl Claims {
-    /// Reads a token; one that is no JWT says nothing.
+    /// Reads a token; a text that is not a JWT says nothing.
     pub(crate) fn of(token: &Secret) -> Self {
         let read = || {
             let payload = token.expose().split('.').nth(1)?;

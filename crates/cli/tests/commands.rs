@@ -774,7 +774,7 @@ async fn a_key_does_not_take_the_place_of_a_variable() {
 #[tokio::test]
 async fn a_key_that_cannot_be_kept_is_not_made() {
     let world = World::with_rotation().await;
-    // Whoever changes the files has to lock them.
+    // A program that changes the files has to lock them.
     let lock = world.config_dir().join(".zenml-auth.lock");
     let _ = std::fs::remove_file(&lock);
     std::fs::create_dir(&lock).unwrap();

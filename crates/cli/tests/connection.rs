@@ -392,7 +392,7 @@ async fn disconnecting_works_without_the_server() {
     let ended = world.run("disconnect").await;
     assert!(
         !ended.stderr.contains("warning"),
-        "what is no longer good needs no ending: {}",
+        "a credential that has ended needs no ending: {}",
         ended.stderr
     );
 }

@@ -368,7 +368,7 @@ async fn ctrl_c_does_not_lose_a_key_that_is_on_its_way() {
         assert!(shown.contains("ZENKEY_"), "{shown}");
         assert_eq!(ended, code, "{shown}");
     }
-    // Whoever insists is heard.
+    // A second signal ends it at once.
     let world = with_rotation().await;
     let _gate = world.hold(&put);
     let mut terminal = Terminal::run(&world, ROTATE);

@@ -20,7 +20,7 @@ pub enum ServerAddressError {
         /// What was given.
         text: String,
     },
-    /// Something that is no URL.
+    /// A text that is not a URL.
     #[error("{text:?} is not a URL: {reason}")]
     NotAUrl {
         /// What was given.

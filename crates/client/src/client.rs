@@ -161,7 +161,7 @@ impl ClientBuilder {
         self
     }
 
-    /// What to say of oneself; servers show it to the person who lets a device in.
+    /// What to say of oneself; servers show it to the person who approves a device.
     pub fn user_agent(mut self, user_agent: impl fmt::Display) -> Self {
         self.user_agent = user_agent.to_string();
         self

@@ -14,7 +14,7 @@ const SLOW_DOWN: Duration = Duration::from_secs(5);
 /// The longest pause after network faults.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// A request of this machine to be let in, from its codes to its token.
+/// A device authorization request of this machine, from its codes to its token.
 #[derive(Debug)]
 pub struct DeviceFlow {
     client: Client,
@@ -50,7 +50,7 @@ pub enum FlowEvent<'a> {
     },
 }
 
-/// Why the machine was not let in.
+/// Why the device was not authorized.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceFlowError {
     /// The person said no, or wrong codes were tried too often.
@@ -144,7 +144,7 @@ impl DeviceFlow {
     /// codes are good.
     ///
     /// # Errors
-    /// [`DeviceFlowError`] when the machine is not let in.
+    /// [`DeviceFlowError`] when the device is not authorized.
     pub async fn wait(
         &mut self,
         mut on_event: impl FnMut(FlowEvent<'_>),

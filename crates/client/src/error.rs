@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use uuid::Uuid;
-use zenml_auth_api::ErrorClass;
 use zenml_auth_api::login::OAuthErrorBody;
+use zenml_auth_api::{ErrorClass, ErrorCode};
 
 use crate::address::ServerAddressError;
 use crate::tls::TrustError;
@@ -88,6 +88,8 @@ pub enum ClientError {
         status: u16,
         /// The class of the error, if it says one.
         class: Option<ErrorClass>,
+        /// What went wrong, for programs, if it is a server of ours that says so.
+        code: Option<ErrorCode>,
         /// What the server says. It may hold anything: clean it before showing it on a terminal.
         message: String,
         /// Under which id the server logged the request, if it says so.
@@ -235,6 +237,15 @@ impl ClientError {
     #[must_use]
     pub const fn is_unauthenticated(&self) -> bool {
         matches!(self, Self::NoCredentials { .. } | Self::Api { status: 401, .. })
+    }
+
+    /// The code, if it is a server of ours that refused the request.
+    #[must_use]
+    pub const fn code(&self) -> Option<&ErrorCode> {
+        match self {
+            Self::Api { code, .. } => code.as_ref(),
+            _ => None,
+        }
     }
 
     /// Whether there is no such thing, or none for the one who asks.

@@ -18,7 +18,7 @@ const SECRET_FIELDS: &[&str] = &[
     "user_code",
 ];
 
-/// A JSON text without the secrets in it. What is no JSON is not shown at all.
+/// A JSON text without the secrets in it. Anything else is not shown at all.
 pub(crate) fn json(body: &[u8]) -> String {
     if body.is_empty() {
         return String::new();

@@ -151,7 +151,7 @@ impl Client {
         let token = self.token().await?;
         match self.send_repeatedly(call, token.as_ref()).await {
             Err(refused) if refused.is_unauthenticated() => match self.inner.credentials.login() {
-                // A request that was not let in was not carried out, and so may be sent again, whatever it is.
+                // A request that was not authenticated was not carried out, and so may be sent again, whatever it is.
                 Some(login) if token.is_some() => {
                     let token = self.renew(login, token.as_ref()).await?;
                     self.send_repeatedly(call, Some(&token)).await
@@ -363,6 +363,7 @@ impl Client {
             Some(body) => Err(ClientError::Api {
                 status,
                 class: body.class().cloned(),
+                code: body.code().cloned(),
                 message: body.plain_words(),
                 request_id: body.request_id().or(header_id).map(str::to_owned),
                 retry_after,
@@ -372,6 +373,7 @@ impl Client {
             None if matches!(status, 401 | 407 | 413 | 429 | 500..) => Err(ClientError::Api {
                 status,
                 class: None,
+                code: None,
                 message: format!("the server answered {}", answer.status),
                 request_id: header_id.map(str::to_owned),
                 retry_after,

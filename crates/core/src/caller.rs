@@ -2,12 +2,8 @@
 
 use std::sync::Arc;
 
-use zenml_auth_model::{
-    Action, Actor, ApiKeyId, AuditEvent, AuditEventId, CredentialRef, Details, Origin, ServiceAccount,
-    Target, TargetKind, Text, Timestamp, User, UserId,
-};
+use zenml_auth_model::{Actor, ApiKeyId, CredentialRef, Origin, ServiceAccount, Timestamp, User, UserId};
 
-use crate::ports::{Change, Entropy, id_bytes};
 use crate::rules::recent_authentication::{self, Proof, Refusal};
 use crate::token::Provenance;
 
@@ -18,25 +14,26 @@ pub enum Identity {
     User(Arc<User>),
     /// A workload.
     ServiceAccount(Arc<ServiceAccount>),
-    /// Whoever operates the server, on its own machine: may do everything that administrators may.
+    /// The operator of the server, on its own machine: may do everything that administrators may.
     Operator,
 }
 
-/// Somebody who was let in, with what and from where.
+/// Somebody who was authenticated, with what and from where. Only an [`Authenticator`](crate::services::Authenticator) makes
+/// one, and [`Caller::operator`].
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// Who.
-    pub identity: Identity,
+    pub(crate) identity: Identity,
     /// With what; the operator has nothing to show.
-    pub credential: Option<Provenance>,
+    pub(crate) credential: Option<Provenance>,
     /// How they proved who they are, which decides what they may give rise to.
-    pub proof: Proof,
+    pub(crate) proof: Proof,
     /// The id of what was shown: of the token (`jti`), or of the API key.
-    pub shown: Option<uuid::Uuid>,
+    pub(crate) shown: Option<uuid::Uuid>,
     /// Until when the credential that was shown is good, as far as is known.
-    pub expires: Option<Timestamp>,
+    pub(crate) expires: Option<Timestamp>,
     /// From where.
-    pub origin: Origin,
+    pub(crate) origin: Origin,
 }
 
 /// Something that only administrators may do.
@@ -69,6 +66,24 @@ impl Caller {
             expires: None,
             origin: Origin::default(),
         }
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub const fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// From where.
+    #[must_use]
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Until when the credential that was shown is good, as far as is known.
+    #[must_use]
+    pub const fn expires(&self) -> Option<Timestamp> {
+        self.expires
     }
 
     /// The person who asks, if it is one.
@@ -125,7 +140,8 @@ impl Caller {
         recent_authentication::may_leave(self.proof).map_err(|refusal| NotWithThis { action, refusal })
     }
 
-    fn actor(&self) -> Actor {
+    /// As the audit trail names the caller.
+    pub(crate) fn actor(&self) -> Actor {
         match &self.identity {
             Identity::User(user) => Actor::User {
                 id: user.id,
@@ -139,99 +155,12 @@ impl Caller {
         }
     }
 
-    fn credential_ref(&self) -> Option<CredentialRef> {
+    /// As the audit trail names what the caller showed.
+    pub(crate) fn credential_ref(&self) -> Option<CredentialRef> {
         self.credential.map(|provenance| match provenance {
             Provenance::Device { device, .. } => CredentialRef::Device(device),
             Provenance::ApiKey { key, .. } => CredentialRef::ApiKey(key),
             Provenance::Session { session, .. } => CredentialRef::Session(session),
         })
-    }
-}
-
-/// Writes entries of the audit trail on behalf of somebody.
-#[derive(Clone)]
-pub(crate) struct Scribe {
-    actor: Actor,
-    credential: Option<CredentialRef>,
-    origin: Origin,
-}
-
-impl Scribe {
-    pub(crate) fn of(caller: &Caller) -> Self {
-        Self {
-            actor: caller.actor(),
-            credential: caller.credential_ref(),
-            origin: caller.origin.clone(),
-        }
-    }
-
-    pub(crate) fn anonymous(origin: &Origin) -> Self {
-        Self {
-            actor: Actor::Anonymous,
-            credential: None,
-            origin: origin.clone(),
-        }
-    }
-
-    pub(crate) fn user(user: &User, origin: &Origin) -> Self {
-        let actor = Actor::User {
-            id: user.id,
-            name: user.name.clone(),
-        };
-        Self {
-            actor,
-            credential: None,
-            origin: origin.clone(),
-        }
-    }
-
-    pub(crate) fn server() -> Self {
-        Self {
-            actor: Actor::Server,
-            credential: None,
-            origin: Origin::default(),
-        }
-    }
-
-    /// The change that appends an entry.
-    pub(crate) fn entry(
-        &self,
-        entropy: &dyn Entropy,
-        now: Timestamp,
-        action: Action,
-        target: Target,
-    ) -> Change {
-        self.entry_with(entropy, now, action, target, None)
-    }
-
-    /// The change that appends an entry with details.
-    pub(crate) fn entry_with(
-        &self,
-        entropy: &dyn Entropy,
-        now: Timestamp,
-        action: Action,
-        target: Target,
-        details: Option<Details>,
-    ) -> Change {
-        Change::Audit(AuditEvent {
-            id: AuditEventId::at(now, id_bytes(entropy)),
-            at: now,
-            actor: self.actor.clone(),
-            credential: self.credential,
-            action,
-            target,
-            origin: self.origin.clone(),
-            details,
-        })
-    }
-}
-
-/// What an entry is about, with a name.
-pub(crate) fn target(kind: TargetKind, id: uuid::Uuid, name: impl Into<String>) -> Target {
-    let name = name.into();
-    Target {
-        kind,
-        id,
-        name: (!name.is_empty()).then(|| Text::from_stored(name)),
     }
 }

@@ -46,7 +46,7 @@ impl EpochLog {
         if recent.len() > REMEMBERED {
             recent.pop_front();
         }
-        // Last, so that whoever sees the epoch finds what it is about.
+        // Last, so that a reader of the epoch finds what it is about.
         self.epoch.store(epoch.get(), Ordering::SeqCst);
     }
 

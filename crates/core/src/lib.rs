@@ -1,8 +1,8 @@
-//! The decisions of zenml-auth: who is let in, with what, for how long, and who may change that.
+//! The decisions of zenml-auth: who is authenticated, with what, for how long, and who may change that.
 //!
 //! Core is functional at heart: [`rules`] are pure transitions from an old state, an input and the time to a new
-//! state or a typed refusal. [`services`] load, ask the rules and commit, through the [`ports`] that whoever
-//! composes a program brings: a [`Store`](ports::Store), a [`Clock`](ports::Clock), [`Entropy`](ports::Entropy).
+//! state or a typed refusal. [`services`] load, ask the rules and commit, through the [`ports`] that a
+//! program brings: a [`Store`](ports::Store), a [`Clock`](ports::Clock), [`Entropy`](ports::Entropy).
 //! There is no HTTP, no SQL, no configuration and no environment here.
 //!
 //! ```
@@ -40,6 +40,8 @@
 //! ```
 
 pub mod audit_details;
+mod audit_target;
+mod audit_writer;
 pub mod caller;
 pub mod device_code;
 pub mod epoch_log;

@@ -304,6 +304,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn two_are_checked_at_a_time_and_sixty_four_in_all() {
+        // The numbers that are the default, with a cost that is not.
+        let cost = HashingCost {
+            memory_kib: 64,
+            passes: 1,
+            ..HashingCost::default()
+        };
+        let passwords = Arc::new(Passwords::new(cost, &SystemEntropy).unwrap());
+        let first = passwords.permits.clone().acquire_owned().await.unwrap();
+        // Beside one that takes its time, there is room for another one.
+        assert_eq!(passwords.verify(Secret::new("x"), None).await, Ok(false));
+        let second = passwords.permits.clone().acquire_owned().await.unwrap();
+        assert!(passwords.permits.clone().try_acquire_owned().is_err());
+        let mut tries = tokio::task::JoinSet::new();
+        for _ in 0..70 {
+            let passwords = passwords.clone();
+            tries.spawn(async move { passwords.verify(Secret::new("x"), None).await });
+        }
+        for _ in 64..70 {
+            let turned_away = tries.join_next().await.unwrap().unwrap();
+            assert_eq!(turned_away, Err(HashingError::Overloaded));
+        }
+        drop((first, second));
+        let mut checked = 0;
+        while let Some(one) = tries.join_next().await {
+            assert_eq!(one.unwrap(), Ok(false));
+            checked += 1;
+        }
+        assert_eq!(checked, 64);
+    }
+
+    #[tokio::test]
     async fn a_password_is_the_same_however_it_is_typed() {
         let passwords = passwords(8);
         let (composed, decomposed) = ("r\u{e9}sum\u{e9} otter", "re\u{301}sume\u{301} otter");

@@ -47,3 +47,33 @@ pub fn mac(server_secret: &[u8; 32], purpose: &str, text: &str) -> SecretHash {
 pub fn same(one: &SecretHash, other: &SecretHash) -> bool {
     one.as_bytes().ct_eq(other.as_bytes()).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::sync::atomic::AtomicU8;
+
+    use super::*;
+    use crate::ports::{Counting, SystemEntropy};
+
+    #[test]
+    fn a_secret_has_256_random_bits() {
+        let secret = random_secret(&Counting(AtomicU8::new(1)));
+        assert_eq!(
+            secret.expose(),
+            "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20"
+        );
+        let made: HashSet<_> = (0..10_000)
+            .map(|_| random_secret(&SystemEntropy).expose().to_owned())
+            .collect();
+        assert_eq!(made.len(), 10_000);
+        // Every digit takes on every value: 10,000 times without one of them has a chance of 1 in 10^279.
+        for place in 0..64 {
+            let digits: HashSet<_> = made
+                .iter()
+                .filter_map(|text| text.as_bytes().get(place))
+                .collect();
+            assert_eq!(digits.len(), 16, "digit {place}");
+        }
+    }
+}

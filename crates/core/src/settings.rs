@@ -1,4 +1,4 @@
-//! How long things last and how much is allowed. Whoever composes a program fills these in.
+//! How long things last and how much is allowed. A program fills these in.
 
 use std::time::Duration;
 

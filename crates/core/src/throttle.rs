@@ -805,7 +805,7 @@ mod tests {
             .map(|turn| -> Entering<'_> { Box::pin(throttle.sign_in(turn, false, None, &clock)) })
             .collect();
         let under_way: Vec<_> = strangers.iter_mut().filter_map(poll).collect();
-        assert_eq!(under_way.len(), STRANGERS_AT_ONCE as usize);
+        assert_eq!(under_way.len(), 32);
         for turn in &turns[100..] {
             let mut known: Entering<'_> = Box::pin(throttle.sign_in(turn, true, None, &clock));
             poll(&mut known).unwrap().unwrap().passed();

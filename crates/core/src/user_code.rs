@@ -13,10 +13,10 @@ use crate::secrets;
 const ALPHABET: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 const LETTERS: usize = 8;
 
-/// Makes a user code such as `WDJB-MJHT`: 20⁸, or about 34.5 bits.
+/// Makes a user code, normalized; [`display`] shows it as `WDJB-MJHT`. There are 20⁸, which is about 34.5 bits.
 #[must_use]
 pub fn random_user_code(entropy: &dyn Entropy) -> Secret {
-    let mut code = String::with_capacity(LETTERS + 1);
+    let mut code = String::with_capacity(LETTERS);
     let mut letters = 0;
     let mut buffer = [0_u8; 16];
     while letters < LETTERS {
@@ -25,9 +25,6 @@ pub fn random_user_code(entropy: &dyn Entropy) -> Secret {
             // 240 is the largest multiple of 20 in a byte: what lies above would make some letters likelier.
             if byte >= 240 || letters == LETTERS {
                 continue;
-            }
-            if letters == LETTERS / 2 {
-                code.push('-');
             }
             code.push(
                 ALPHABET
@@ -104,12 +101,13 @@ pub fn same(one: &CodeMac, other: &CodeMac) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
     use std::sync::atomic::AtomicU8;
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ports::Counting;
+    use crate::ports::{Counting, SystemEntropy};
 
     #[test]
     fn people_may_type_it_as_they_like() {
@@ -144,6 +142,32 @@ mod tests {
     }
 
     #[test]
+    fn a_code_is_eight_letters_of_twenty_and_each_is_as_likely() {
+        let codes: Vec<_> = (0..20_000).map(|_| random_user_code(&SystemEntropy)).collect();
+        let mut counts = [[0_u32; 20]; LETTERS];
+        for code in &codes {
+            assert_eq!(code.expose().len(), LETTERS, "{}", code.expose());
+            for (letter, counts) in code.expose().bytes().zip(&mut counts) {
+                let index = ALPHABET.iter().position(|known| *known == letter).unwrap();
+                counts[index] += 1;
+            }
+        }
+        // Each letter about 1000 times in each place: chance alone strays by 31, and by eight times as much never.
+        for count in counts.iter().flatten() {
+            assert!((750..=1250).contains(count), "{counts:?}");
+        }
+        let different: HashSet<_> = codes.iter().map(Secret::expose).collect();
+        assert!(different.len() > 19_990, "of 20^8");
+    }
+
+    #[test]
+    fn what_would_make_some_letters_likelier_is_not_used() {
+        // From 240 on, bytes are left out: 16 of them, and the next one is the first letter.
+        let code = random_user_code(&Counting(AtomicU8::new(240)));
+        assert_eq!(code.expose(), "BCDFGHJK");
+    }
+
+    #[test]
     fn the_secret_matters() {
         let code = Secret::new("WDJBMJHT");
         assert!(same(&mac(&[1; 32], &code), &mac(&[1; 32], &code)));
@@ -154,9 +178,10 @@ mod tests {
         #[test]
         fn made_codes_can_be_typed(seed: u8) {
             let code = random_user_code(&Counting(AtomicU8::new(seed)));
-            prop_assert_eq!(code.expose().len(), 9);
-            let normalized = normalize(code.expose()).unwrap();
-            prop_assert_eq!(display(&normalized), code.expose());
+            let shown = display(&code);
+            prop_assert_eq!(shown.len(), 9);
+            let typed = normalize(&shown).unwrap();
+            prop_assert_eq!(typed.expose(), code.expose());
         }
     }
 }

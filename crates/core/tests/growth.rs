@@ -12,7 +12,7 @@ mod common;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use common::{World, as_user, client, origin, traits};
+use common::{World, client, origin, traits};
 use zenml_auth_core::caller::Caller;
 use zenml_auth_core::services::{PollError, UserCode};
 use zenml_auth_core::settings::{Lifetimes, Settings};
@@ -52,7 +52,7 @@ fn details(event: &AuditEvent) -> String {
 #[tokio::test]
 async fn requests_are_counted_and_decisions_tell_of_them() {
     let world = World::unlimited(1).await;
-    let user = world.add_user("ann", false).await;
+    world.add_user("ann", false).await;
     let flow = world.engine.device_flow();
     for number in 0..600_u32 {
         let origin = Origin {
@@ -89,7 +89,7 @@ async fn requests_are_counted_and_decisions_tell_of_them() {
     let asked = flow.request(client(1), known, &origin()).await.unwrap();
     world.clock.advance(SECOND * 10);
     let code = UserCode::typed(asked.user_code.expose());
-    flow.approve(&as_user(&user, world.engine.now()), asked.id, &code, true)
+    flow.approve(&world.sign_in("ann").await, asked.id, &code, true)
         .await
         .unwrap();
     flow.poll(client(1), &asked.device_code, &origin()).await.unwrap();
@@ -180,7 +180,7 @@ async fn world(limited: bool) -> World {
 async fn polls_write_only_so_often() {
     for limited in [false, true] {
         let world = world(limited).await;
-        let user = world.add_user("ann", false).await;
+        world.add_user("ann", false).await;
         let flow = world.engine.device_flow();
         let asked = flow
             .request(client(0), traits("laptop"), &origin())
@@ -196,15 +196,12 @@ async fn polls_write_only_so_often() {
             }
             world.clock.advance(SECOND);
         }
-        let polled = flow
-            .find(&as_user(&user, world.engine.now()), &code)
-            .await
-            .unwrap();
+        let polled = flow.find(&world.sign_in("ann").await, &code).await.unwrap();
         // The first one, eleven that were early, and one a minute from there on.
         let writes = polled.version.get() - zenml_auth_model::Version::FIRST.get();
         assert!((2..=17).contains(&writes), "{writes}");
         // Who has polled that much still gets in.
-        flow.approve(&as_user(&user, world.engine.now()), asked.id, &code, true)
+        flow.approve(&world.sign_in("ann").await, asked.id, &code, true)
             .await
             .unwrap();
         let mut tries = 0;
@@ -221,7 +218,7 @@ async fn polls_write_only_so_often() {
 async fn beyond_thirty_a_minute_polls_do_not_ask_the_store() {
     for limited in [false, true] {
         let world = world(limited).await;
-        let user = world.add_user("ann", false).await;
+        world.add_user("ann", false).await;
         let flow = world.engine.device_flow();
         let asked = flow
             .request(client(0), traits("laptop"), &origin())
@@ -235,7 +232,7 @@ async fn beyond_thirty_a_minute_polls_do_not_ask_the_store() {
             );
         }
         let code = UserCode::typed(asked.user_code.expose());
-        flow.deny(&as_user(&user, world.engine.now()), asked.id, &code)
+        flow.deny(&world.sign_in("ann").await, asked.id, &code)
             .await
             .unwrap();
         for _ in 0..100 {

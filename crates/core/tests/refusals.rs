@@ -12,7 +12,7 @@ mod common;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use common::{PASSWORD, World, as_user, client, name, traits};
+use common::{PASSWORD, World, client, name, traits};
 use zenml_auth_core::caller::Caller;
 use zenml_auth_core::services::{NewServiceAccount, UserCode};
 use zenml_auth_core::settings::Settings;
@@ -363,7 +363,7 @@ async fn wrong_codes_are_told_with_who_typed_them() {
         let found = world
             .engine
             .device_flow()
-            .find(&as_user(&ann, world.engine.now()), &wrong)
+            .find(&world.sign_in("ann").await, &wrong)
             .await;
         assert!(found.is_err());
     }

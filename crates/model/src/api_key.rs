@@ -11,12 +11,12 @@ pub struct KeyGeneration {
     pub hash: SecretHash,
 }
 
-/// The value that a rotation replaced. It is kept after its end, so that whoever still has it can be told.
+/// The value that a rotation replaced. It is kept after its end, so that a holder who still has it can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetainedKey {
     /// The replaced value.
     pub generation: KeyGeneration,
-    /// The first moment at which it is no longer let in; that of the rotation itself if it was not to be retained.
+    /// The first moment at which it is no longer good; that of the rotation itself if it was not to be retained.
     pub until: Timestamp,
 }
 
@@ -39,7 +39,7 @@ pub struct ApiKey {
     pub retained: Option<RetainedKey>,
     /// The retention that was asked for at the latest rotation, in minutes.
     pub retain_period_minutes: u32,
-    /// The first moment at which it is no longer let in, if it was made to expire.
+    /// The first moment at which it is no longer good, if it was made to expire.
     pub expires: Option<Timestamp>,
     /// When it was last used.
     pub last_login: Option<Timestamp>,

@@ -21,7 +21,7 @@ pub enum ActorKind {
     ServiceAccount,
     /// Somebody who did not sign in.
     Anonymous,
-    /// Whoever operates the server, on its own machine.
+    /// The operator of the server, on its own machine.
     Operator,
     /// The server itself.
     Server,
@@ -69,7 +69,7 @@ pub enum Actor {
     },
     /// Somebody who did not sign in.
     Anonymous,
-    /// Whoever operates the server, on its own machine.
+    /// The operator of the server, on its own machine.
     Operator,
     /// The server itself.
     Server,
@@ -268,7 +268,7 @@ named_enum!(
         Server => "server",
         /// A signing key.
         SigningKey => "signing_key",
-        /// A machine's request to be let in.
+        /// A device authorization request.
         DeviceGrant => "device_grant",
         /// A device.
         Device => "device",

@@ -1,4 +1,4 @@
-//! Requests of machines to be let in (RFC 8628).
+//! Device authorization requests (RFC 8628).
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub struct Polling {
     pub last: Option<Timestamp>,
 }
 
-/// A request of a machine to be let in: a device code it polls with, a user code a person confirms.
+/// A device authorization request: a device code it polls with, a user code a person confirms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceGrant {
     /// The request's id; becomes the device's id when the device is new.

@@ -361,9 +361,9 @@ pub enum Test {
     NotOneOf(Vec<Value>),
     /// The field lies between these moments, both included.
     Between(Timestamp, Timestamp),
-    /// Never holds: an id was compared for equality with something that is no id.
+    /// Never holds: an id was compared for equality with something that is not an id.
     Never,
-    /// Always holds: an id was compared for inequality with something that is no id.
+    /// Always holds: an id was compared for inequality with something that is not an id.
     Always,
 }
 

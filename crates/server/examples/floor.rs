@@ -3,7 +3,10 @@
 //!
 //! `floor ADDRESS` serves, after it has printed a token that it takes.
 
-#![allow(clippy::print_stdout, reason = "it hands its token to whoever started it")]
+#![allow(
+    clippy::print_stdout,
+    reason = "it hands its token to the program that started it"
+)]
 
 use std::sync::Arc;
 
@@ -36,7 +39,7 @@ struct Floor {
     user: User,
 }
 
-/// Whoever sent a good token.
+/// The sender of a good token.
 struct Verified;
 
 impl FromRequestParts<Arc<Floor>> for Verified {

@@ -1,4 +1,4 @@
-//! How each refusal looks on the wire: status, class and a message that says what to do.
+//! How each refusal looks on the wire: a code, from which status and class follow, and a message that says what to do.
 //!
 //! Every error type of core is taken apart in one `match` without a wildcard, so that a new way to fail has to be
 //! given a face here before it compiles.
@@ -9,7 +9,7 @@ use crate::outages::{Line, Outages};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use zenml_auth_api::login::{LoginFormError, OAuthErrorBody, OAuthErrorCode};
-use zenml_auth_api::{ErrorBody, ErrorClass, ValidationErrors};
+use zenml_auth_api::{ErrorBody, ErrorCode, ValidationErrors};
 use zenml_auth_core::caller::{NotAllowed, NotWithThis};
 use zenml_auth_core::password::HashingError;
 use zenml_auth_core::ports::{Clock as _, StoreError, SystemClock};
@@ -18,9 +18,9 @@ use zenml_auth_core::rules::{api_key, device};
 use zenml_auth_core::services::{
     ActivateUserError, ApiKeySignInError, ApiTokenError, AuthenticateError, ChangeApiKeyError,
     ChangePasswordError, ChangeServiceAccountError, ChangeUserError, ConfirmError, CreateApiKeyError,
-    CreateServiceAccountError, CreateUserError, DeactivateUserError, DeleteUserError, FindApiKeyError,
-    FindDeviceError, FindServiceAccountError, FindUserError, Internal, ListAuditError, PasswordSignInError,
-    PollError, RequestDeviceError, RotateApiKeyError,
+    CreateServiceAccountError, CreateUserError, DeactivateUserError, DeleteUserError,
+    DeviceAuthorizationError, FindApiKeyError, FindDeviceError, FindServiceAccountError, FindUserError,
+    Internal, ListAuditError, PasswordSignInError, PollError, RotateApiKeyError,
 };
 use zenml_auth_core::strength::WeakPassword;
 use zenml_auth_core::throttle::TooMany;
@@ -52,9 +52,10 @@ static OUTAGES: Outages = Outages::new();
 pub struct Unfinished(pub ErrorBody);
 
 impl ApiError {
-    /// A failure with a class that clients know.
-    pub fn new(status: StatusCode, class: ErrorClass, message: impl Into<String>) -> Self {
-        Self::with_body(status, ErrorBody::classed(class, message))
+    /// A failure with this code, and what goes with it: status and class.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self::with_body(status, ErrorBody::coded(code, message))
     }
 
     fn with_body(status: StatusCode, body: ErrorBody) -> Self {
@@ -89,27 +90,15 @@ impl ApiError {
         self.0.status
     }
 
-    /// A failure without a class.
-    pub fn plain(status: StatusCode, message: impl Into<String>) -> Self {
-        Self::with_body(status, ErrorBody::plain(message))
-    }
-
-    /// 400: the request makes no sense.
-    pub fn bad_request(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, ErrorClass::ValueError, message)
-    }
-
     /// 404, with the quotes that the recordings show around the message of a `KeyError`.
     pub fn not_found(message: impl std::fmt::Display) -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            ErrorClass::KeyError,
-            format!("\"{message}\""),
-        )
+        Self::new(ErrorCode::NotFound, format!("\"{message}\""))
     }
 
-    fn forbidden(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, ErrorClass::IllegalOperationError, message)
+    /// 404 for a path that nobody serves.
+    #[must_use]
+    pub fn no_such_path() -> Self {
+        Self::new(ErrorCode::NoSuchPath, "Not Found")
     }
 
     /// 403: the caller may do this, but not with this credential. The challenge is that of RFC 9470 §3, so that programs need
@@ -123,32 +112,39 @@ impl ApiError {
             Refusal::Key => format!("An API key is not enough to {action}."),
             Refusal::Made => format!("A token that was made for use by hand is not enough to {action}."),
         };
-        Self::forbidden(format!(
-            "{cause} Sign in with your password: in the browser at {page}, or with zenml connect --username."
-        ))
+        Self::new(
+            ErrorCode::RecentSignInRequired,
+            format!("{cause} Sign in with your password: in the browser at {page}, or with zenml connect --username."),
+        )
         .challenging("Bearer error=\"insufficient_user_authentication\"")
     }
 
-    fn conflict(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, ErrorClass::EntityExistsError, message)
+    fn name_taken(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::NameTaken, message)
     }
 
     /// 401 without any credentials.
     #[must_use]
     pub fn not_authenticated() -> Self {
-        Self::plain(StatusCode::UNAUTHORIZED, "Not authenticated").challenging("Bearer")
+        Self::new(ErrorCode::NotAuthenticated, "Not authenticated").challenging("Bearer")
     }
 
     /// 401 with credentials that are not good, or no longer: the Python client signs in again.
     #[must_use]
-    pub fn credentials(message: impl std::fmt::Display) -> Self {
-        let message = format!("Authentication error: {message}");
-        Self::new(StatusCode::UNAUTHORIZED, ErrorClass::CredentialsNotValid, message)
+    pub fn credentials(code: ErrorCode, message: impl std::fmt::Display) -> Self {
+        Self::new(code, format!("Authentication error: {message}"))
             .challenging("Bearer error=\"invalid_token\"")
     }
 
-    fn unavailable(status: StatusCode, message: &'static str, internal: String) -> Self {
-        let mut error = Self::new(status, ErrorClass::RuntimeError, message)
+    /// 401 for a text that is not an API key.
+    #[must_use]
+    pub fn api_key_malformed(problem: impl std::fmt::Display) -> Self {
+        let message = format_args!("error decoding API key: {problem}").to_string();
+        Self::credentials(ErrorCode::ApiKeyMalformed, message)
+    }
+
+    fn unavailable(code: ErrorCode, message: &'static str, internal: String) -> Self {
+        let mut error = Self::new(code, message)
             .after(Duration::from_secs(5))
             .logging(internal);
         error.0.outage = Some(message);
@@ -158,10 +154,9 @@ impl ApiError {
     /// 503: the request took too long.
     #[must_use]
     pub fn too_slow() -> Self {
-        let message = "The request took too long. Try again in a few seconds.";
         Self::unavailable(
-            StatusCode::SERVICE_UNAVAILABLE,
-            message,
+            ErrorCode::RequestTimeout,
+            "The request took too long. Try again in a few seconds.",
             "a request took too long".to_owned(),
         )
     }
@@ -170,7 +165,7 @@ impl ApiError {
     #[must_use]
     pub fn not_ready(error: &StoreError) -> Self {
         Self::unavailable(
-            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::DatabaseUnavailable,
             "The server's database does not answer, or takes no changes, at the moment. The server's log says why.",
             error.to_string(),
         )
@@ -180,7 +175,7 @@ impl ApiError {
     #[must_use]
     pub fn busy() -> Self {
         Self::unavailable(
-            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::ServerBusy,
             "The server is busy with other requests. Try again in a second.",
             "the memory for bodies of requests is used up".to_owned(),
         )
@@ -191,20 +186,14 @@ impl ApiError {
     #[must_use]
     pub fn stopping() -> Self {
         let message = "This server is about to stop. Use another one, or try again in a few seconds.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorClass::RuntimeError, message)
-            .after(Duration::from_secs(5))
+        Self::new(ErrorCode::ServerStopping, message).after(Duration::from_secs(5))
     }
 
     /// 500: all there is to know is in the log, under the request's id.
     #[must_use]
     pub fn internal(internal: String) -> Self {
         let message = "The server failed. Its log says why, under the id of this request.";
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            ErrorClass::RuntimeError,
-            message,
-        )
-        .logging(internal)
+        Self::new(ErrorCode::InternalError, message).logging(internal)
     }
 
     fn oauth(code: OAuthErrorCode, description: impl std::fmt::Display) -> Self {
@@ -264,19 +253,16 @@ impl From<LoginFormError> for ApiError {
 
 impl From<TooMany> for ApiError {
     fn from(error: TooMany) -> Self {
-        let message = format!("There were {error}.");
-        Self::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            ErrorClass::MaxConcurrentTasksError,
-            message,
-        )
-        .after(error.retry_after)
+        Self::new(ErrorCode::RateLimited, format!("There were {error}.")).after(error.retry_after)
     }
 }
 
 impl From<NotAllowed> for ApiError {
     fn from(error: NotAllowed) -> Self {
-        Self::forbidden(format!("Only administrators can {}.", error.action))
+        Self::new(
+            ErrorCode::AdministratorRequired,
+            format!("Only administrators can {}.", error.action),
+        )
     }
 }
 
@@ -297,17 +283,17 @@ impl From<StoreError> for ApiError {
         let text = error.to_string();
         match error {
             StoreError::Unavailable(_) => Self::unavailable(
-                StatusCode::SERVICE_UNAVAILABLE,
+                ErrorCode::DatabaseUnavailable,
                 "The server's database does not answer at the moment. Try again in a few seconds.",
                 text,
             ),
             StoreError::ReadOnly(_) => Self::unavailable(
-                StatusCode::SERVICE_UNAVAILABLE,
+                ErrorCode::DatabaseReadOnly,
                 "The server's database takes no changes at the moment. Tell the server's operator.",
                 text,
             ),
             StoreError::Full(_) => Self::unavailable(
-                StatusCode::INSUFFICIENT_STORAGE,
+                ErrorCode::DiskFull,
                 "The disk of the server's database is full, so the change was refused. Ask the operator to make room, then try again.",
                 text,
             ),
@@ -321,17 +307,17 @@ impl From<Internal> for ApiError {
         match error {
             Internal::Store(error) => error.into(),
             Internal::Contended => Self::unavailable(
-                StatusCode::SERVICE_UNAVAILABLE,
+                ErrorCode::Contended,
                 "Too many others change the same thing at the moment. Try again in a few seconds.",
                 error.to_string(),
             ),
             Internal::Hashing(HashingError::Overloaded) => Self::unavailable(
-                StatusCode::SERVICE_UNAVAILABLE,
+                ErrorCode::SignInBusy,
                 "Too many people sign in at the moment. Try again in a few seconds.",
                 error.to_string(),
             ),
             Internal::Sealing(_) | Internal::Token(TokenError::Sealed(_)) => Self::unavailable(
-                StatusCode::SERVICE_UNAVAILABLE,
+                ErrorCode::EncryptionKeyMissing,
                 "This server lacks an encryption key that it needs. Tell its operator.",
                 error.to_string(),
             ),
@@ -348,85 +334,110 @@ fn name_reserved(name: &Name) -> ApiError {
     ValidationErrors::body_field("name", problem).into()
 }
 
-fn refused_device(id: DeviceId, refusal: device::Refusal) -> String {
-    match refusal {
-        device::Refusal::Locked => {
+fn refused_device(id: DeviceId, refusal: device::Refusal) -> ApiError {
+    let (code, message) = match refusal {
+        device::Refusal::Locked => (
+            ErrorCode::DeviceLocked,
             format!(
                 "the device {id} is locked. Unlock it from another device, or after signing in with a password, to use it again"
-            )
-        }
-        device::Refusal::Expired => {
-            format!("the connection of the device {id} has expired. Connect it again")
-        }
-        device::Refusal::Superseded => {
-            format!("the device {id} has signed out or connected again since. Connect it again")
-        }
-    }
+            ),
+        ),
+        device::Refusal::Expired => (
+            ErrorCode::DeviceExpired,
+            format!("the connection of the device {id} has expired. Connect it again"),
+        ),
+        device::Refusal::Superseded => (
+            ErrorCode::DeviceSuperseded,
+            format!("the device {id} has signed out or connected again since. Connect it again"),
+        ),
+    };
+    ApiError::credentials(code, message)
+}
+
+fn refused_key(key: &Name, account: &Name, refusal: api_key::Refusal) -> ApiError {
+    let of = format!("the API key {key} of the service account {account}");
+    let (code, message) = match refusal {
+        api_key::Refusal::WrongValue => return invalid_key(),
+        api_key::Refusal::Inactive => (ErrorCode::ApiKeyInactive, format!("{of} is not active")),
+        api_key::Refusal::Expired => (ErrorCode::ApiKeyExpired, format!("{of} has expired")),
+        api_key::Refusal::RotatedAway => (
+            ErrorCode::ApiKeyRotated,
+            format!("{of} was rotated; use its new value"),
+        ),
+        api_key::Refusal::GenerationEnded => (
+            ErrorCode::ApiKeyRotated,
+            format!("{of} was rotated since this token was made"),
+        ),
+    };
+    ApiError::credentials(code, message)
+}
+
+fn invalid_key() -> ApiError {
+    let message = "the API key is not valid: it was mistyped, rotated or deleted";
+    ApiError::credentials(ErrorCode::ApiKeyInvalid, message)
 }
 
 impl From<AuthenticateError> for ApiError {
     fn from(error: AuthenticateError) -> Self {
-        match error {
-            AuthenticateError::Token(TokenError::Expired) => {
-                Self::credentials("the access token has expired. Sign in again")
-            }
-            AuthenticateError::Token(TokenError::Invalid | TokenError::UnknownKey) => {
-                Self::credentials("error decoding access token: it is not a valid token of this server")
-            }
-            AuthenticateError::Token(TokenError::Sealed(problem)) => Internal::from(problem).into(),
-            AuthenticateError::Token(TokenError::Signing(reason)) => Self::internal(reason),
-            AuthenticateError::DeviceGone(id) => {
-                Self::credentials(format_args!("the device {id} was deleted. Connect it again"))
-            }
-            AuthenticateError::Device { id, refusal } => Self::credentials(refused_device(id, refusal)),
-            AuthenticateError::ApiKeyUnknown => {
-                Self::credentials("the API key is not valid: it was mistyped, rotated or deleted")
-            }
+        let (code, message) = match error {
+            AuthenticateError::Token(TokenError::Expired) => (
+                ErrorCode::TokenExpired,
+                "the access token has expired. Sign in again".to_owned(),
+            ),
+            AuthenticateError::Token(TokenError::Invalid | TokenError::UnknownKey) => (
+                ErrorCode::TokenInvalid,
+                "error decoding access token: it is not a valid token of this server".to_owned(),
+            ),
+            AuthenticateError::Token(TokenError::Sealed(problem)) => return Internal::from(problem).into(),
+            AuthenticateError::Token(TokenError::Signing(reason)) => return Self::internal(reason),
+            AuthenticateError::DeviceGone(id) => (
+                ErrorCode::DeviceDeleted,
+                format!("the device {id} was deleted. Connect it again"),
+            ),
+            AuthenticateError::Device { id, refusal } => return refused_device(id, refusal),
+            AuthenticateError::ApiKeyUnknown => return invalid_key(),
             AuthenticateError::ApiKeyGone(id) => {
-                Self::credentials(format_args!("the API key {id} was deleted"))
+                (ErrorCode::ApiKeyDeleted, format!("the API key {id} was deleted"))
             }
             AuthenticateError::ApiKey {
                 key,
                 account,
                 refusal,
-            } => match refusal {
-                api_key::Refusal::Inactive => Self::credentials(format_args!(
-                    "the API key {key} of the service account {account} is not active"
-                )),
-                api_key::Refusal::Expired => Self::credentials(format_args!(
-                    "the API key {key} of the service account {account} has expired"
-                )),
-                api_key::Refusal::WrongValue => {
-                    Self::credentials("the API key is not valid: it was mistyped, rotated or deleted")
-                }
-                api_key::Refusal::RotatedAway => Self::credentials(format_args!(
-                    "the API key {key} of the service account {account} was rotated; use its new value"
-                )),
-                api_key::Refusal::GenerationEnded => Self::credentials(format_args!(
-                    "the API key {key} of the service account {account} was rotated since this token was made"
-                )),
-            },
-            AuthenticateError::SessionEnded(_) => Self::credentials("this sign-in has ended. Sign in again"),
-            AuthenticateError::AccountInactive(name) => {
-                Self::credentials(format_args!("the account {name} is not active"))
+            } => return refused_key(&key, &account, refusal),
+            AuthenticateError::SessionEnded(_) | AuthenticateError::CookieUnknown => (
+                ErrorCode::SessionEnded,
+                "this sign-in has ended. Sign in again".to_owned(),
+            ),
+            AuthenticateError::AccountInactive(name) => (
+                ErrorCode::AccountInactive,
+                format!("the account {name} is not active"),
+            ),
+            AuthenticateError::AccountGone => {
+                (ErrorCode::AccountDeleted, "the account was deleted".to_owned())
             }
-            AuthenticateError::AccountGone => Self::credentials("the account was deleted"),
-            AuthenticateError::CredentialsChanged(name) => Self::credentials(format_args!(
-                "the password of {name} was changed, or the account deactivated, since this token was made. \
-                 Sign in again"
-            )),
-            AuthenticateError::Internal(error) => error.into(),
-        }
+            AuthenticateError::CredentialsChanged(name) => (
+                ErrorCode::CredentialsChanged,
+                format!(
+                    "the password of {name} was changed, or the account deactivated, since this token was made. \
+                     Sign in again"
+                ),
+            ),
+            AuthenticateError::Internal(error) => return error.into(),
+        };
+        Self::credentials(code, message)
     }
 }
 
 impl From<PasswordSignInError> for ApiError {
     fn from(error: PasswordSignInError) -> Self {
         match error {
-            PasswordSignInError::Invalid => Self::credentials("invalid username or password"),
-            PasswordSignInError::Inactive(name) => {
-                Self::credentials(format_args!("the user {name} is not active"))
+            PasswordSignInError::Invalid => {
+                Self::credentials(ErrorCode::InvalidCredentials, "invalid username or password")
             }
+            PasswordSignInError::Inactive(name) => Self::credentials(
+                ErrorCode::AccountInactive,
+                format_args!("the user {name} is not active"),
+            ),
             PasswordSignInError::TooMany(error) => error.into(),
             PasswordSignInError::Internal(error) => error.into(),
         }
@@ -459,11 +470,11 @@ impl From<PollError> for ApiError {
     }
 }
 
-impl From<RequestDeviceError> for ApiError {
-    fn from(error: RequestDeviceError) -> Self {
+impl From<DeviceAuthorizationError> for ApiError {
+    fn from(error: DeviceAuthorizationError) -> Self {
         match error {
-            RequestDeviceError::TooMany(error) => error.into(),
-            RequestDeviceError::Internal(error) => error.into(),
+            DeviceAuthorizationError::TooMany(error) => error.into(),
+            DeviceAuthorizationError::Internal(error) => error.into(),
         }
     }
 }
@@ -473,18 +484,28 @@ impl From<ConfirmError> for ApiError {
         match error {
             ConfirmError::NotWithThis(error) => error.into(),
             ConfirmError::NotFound => Self::not_found("There is no request of a device with this ID."),
-            ConfirmError::NotPending => {
-                Self::bad_request("Invalid request: device not pending verification.")
+            ConfirmError::NotPending => Self::new(
+                ErrorCode::DeviceRequestNotPending,
+                "Invalid request: device not pending verification.",
+            ),
+            ConfirmError::Expired => Self::new(
+                ErrorCode::DeviceRequestExpired,
+                "Invalid request: device verification expired.",
+            ),
+            ConfirmError::WrongCode => {
+                Self::new(ErrorCode::UserCodeWrong, "Invalid request: invalid user code.")
             }
-            ConfirmError::Expired => Self::bad_request("Invalid request: device verification expired."),
-            ConfirmError::WrongCode => Self::bad_request("Invalid request: invalid user code."),
-            ConfirmError::TooManyWrongCodes => {
-                Self::bad_request("Invalid request: ended after too many wrong user codes. Connect again.")
+            ConfirmError::TooManyWrongCodes => Self::new(
+                ErrorCode::UserCodeAttemptsExceeded,
+                "Invalid request: ended after too many wrong user codes. Connect again.",
+            ),
+            ConfirmError::DeviceLocked => Self::new(
+                ErrorCode::DeviceLockedByOwner,
+                "Invalid request: you have locked this device. Unlock it first.",
+            ),
+            ConfirmError::NotAllowed(_) => {
+                Self::new(ErrorCode::PersonRequired, "Only people decide about devices.")
             }
-            ConfirmError::DeviceLocked => {
-                Self::bad_request("Invalid request: you have locked this device. Unlock it first.")
-            }
-            ConfirmError::NotAllowed(_) => Self::forbidden("Only people decide about devices."),
             ConfirmError::TooMany(error) => error.into(),
             ConfirmError::Internal(error) => error.into(),
         }
@@ -507,7 +528,7 @@ impl From<CreateServiceAccountError> for ApiError {
         match error {
             CreateServiceAccountError::NotWithThis(error) => error.into(),
             CreateServiceAccountError::NotAllowed(error) => error.into(),
-            CreateServiceAccountError::NameTaken(name) => Self::conflict(format!(
+            CreateServiceAccountError::NameTaken(name) => Self::name_taken(format!(
                 "There is a service account with the name '{name}' already."
             )),
             CreateServiceAccountError::NameReserved(name) => name_reserved(&name),
@@ -533,7 +554,7 @@ impl From<ChangeServiceAccountError> for ApiError {
         match error {
             ChangeServiceAccountError::NotWithThis(error) => error.into(),
             ChangeServiceAccountError::Find(error) => error.into(),
-            ChangeServiceAccountError::NameTaken(name) => Self::conflict(format!(
+            ChangeServiceAccountError::NameTaken(name) => Self::name_taken(format!(
                 "There is a service account with the name '{name}' already."
             )),
             ChangeServiceAccountError::NameReserved(name) => name_reserved(&name),
@@ -542,7 +563,7 @@ impl From<ChangeServiceAccountError> for ApiError {
 }
 
 fn key_name_taken(name: impl std::fmt::Display, account: impl std::fmt::Display) -> ApiError {
-    ApiError::conflict(format!(
+    ApiError::name_taken(format!(
         "The service account '{account}' has an API key with the name '{name}' already."
     ))
 }
@@ -586,9 +607,10 @@ impl From<RotateApiKeyError> for ApiError {
         match error {
             RotateApiKeyError::NotWithThis(error) => error.into(),
             RotateApiKeyError::Find(error) => error.into(),
-            RotateApiKeyError::Expired(name) => {
-                Self::bad_request(format!("The API key '{name}' has expired. Create a new one."))
-            }
+            RotateApiKeyError::Expired(name) => Self::new(
+                ErrorCode::RotationOfExpiredKey,
+                format!("The API key '{name}' has expired. Create a new one."),
+            ),
         }
     }
 }
@@ -596,11 +618,17 @@ impl From<RotateApiKeyError> for ApiError {
 impl From<ApiTokenError> for ApiError {
     fn from(error: ApiTokenError) -> Self {
         match error {
-            ApiTokenError::TooLong { max } => Self::bad_request(format!(
-                "Tokens for use by hand are good for at most {} seconds on this server.",
-                max.as_secs()
-            )),
-            ApiTokenError::TooShort => Self::bad_request("A token is good for at least one second."),
+            ApiTokenError::TooLong { max } => Self::new(
+                ErrorCode::LifetimeOutOfRange,
+                format!(
+                    "Tokens for use by hand are good for at most {} seconds on this server.",
+                    max.as_secs()
+                ),
+            ),
+            ApiTokenError::TooShort => Self::new(
+                ErrorCode::LifetimeOutOfRange,
+                "A token is good for at least one second.",
+            ),
             ApiTokenError::NoCredential => Self::not_authenticated(),
             ApiTokenError::Internal(error) => error.into(),
         }
@@ -613,7 +641,7 @@ impl From<CreateUserError> for ApiError {
             CreateUserError::NotWithThis(error) => error.into(),
             CreateUserError::NotAllowed(error) => error.into(),
             CreateUserError::NameTaken(name) => {
-                Self::conflict(format!("There is a user with the name '{name}' already."))
+                Self::name_taken(format!("There is a user with the name '{name}' already."))
             }
             CreateUserError::NameReserved(name) => name_reserved(&name),
             CreateUserError::WeakPassword(error) => error.into(),
@@ -637,10 +665,14 @@ impl From<FindUserError> for ApiError {
 impl From<ChangePasswordError> for ApiError {
     fn from(error: ChangePasswordError) -> Self {
         match error {
-            ChangePasswordError::OldPasswordMissing => {
-                Self::forbidden("The current password is needed to change the password.")
-            }
-            ChangePasswordError::OldPasswordWrong => Self::forbidden("The current password is incorrect."),
+            ChangePasswordError::OldPasswordMissing => Self::new(
+                ErrorCode::CurrentPasswordRequired,
+                "The current password is needed to change the password.",
+            ),
+            ChangePasswordError::OldPasswordWrong => Self::new(
+                ErrorCode::CurrentPasswordWrong,
+                "The current password is incorrect.",
+            ),
             ChangePasswordError::WeakPassword(error) => error.into(),
             ChangePasswordError::TooMany(error) => error.into(),
         }
@@ -656,26 +688,31 @@ impl From<ChangeUserError> for ApiError {
             ChangeUserError::NotWithThis(error) => Self::sign_in_again(error, "/password"),
             ChangeUserError::Find(error) => error.into(),
             ChangeUserError::NameTaken(name) => {
-                Self::conflict(format!("There is a user with the name '{name}' already."))
+                Self::name_taken(format!("There is a user with the name '{name}' already."))
             }
             ChangeUserError::NameReserved(name) => name_reserved(&name),
             ChangeUserError::NotAllowed(error) => error.into(),
             ChangeUserError::Password(error) => error.into(),
-            ChangeUserError::OthersPassword => Self::forbidden(
+            ChangeUserError::OthersPassword => Self::new(
+                ErrorCode::OwnerRequired,
                 "Nobody sets the password of somebody else. Deactivate the account; with the activation token, \
                  its owner sets a new password.",
             ),
-            ChangeUserError::OthersEmail => {
-                Self::forbidden("Nobody changes the e-mail settings of somebody else.")
-            }
-            ChangeUserError::OwnAdminFlag => {
-                Self::forbidden("Nobody changes whether they are an administrator themselves.")
-            }
-            ChangeUserError::OwnActiveFlag => {
-                Self::forbidden("Nobody activates or deactivates their own account.")
-            }
-            ChangeUserError::LastAdministrator => Self::forbidden(LAST_ADMINISTRATOR),
-            ChangeUserError::NeverActivated => Self::bad_request(
+            ChangeUserError::OthersEmail => Self::new(
+                ErrorCode::OwnerRequired,
+                "Nobody changes the e-mail settings of somebody else.",
+            ),
+            ChangeUserError::OwnAdminFlag => Self::new(
+                ErrorCode::OwnAccount,
+                "Nobody changes whether they are an administrator themselves.",
+            ),
+            ChangeUserError::OwnActiveFlag => Self::new(
+                ErrorCode::OwnAccount,
+                "Nobody activates or deactivates their own account.",
+            ),
+            ChangeUserError::LastAdministrator => Self::new(ErrorCode::LastAdministrator, LAST_ADMINISTRATOR),
+            ChangeUserError::NeverActivated => Self::new(
+                ErrorCode::UserNeverActivated,
                 "This user has not set a password yet. Deactivate the account for a new activation token.",
             ),
             ChangeUserError::EmailMissing => {
@@ -690,8 +727,12 @@ impl From<DeactivateUserError> for ApiError {
         match error {
             DeactivateUserError::NotWithThis(error) => error.into(),
             DeactivateUserError::Find(error) => error.into(),
-            DeactivateUserError::Oneself => Self::forbidden("Nobody deactivates their own account."),
-            DeactivateUserError::LastAdministrator => Self::forbidden(LAST_ADMINISTRATOR),
+            DeactivateUserError::Oneself => {
+                Self::new(ErrorCode::OwnAccount, "Nobody deactivates their own account.")
+            }
+            DeactivateUserError::LastAdministrator => {
+                Self::new(ErrorCode::LastAdministrator, LAST_ADMINISTRATOR)
+            }
         }
     }
 }
@@ -700,10 +741,11 @@ impl From<DeleteUserError> for ApiError {
     fn from(error: DeleteUserError) -> Self {
         match error {
             DeleteUserError::Find(error) => error.into(),
-            DeleteUserError::Oneself => Self::forbidden(
+            DeleteUserError::Oneself => Self::new(
+                ErrorCode::OwnAccount,
                 "Nobody deletes the account they are signed in with. Ask another administrator to do it.",
             ),
-            DeleteUserError::LastAdministrator => Self::forbidden(LAST_ADMINISTRATOR),
+            DeleteUserError::LastAdministrator => Self::new(ErrorCode::LastAdministrator, LAST_ADMINISTRATOR),
         }
     }
 }
@@ -711,9 +753,10 @@ impl From<DeleteUserError> for ApiError {
 impl From<ActivateUserError> for ApiError {
     fn from(error: ActivateUserError) -> Self {
         match error {
-            ActivateUserError::Invalid => {
-                Self::credentials("the activation token is not valid. Ask an administrator for a new one")
-            }
+            ActivateUserError::Invalid => Self::credentials(
+                ErrorCode::ActivationTokenInvalid,
+                "the activation token is not valid. Ask an administrator for a new one",
+            ),
             ActivateUserError::WeakPassword(error) => error.into(),
             ActivateUserError::TooMany(error) => error.into(),
             ActivateUserError::Internal(error) => error.into(),

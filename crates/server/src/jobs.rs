@@ -136,3 +136,41 @@ async fn shorten_the_audit_trail(engine: Arc<Engine>) -> Result<(), Internal> {
         sleep(TIDY_PAUSE).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use zenml_auth_core::settings::Lifetimes;
+    use zenml_auth_testkit::server::TestServer;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn signing_keys_are_looked_after_at_the_start_and_every_minute() {
+        let server = TestServer::start().await;
+        let keys = || server.engine.keyring().public_keys();
+        let lifetime = Lifetimes::default().signing_key;
+        let before = keys();
+        let [first] = &before[..] else {
+            panic!("{before:?}")
+        };
+        server.clock.advance(lifetime);
+        let (stop, stopped) = watch::channel(Stop::No);
+        let jobs = Jobs::start(server.engine.clone(), &stopped);
+        sleep(Duration::from_secs(1)).await;
+        let at_start = keys();
+        assert_eq!(at_start.len(), 2, "{at_start:?}");
+        assert!(at_start.contains(first));
+
+        // The next one takes over within a minute. The tokens of the first one have ended by then.
+        server.clock.advance(lifetime);
+        sleep(Duration::from_secs(58)).await;
+        assert_eq!(keys(), at_start);
+        sleep(Duration::from_secs(2)).await;
+        let a_minute_later = keys();
+        assert_eq!(a_minute_later.len(), 2, "{a_minute_later:?}");
+        assert!(!a_minute_later.contains(first));
+        assert!(at_start.iter().any(|key| a_minute_later.contains(key)));
+        stop.send(Stop::Now).unwrap();
+        jobs.finish().await.unwrap();
+    }
+}

@@ -6,7 +6,6 @@
 //! process at a time writes to a SQLite file, and [`admin`] is how operators get at what that process owns.
 //! [`encryption`] says where the keys come from that secrets are sealed under, and [`permissions`] who may read the files.
 
-pub mod admin;
 pub mod commands;
 pub mod compose;
 pub mod config;
@@ -16,6 +15,7 @@ pub mod extract;
 pub mod jobs;
 pub mod middleware;
 pub mod openapi;
+pub mod operators;
 mod outages;
 pub mod ownership;
 pub mod pages;

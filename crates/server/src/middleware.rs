@@ -135,7 +135,7 @@ pub fn panicked(payload: Box<dyn std::any::Any + Send + 'static>) -> Response {
     ApiError::internal(format!("a handler panicked: {text}")).into_response()
 }
 
-/// Answers of the API are for whoever asked, and for no cache.
+/// Answers of the API are for the caller, and for no cache.
 pub async fn never_store(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();

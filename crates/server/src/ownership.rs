@@ -97,7 +97,7 @@ impl DatabaseFile {
     }
 }
 
-/// Takes the database for whoever is going to write to it. One that is not in a file needs no owner.
+/// Takes the database for a program that is going to write to it. One that is not in a file needs no owner.
 ///
 /// # Errors
 /// [`ComposeError`] when somebody else has it, or it can't be used.
@@ -188,6 +188,22 @@ mod tests {
         for other in &others {
             assert!(other.try_lock().unwrap().is_some(), "{other:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_waits_three_seconds_for_a_command() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = locate(&in_folder(folder.path()));
+        let lock = own.try_lock().unwrap().unwrap();
+        let began = tokio::time::Instant::now();
+        assert!(matches!(own.lock().await, Err(ComposeError::InUse(_))));
+        assert_eq!(began.elapsed(), Duration::from_secs(3));
+        let command = async {
+            tokio::time::sleep(Duration::from_millis(2_850)).await;
+            drop(lock);
+        };
+        let (locked, ()) = tokio::join!(own.lock(), command);
+        assert!(locked.is_ok());
     }
 
     #[test]

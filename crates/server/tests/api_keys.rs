@@ -222,7 +222,7 @@ async fn the_latest_use_is_shown() {
 }
 
 #[tokio::test]
-async fn whoever_still_uses_the_old_value_is_named() {
+async fn users_of_the_old_value_are_named() {
     let server = TestServer::start_with(TestOptions::sqlite()).await;
     let admin = server.admin().await;
     let first = server.api_key(&admin, "ci", "default").await;
@@ -275,7 +275,7 @@ async fn whoever_still_uses_the_old_value_is_named() {
     let after = without_the_login(uses().await);
     assert_eq!(after, json!([told("previous", &moved, "runner")]));
 
-    // Lists and short answers leave it out, and so does the answer of anyone who is no administrator.
+    // Lists and short answers leave it out, and so does the answer of anyone who is not an administrator.
     let list = server
         .get("/api/v1/service_accounts/ci/api_keys?hydrate=true")
         .bearer(&admin)

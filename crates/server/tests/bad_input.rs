@@ -444,8 +444,9 @@ const WITHOUT_BODY: [(&str, Method, &str); 6] = [
     ("login::logout", Method::POST, "/api/v1/logout"),
 ];
 
-/// The handlers of routes with one of these methods, as the routers name them.
-fn handlers_in(router: &str) -> BTreeSet<&str> {
+/// The handlers of pages with one of these methods, as their router names them.
+fn page_handlers() -> BTreeSet<&'static str> {
+    let router = include_str!("../src/pages/mod.rs");
     let methods = ["post(", "put(", "patch(", "delete(", "any("];
     methods
         .iter()
@@ -456,18 +457,41 @@ fn handlers_in(router: &str) -> BTreeSet<&str> {
         .collect()
 }
 
+/// Whether a path is one of those that an endpoint has.
+fn is_of(path: &str, endpoint: &str) -> bool {
+    let (parts, of): (Vec<_>, Vec<_>) = (path.split('/').collect(), endpoint.split('/').collect());
+    let fits = |(part, of): (&&str, &&str)| of.starts_with('{') || part == of;
+    parts.len() == of.len() && parts.iter().zip(&of).all(fits)
+}
+
 #[test]
 fn every_route_that_takes_a_body_is_tried() {
-    let api = handlers_in(include_str!("../src/routes/mod.rs"));
-    let pages = handlers_in(include_str!("../src/pages/mod.rs"));
-    assert!(api.len() >= 15 && pages.len() >= 8, "{api:?} {pages:?}");
     let tried: BTreeSet<_> = BODIES
         .iter()
+        .filter(|(_, _, path, ..)| !path.starts_with("/api/"))
         .map(|(handler, ..)| *handler)
-        .chain(WITHOUT_BODY.iter().map(|(handler, ..)| *handler))
         .collect();
-    let routed: BTreeSet<_> = api.union(&pages).copied().collect();
-    assert_eq!(routed, tried);
+    assert!(tried.len() >= 8, "{tried:?}");
+    assert_eq!(page_handlers(), tried);
+
+    let description = serde_json::to_value(zenml_auth_server::routes::description()).unwrap();
+    let mut with_body = 0;
+    for (endpoint, operations) in description["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let is_tried = |(tried, path): (&Method, &str)| {
+                tried.as_str().eq_ignore_ascii_case(method) && is_of(path, endpoint)
+            };
+            if operation["requestBody"].is_object() {
+                with_body += 1;
+                let mut bodies = BODIES.iter().map(|(_, method, path, ..)| (method, *path));
+                assert!(bodies.any(is_tried), "{method} {endpoint} with a body");
+            } else if method != "get" {
+                let mut others = WITHOUT_BODY.iter().map(|(_, method, path)| (method, *path));
+                assert!(others.any(is_tried), "{method} {endpoint} without a body");
+            }
+        }
+    }
+    assert!(with_body >= 14, "{with_body}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -683,6 +707,26 @@ async fn queries_that_make_no_sense() {
         invalid,
         "forty filters",
     );
+    // A list of a thousand values will do, however it is written, and one of more will not.
+    let values = |count: usize| vec!["a"; count];
+    for operator in ["oneof", "notoneof"] {
+        for (count, status) in [(1_000, StatusCode::OK), (1_001, invalid)] {
+            let commas = values(count).join(",");
+            let json = format!("[%22{}%22]", values(count).join("%22,%22"));
+            for list in [&commas, &json] {
+                let path = format!("{ACCOUNTS}?name={operator}:{list}");
+                let answer = subject.server.get(&path).bearer(&subject.admin).send().await;
+                if status == invalid {
+                    refused(&answer, status, "a long list");
+                    assert!(
+                        answer.text().contains("a list has at most 1000 values"),
+                        "{answer:?}"
+                    );
+                }
+                answer.expect(status);
+            }
+        }
+    }
     for harmless in [
         "colour=red",
         "name=%ff",

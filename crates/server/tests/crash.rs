@@ -33,7 +33,7 @@ struct Known {
     value: Option<String>,
     /// Whether the account is there.
     exists: bool,
-    /// The client of a machine that asked to be let in.
+    /// The client of a device that asked for approval.
     client: String,
     /// Its device code, until it was exchanged for a token.
     device_code: Option<String>,

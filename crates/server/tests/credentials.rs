@@ -1,4 +1,5 @@
-//! A token never begets a stronger one: every kind of credential against every operation that gives something.
+//! A token never begets a stronger one: every kind of credential against every operation that gives something. And what
+//! credentials are made of.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,13 +8,17 @@
     reason = "all of this is test code"
 )]
 
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use zenml_auth_testkit::server::{ADMIN, PASSWORD, TestOptions, TestResponse, TestServer, device_id, text};
+use zenml_auth_api::key::KeyText;
+use zenml_auth_testkit::server::{
+    ADMIN, CookieJar, PASSWORD, TestOptions, TestResponse, TestServer, device_id, hidden_field, text,
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const NEW_PASSWORD: &str = "another-Passw0rd";
@@ -562,4 +567,103 @@ async fn a_refused_unlock_says_where_to_go() {
         .await
         .expect(StatusCode::OK);
     assert!(server.good(&device).await);
+}
+
+#[tokio::test]
+async fn what_is_handed_out_has_256_random_bits_and_no_two_are_alike() {
+    let server = TestServer::start().await;
+    let admin = server.admin().await;
+    let mut made: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut add = |what, secret: &str| made.entry(what).or_default().push(secret.to_owned());
+    let mut tokens = HashSet::new();
+    let random_part = |key: &Value| {
+        let key = KeyText::parse(&text(&key["body"]["key"])).unwrap();
+        key.key.expose().to_owned()
+    };
+    for round in 0..20 {
+        let asked = server
+            .request_device(&format!("77ec22a2-335b-4130-ba6c-{round:012}"))
+            .await;
+        let code = text(&asked["device_code"]);
+        // The id of the request stands before it.
+        let (id, random) = code.split_at(32);
+        assert_eq!(id, device_id(&asked).replace('-', ""));
+        add("device code", random);
+        add("user code", &text(&asked["user_code"]));
+
+        let invitation = json!({"name": format!("user-{round}"), "is_admin": false, "active": false});
+        let made = server
+            .post("/api/v1/users")
+            .bearer(&admin)
+            .json(&invitation)
+            .send()
+            .await;
+        add(
+            "activation token",
+            &text(&made.json()["body"]["activation_token"]),
+        );
+        let left = format!("/api/v1/users/user-{round}/deactivate");
+        let left = server.put(&left).bearer(&admin).send().await;
+        add(
+            "activation token",
+            &text(&left.json()["body"]["activation_token"]),
+        );
+
+        let account = json!({"name": format!("account-{round}")});
+        let made = server
+            .post("/api/v1/service_accounts")
+            .bearer(&admin)
+            .json(&account)
+            .send()
+            .await;
+        made.expect(StatusCode::OK);
+        let keys = format!("/api/v1/service_accounts/account-{round}/api_keys");
+        let made = server
+            .post(&keys)
+            .bearer(&admin)
+            .json(&json!({"name": "key"}))
+            .send()
+            .await;
+        add("API key", &random_part(&made.json()));
+        let rotated = server
+            .change(&admin, &format!("{keys}/key/rotate"), &json!({}))
+            .await;
+        add("API key", &random_part(&rotated.json()));
+
+        let mut jar = CookieJar::default();
+        let page = server.get("/login").send().await;
+        jar.take(&page);
+        let csrf = hidden_field(&page.text(), "csrf");
+        let form = [
+            ("csrf", csrf.as_str()),
+            ("username", ADMIN),
+            ("password", PASSWORD),
+        ];
+        let signed_in = server.post("/login").cookies(&jar).form(&form).send().await;
+        jar.take(signed_in.expect(StatusCode::SEE_OTHER));
+        add("cookie of a sign-in", jar.get("zenml-auth-session").unwrap());
+        add("cookie of forms", jar.get("zenml-auth-csrf").unwrap());
+
+        // The clock stands still, so these say the same but for what is random in them.
+        assert!(tokens.insert(server.admin().await));
+    }
+    let user_codes = made.remove("user code").unwrap();
+    for code in &user_codes {
+        let (first, second) = code.split_once('-').unwrap();
+        assert_eq!((first.len(), second.len()), (4, 4), "{code}");
+        // RFC 8628 §6.1
+        let is_usual = |letter: char| "BCDFGHJKLMNPQRSTVWXZ".contains(letter);
+        assert!(code.replace('-', "").chars().all(is_usual), "{code}");
+    }
+    assert_eq!(user_codes.iter().collect::<HashSet<_>>().len(), 20);
+    let is_hex = |letter: char| letter.is_ascii_digit() || ('a'..='f').contains(&letter);
+    for (what, secrets) in &made {
+        for secret in secrets {
+            assert_eq!(secret.len() * 4, 256, "{what}");
+            assert!(secret.chars().all(is_hex), "{what}");
+        }
+    }
+    let all: Vec<_> = made.values().flatten().collect();
+    assert_eq!(all.len(), 7 * 20);
+    assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len());
 }

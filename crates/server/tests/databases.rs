@@ -37,6 +37,7 @@ zenml_auth_testkit::on_servers! {
     of_many_that_seal_one_does
     what_one_replica_revokes_the_other_refuses
     failures_on_one_replica_slow_the_account_down_on_the_other
+    each_replica_counts_addresses_for_itself
     the_program_serves_from_it
     of_many_programs_that_start_at_once_one_sets_up
     an_outage_is_logged_once_a_second
@@ -144,17 +145,40 @@ async fn guess(server: &TestServer, address: &str, password: &str) -> TestRespon
         .await
 }
 
+/// A replica that counts, and believes what is said about addresses.
+async fn limited_replica(database: &TestDatabase) -> TestServer {
+    let store = SqlStore::connect(&database.options()).await.unwrap();
+    store.migrate_up().await.unwrap();
+    let options = TestOptions {
+        trusted_proxies: vec!["127.0.0.0/8".to_owned()],
+        ..TestOptions::limited()
+    };
+    TestServer::start_on(Arc::new(store), options).await
+}
+
+async fn each_replica_counts_addresses_for_itself(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    let replicas = [limited_replica(&database).await, limited_replica(&database).await];
+    let guess = async |replica: usize, name: &str| {
+        let form = [("username", name), ("password", "wrong-password")];
+        let request = replicas[replica].post("/api/v1/login").form(&form);
+        request
+            .header("x-forwarded-for", "198.51.100.1")
+            .send()
+            .await
+            .status
+    };
+    for number in 0..50 {
+        let status = guess(0, &format!("nobody-{number}")).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{number}");
+    }
+    assert_eq!(guess(0, "somebody").await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(guess(1, "somebody").await, StatusCode::UNAUTHORIZED);
+}
+
 async fn failures_on_one_replica_slow_the_account_down_on_the_other(kind: Kind) {
     let Some(database) = fresh(kind).await else { return };
-    let start = || async {
-        let store = SqlStore::connect(&database.options()).await.unwrap();
-        store.migrate_up().await.unwrap();
-        let options = TestOptions {
-            trusted_proxies: vec!["127.0.0.0/8".to_owned()],
-            ..TestOptions::limited()
-        };
-        TestServer::start_on(Arc::new(store), options).await
-    };
+    let start = || limited_replica(&database);
     let replicas = [start().await, start().await];
     let (home, away) = ("192.0.2.1", "198.51.100.1");
     guess(&replicas[0], home, PASSWORD).await.expect(StatusCode::OK);
@@ -393,7 +417,7 @@ async fn of_many_programs_that_start_at_once_one_sets_up(kind: Kind) {
         .iter()
         .filter(|server| server.greeting.contains("This is a new server"));
     assert_eq!(new.count(), 1);
-    // They are one server to whoever asks, with the same keys.
+    // They are one server to their clients, with the same keys.
     let token = servers[0].sign_in(PASSWORD).unwrap();
     for server in servers {
         let (status, _) = server.send("GET", "/api/v1/current-user", &token, "");

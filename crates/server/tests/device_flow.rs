@@ -368,6 +368,28 @@ async fn a_connection_outlives_a_shorter_setting_and_a_new_signing_key() {
 }
 
 #[tokio::test]
+async fn a_former_signing_key_is_shown_for_a_day_more_than_its_tokens_last() {
+    let server = TestServer::start().await;
+    let shown = async |passed: Duration| {
+        server.clock.advance(passed);
+        let maintenance = server.engine.maintenance();
+        maintenance.tidy_up(100).await.unwrap();
+        maintenance.rotate_signing_key_if_due().await.unwrap();
+        let answer = server.get("/.well-known/jwks.json").send().await.json();
+        answer["keys"].as_array().unwrap().len()
+    };
+    assert_eq!(shown(DAY * 90 - SECOND).await, 1);
+    assert_eq!(
+        shown(SECOND).await,
+        2,
+        "after ninety days the next one takes over"
+    );
+    // A trusted device's token lasts for thirty days.
+    assert_eq!(shown(DAY * 31 - SECOND).await, 2);
+    assert_eq!(shown(SECOND * 2).await, 1);
+}
+
+#[tokio::test]
 async fn what_has_ended_is_kept_for_an_hour_more() {
     let server = TestServer::start().await;
     // A session of an hour, and a request that can be answered for five minutes.

@@ -17,7 +17,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use program::{Ledger, Server, program};
+use program::{Ledger, Server, Way, program};
 
 const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
@@ -115,7 +115,7 @@ fn at_every_moment(error: i32, stays: bool) {
     let disk = Disk::new();
     let mut server = disk.start();
     let mut admin = server.admin();
-    let mut ledger = Ledger::default();
+    let mut ledger = Ledger::of(Way::ALL);
     for moment in 1..=MOMENTS {
         // Room for those that fail and for one that has to succeed.
         ledger.fill(&admin, 6);
@@ -172,7 +172,7 @@ fn a_disk_that_is_full_when_the_index_grows() {
     let disk = Disk::new();
     let server = disk.start_watching("zenml-auth.db-shm");
     let admin = server.admin();
-    let mut ledger = Ledger::default();
+    let mut ledger = Ledger::of(Way::OF_KEYS);
     ledger.fill(&admin, 5);
     disk.fail(1, ENOSPC, true);
     let refused = (0..2_000).any(|_| !ledger.add(&admin));
@@ -194,7 +194,7 @@ fn a_disk_that_can_not_be_read() {
     let disk = Disk::new();
     let mut server = disk.start();
     let mut admin = server.admin();
-    let mut ledger = Ledger::default();
+    let mut ledger = Ledger::of(Way::OF_KEYS);
     for moment in 1..=8 {
         ledger.fill(&admin, 6);
         disk.fail_to_read(moment, EIO);
@@ -223,7 +223,7 @@ fn nothing_is_acknowledged_that_went_to_a_file_without_a_name() {
     let log = folder.path().join("log");
     let server = Server::start_as(program(&data, &["--rate-limit", "off"]), &log);
     let admin = server.admin();
-    let mut ledger = Ledger::default();
+    let mut ledger = Ledger::of(Way::OF_KEYS);
     ledger.fill(&admin, 20);
     for name in ["zenml-auth.db", "zenml-auth.db-wal", "zenml-auth.db-shm"] {
         let (file, aside) = (data.join(name), folder.path().join("aside"));

@@ -18,7 +18,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use program::{Ledger, PASSWORD, Server, program};
+use program::{Client, Ledger, PASSWORD, Server, Way, program, run, run_with, said};
+use serde_json::json;
 use zenml_auth_testkit::report;
 
 /// A small file system in memory.
@@ -86,7 +87,7 @@ fn what_is_acknowledged_holds_after_the_disk_was_full() {
     let log = logs.path().join("log");
     let mut server = start(&disk.data(), &log, "0");
     let mut admin = server.admin();
-    let mut ledger = Ledger::default();
+    let mut ledger = Ledger::of(Way::ALL);
     let mut said_full = 0;
     // With room for one page more each time, so that it runs out at another moment: in the log or its index, in the
     // middle of a change or when it is committed.
@@ -131,23 +132,48 @@ fn on_a_full_disk_rights_are_still_taken_away() {
     let length = || std::fs::metadata(&reserve).unwrap().len();
     let mut server = start(&disk.data(), &log, "4MiB");
     let mut admin = server.admin();
-    let mut ledger = Ledger::default();
+    let mut ledger = Ledger::of(Way::ALL);
     for round in 0..3 {
         ledger.fill(&admin, 30);
+        let (reset, deactivated) = (
+            user(&server, &admin, round, "reset"),
+            user(&server, &admin, round, "gone"),
+        );
         assert_eq!(length(), 4 << 20, "it is whole");
         disk.fill(round * 4096);
         while ledger.add(&admin) {}
         // Other programs take what becomes free at once.
         for number in 0..20 {
-            assert!(ledger.take_away(&admin), "{number}: {:?}", ledger.refused);
+            let way = ledger.next_way();
+            assert!(
+                ledger.take_away(&admin),
+                "{number}: {way:?}: {:?}",
+                ledger.refused
+            );
             disk.fill(0);
         }
+        // As operators do it.
+        let reset_password = ["admin", "reset-password", &reset.name, "--password-stdin"];
+        run_with(&disk.data(), &reset_password, "correct horse battery");
+        disk.fill(0);
+        said(&run(
+            &disk.data(),
+            &["admin", "deactivate-user", &deactivated.name],
+        ));
         assert!(length() < 4 << 20, "it was in use");
+        let ended = |admin: &Client, when: &str| {
+            for user in [&reset, &deactivated] {
+                assert_eq!(admin.with(&user.token).status(), 401, "{} {when}", user.name);
+            }
+        };
         ledger.check(&admin, "while the disk is full");
+        ended(&admin, "while the disk is full");
         server.kill();
         server = start(&disk.data(), &log, "4MiB");
         admin = admin.at(&server);
         ledger.check(&admin, "after a crash");
+        ended(&admin, "after a crash");
+        assert!(server.sign_in_as(&reset.name, "correct horse battery").is_some());
         // Those who have no other credential sign in.
         assert!(server.sign_in(PASSWORD).is_some());
         // There is some room then, and it is not for others.
@@ -161,6 +187,7 @@ fn on_a_full_disk_rights_are_still_taken_away() {
         server.wait_until_ready_is(200);
         assert_eq!(length(), 4 << 20, "it is whole again");
         ledger.check(&admin, "when the disk has room again");
+        ended(&admin, "when the disk has room again");
     }
     // Neither those who sign in nor those who change themselves can use it up.
     disk.fill(0);
@@ -172,10 +199,47 @@ fn on_a_full_disk_rights_are_still_taken_away() {
         .unwrap();
     assert_eq!(status, 507);
     assert!(length() >= 2 << 20, "{}", length());
-    // All ways of taking a key away but rotating it, which needs as much as they do.
-    let taken = (0..10).filter(|_| ledger.take_away(&admin)).count();
-    assert!(taken >= 8, "{taken}: {:?}", ledger.refused);
-    let said = std::fs::read_to_string(&log).unwrap();
-    assert!(said.contains("rights are taken away in the room that was kept for it"));
-    assert!(said.contains("the reserve for a full disk is whole again"));
+    // All that is left is for taking away without giving anything else for it.
+    for _ in Way::ALL {
+        let way = ledger.next_way();
+        disk.fill(0);
+        let taken = ledger.take_away(&admin);
+        assert_eq!(taken, !way.gives_another(), "{way:?}: {:?}", ledger.refused);
+    }
+    ledger.check(&admin, "in the second half of the reserve");
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert!(text.contains("rights are taken away in the room that was kept for it"));
+    assert!(text.contains("the reserve for a full disk is whole again"));
+}
+
+#[test]
+fn a_disk_without_room_for_the_reserve_is_warned_about() {
+    let Some(disk) = Disk::mount(64) else { return };
+    let logs = tempfile::tempdir().unwrap();
+    let log = logs.path().join("log");
+    let server = start(&disk.data(), &log, "64MiB");
+    let admin = server.admin();
+    assert_eq!(server.ready(), 200);
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert!(text.contains("make room for 64 MiB"), "{text}");
+    // All goes on as without one.
+    let mut ledger = Ledger::of(Way::OF_KEYS);
+    ledger.fill(&admin, 2);
+    assert!(ledger.take_away(&admin), "{:?}", ledger.refused);
+    ledger.check(&admin, "without a reserve");
+}
+
+/// A user who has signed in.
+struct User {
+    name: String,
+    token: String,
+}
+
+fn user(server: &Server, admin: &Client, round: u64, what: &str) -> User {
+    let name = format!("{what}-{round}");
+    let user = json!({"name": name, "is_admin": false, "active": true, "password": PASSWORD});
+    admin.ok("POST", "/api/v1/users", &user.to_string());
+    let token = server.sign_in_as(&name, PASSWORD).unwrap();
+    assert_eq!(admin.with(&token).status(), 200);
+    User { name, token }
 }

@@ -95,7 +95,7 @@ async fn each_operator_finds_what_it_says() {
                 "name=notoneof:ci,zoo",
                 &["Deploy", "a:b", "ci-nightly", "deploy_50%"],
             ),
-            // What is no operator belongs to the value, and wildcards are letters like others.
+            // Text before the colon that is not an operator belongs to the value, and wildcards are letters like others.
             ("name=a:b", &["a:b"]),
             ("name=equals:a:b", &["a:b"]),
             ("name=contains:_", &["deploy_50%"]),
@@ -177,7 +177,7 @@ async fn filters_hold_all_or_one_of_them() {
                 "logical_operator=or",
                 &["Deploy", "a:b", "ci", "ci-nightly", "deploy_50%", "zoo"],
             ),
-            // What is no field is passed over.
+            // Unknown fields are passed over.
             ("colour=red&name=ci", &["ci"]),
         ] {
             assert_eq!(sorted(subject.names(query).await), expected, "{query}");

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use zenml_auth_core::ports::Store;
+use zenml_auth_core::ports::{Clock as _, Store};
 use zenml_auth_storage::{ConnectOptions, SqlStore};
 use zenml_auth_testkit::server::{
     ADMIN, CookieJar, PASSWORD, TestOptions, TestResponse, TestServer, device_id, hidden_field, text,
@@ -229,6 +229,32 @@ async fn a_wrong_password_says_so_and_no_more() {
         pages.push(text.replace(name, "NAME").replace(&csrf, "CSRF"));
     }
     assert_eq!(pages[0], pages[1], "strangers don't learn who exists");
+}
+
+#[tokio::test]
+async fn the_sign_in_page_tells_that_an_account_is_switched_off_to_those_only_who_have_its_password() {
+    let server = TestServer::start().await;
+    server.user("ann").await;
+    let admin = server.admin().await;
+    let deactivated = server
+        .put("/api/v1/users/ann/deactivate")
+        .bearer(&admin)
+        .send()
+        .await;
+    deactivated.expect(StatusCode::OK);
+    let said = async |name: &str, password: &str| {
+        let mut browser = Browser::new(&server);
+        let page = browser.sign_in("/", name, password).await;
+        let text = page.expect(StatusCode::UNAUTHORIZED).text();
+        assert!(browser.jar.get("zenml-auth-session").is_none());
+        let csrf = hidden_field(&text, "csrf");
+        text.replace(name, "NAME").replace(&csrf, "CSRF")
+    };
+    let wrong = said("ann", "wrong-password").await;
+    assert_eq!(wrong, said(ADMIN, "wrong-password").await);
+    assert_eq!(wrong, said("nobody", "wrong-password").await);
+    let told = said("ann", PASSWORD).await;
+    assert!(told.contains("This account is not active"), "{told}");
 }
 
 #[tokio::test]
@@ -763,6 +789,126 @@ async fn forms_come_from_our_own_origin() {
     }
 }
 
+/// Where the links, forms and styles of a page lead to.
+fn addresses(page: &str) -> Vec<String> {
+    ["href=\"", "action=\"", "src=\""]
+        .iter()
+        .flat_map(|attribute| page.split(attribute).skip(1))
+        .map(|rest| unescape(rest.split('"').next().unwrap()))
+        .filter(|address| !address.starts_with("data:"))
+        .collect()
+}
+
+fn reached_at(public_url: Option<&str>) -> TestOptions {
+    TestOptions {
+        public_url: public_url.map(str::to_owned),
+        ..TestOptions::default()
+    }
+}
+
+#[tokio::test]
+async fn links_begin_with_the_public_url() {
+    for public_url in [
+        None,
+        Some("https://auth.example.com"),
+        Some("https://example.com/auth"),
+    ] {
+        let server = TestServer::start_with(reached_at(public_url)).await;
+        let begin = public_url.unwrap_or_default();
+        let asked = server.request_device(CLIENT).await;
+        assert_eq!(asked["verification_uri"], format!("{begin}/devices/verify"));
+        assert!(
+            link(&asked).starts_with(&format!("{begin}/devices/verify?")),
+            "{asked}"
+        );
+        let info = server.get("/api/v1/info").send().await.json();
+        assert_eq!(
+            (&info["server_url"], &info["dashboard_url"]),
+            (&json!(begin), &json!(begin))
+        );
+        // A refusal says where to go, too.
+        let admin = server.admin().await;
+        let (token, _) = server.connect_device(&admin, CLIENT, false).await;
+        let another = "0d1f4f2e-8b0c-4f0e-9a55-3a7a1c0f5b11";
+        let (_, id) = server.connect_device(&admin, another, false).await;
+        let unlock = json!({"locked": false});
+        let refused = server
+            .change(&token, &format!("/api/v1/devices/{id}"), &unlock)
+            .await;
+        let text = refused.expect(StatusCode::FORBIDDEN).text();
+        let page = text.split(' ').find(|word| word.contains(&id)).unwrap();
+        assert!(page.starts_with(&format!("{begin}/devices/{id}")), "{text}");
+    }
+}
+
+/// A proxy that serves the pages under a path takes it away before it passes a request on.
+#[tokio::test]
+async fn under_a_path_pages_lead_to_that_path() {
+    for (public_url, base) in [
+        (None, ""),
+        (Some("https://auth.example.com"), ""),
+        (Some("https://example.com/auth"), "/auth"),
+        (Some("http://example.com/zenml/auth"), "/zenml/auth"),
+    ] {
+        let server = TestServer::start_with(reached_at(public_url)).await;
+        let behind_proxy = |address: &str| {
+            let path = address.strip_prefix(base).unwrap_or_else(|| panic!("{address}"));
+            assert!(path.starts_with('/') && !path.starts_with("//"), "{address}");
+            path.to_owned()
+        };
+        let (_, device) = server.connect_device(&server.admin().await, CLIENT, true).await;
+        let mut jar = CookieJar::default();
+        let open = async |path: &str, jar: &mut CookieJar| {
+            let answer = server.get(path).cookies(jar).send().await;
+            jar.take(&answer);
+            answer
+        };
+        let home = open("/", &mut jar).await;
+        assert_eq!(home.header("location"), format!("{base}/devices/verify"));
+        let sent = open("/devices", &mut jar).await;
+        let sign_in = sent.expect(StatusCode::SEE_OTHER).header("location");
+        let page = open(&behind_proxy(sign_in), &mut jar).await.text();
+        let fields = [
+            ("csrf", hidden_field(&page, "csrf")),
+            ("next", unescape(&hidden_field(&page, "next"))),
+            ("username", ADMIN.to_owned()),
+            ("password", PASSWORD.to_owned()),
+        ];
+        let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let form = addresses(&page)
+            .into_iter()
+            .find(|address| address.ends_with("/login"));
+        let form = behind_proxy(&form.unwrap());
+        let signed_in = server.post(&form).cookies(&jar).form(&fields).send().await;
+        jar.take(signed_in.expect(StatusCode::SEE_OTHER));
+        assert_eq!(signed_in.header("location"), format!("{base}/devices"));
+
+        let asked = server.request_device(CLIENT).await;
+        let code = link(&asked);
+        let code = &code[code.find("/devices/verify").unwrap()..];
+        let mut pages = vec![page];
+        for path in [
+            "/devices",
+            &format!("/devices/{device}"),
+            "/devices/verify",
+            code,
+            "/password",
+            "/activate-user?token=x",
+        ] {
+            let page = open(path, &mut jar).await;
+            pages.push(page.expect(StatusCode::OK).text());
+        }
+        for page in pages {
+            let led_to = addresses(&page);
+            assert!(led_to.len() > 1, "{page}");
+            for address in led_to {
+                let found = open(&behind_proxy(&address), &mut jar.clone()).await;
+                assert_ne!(found.status, StatusCode::NOT_FOUND, "{address}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn an_idle_browser_is_signed_out_on_every_replica() {
     let folder = tempfile::tempdir().unwrap();
@@ -921,6 +1067,8 @@ async fn the_page_says_what_is_granted_and_warns_of_another_network() {
         ("2001:db8::1", "2001:db8::ffff", "ann", false),
         ("2001:db8::1", "2001:db8:0:1::1", ADMIN, true),
     ] {
+        let asked_at = server.clock.now().to_string().replace('T', " ");
+        let asked_at = asked_at.split('.').next().unwrap();
         let asked = server
             .post("/api/v1/device_authorization")
             .header("x-forwarded-for", machine)
@@ -929,6 +1077,7 @@ async fn the_page_says_what_is_granted_and_warns_of_another_network() {
             .await
             .expect(StatusCode::OK)
             .json();
+        server.clock.advance(Duration::from_secs(100));
         let mut browser = Browser::new(&server);
         browser.sign_in("/", name, PASSWORD).await.expect(StatusCode::OK);
         let request = server
@@ -937,6 +1086,26 @@ async fn the_page_says_what_is_granted_and_warns_of_another_network() {
             .header("x-forwarded-for", browser_at);
         let page = request.send().await.expect(StatusCode::OK).text();
         assert!(page.contains("everything you may do"), "{page}");
+        assert!(
+            page.contains(&format!("<dt>Address</dt><dd>{machine}</dd>"))
+                && page.contains(&format!("<dt>Asked</dt><dd>{asked_at} UTC</dd>")),
+            "from where and when: {page}"
+        );
+        assert!(
+            page.contains("Go on only if you started this yourself</strong>, a moment ago")
+                && page.contains("If somebody sent you a link or a code, deny it"),
+            "{page}"
+        );
+        // Side by side: in one form, with nothing in between.
+        let choice = page.split("<div class=\"choice\">").nth(1).unwrap();
+        let buttons: Vec<_> = choice.split("</div>").next().unwrap().trim().lines().collect();
+        assert_eq!(
+            buttons,
+            [
+                "<button class=\"primary\" name=\"decision\" value=\"approve\">Approve</button>",
+                "<button class=\"danger\" name=\"decision\" value=\"deny\">Deny</button>",
+            ]
+        );
         assert_eq!(
             page.contains("administrator rights included"),
             name == ADMIN,

@@ -14,13 +14,34 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use zenml_auth_model::Timestamp;
 
-use crate::program::{DEADLINE, PASSWORD, Server, failure, program, run, text};
+use crate::program::{Client, DEADLINE, PASSWORD, Server, failure, program, run, text};
+
+/// An address of this machine at which nobody listens.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+/// The id that an answer names in its head.
+fn request_id(head: &str) -> String {
+    let id = head
+        .lines()
+        .find_map(|line| line.strip_prefix("x-request-id: "))
+        .unwrap_or_else(|| panic!("{head}"));
+    assert!(
+        id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        "{id}"
+    );
+    id.to_owned()
+}
 
 #[test]
 fn the_first_start_makes_an_administrator_and_the_second_does_not() {
@@ -79,11 +100,7 @@ fn a_password_is_made_and_shown_once_when_none_is_given() {
     // A variable that is set to nothing is as good as none.
     let empty = folder.path().join("empty");
     fs::create_dir(&empty).unwrap();
-    let address = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string();
+    let address = free_address();
     let mut process = program(&empty, &["--bind", &address])
         .env("ZENML_AUTH_ADMIN_PASSWORD", "")
         .env("ZENML_AUTH_PUBLIC_URL", "")
@@ -153,6 +170,118 @@ fn what_was_acknowledged_survives_a_kill() {
     for name in acknowledged {
         assert!(body.contains(&format!("\"{name}\"")), "{name} is lost");
     }
+}
+
+/// Makes a backup of the database in a folder as the guide says; `None` where the program for it is not installed.
+#[cfg(unix)]
+fn back_up(folder: &Path, copy: &Path) -> Option<()> {
+    if Command::new("sqlite3").arg("-version").output().is_err() {
+        zenml_auth_testkit::report::missing("the program sqlite3");
+        return None;
+    }
+    let (database, copy) = (folder.join("zenml-auth.db"), copy.display());
+    let script = format!("umask 077\nsqlite3 {} \".backup '{copy}'\"", database.display());
+    let made = Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert!(made.status.success() && made.stderr.is_empty(), "{made:?}");
+    Some(())
+}
+
+/// Restores it as the guide says, while no server runs.
+#[cfg(unix)]
+fn restore(copy: &Path, folder: &Path) {
+    fs::copy(copy, folder.join("zenml-auth.db")).unwrap();
+    for name in ["zenml-auth.db-wal", "zenml-auth.db-shm"] {
+        let _ = fs::remove_file(folder.join(name));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_backup_that_was_made_while_it_ran_brings_everything_back() {
+    let folder = TempDir::new().unwrap();
+    let elsewhere = TempDir::new().unwrap();
+    let copy = elsewhere.path().join("zenml-auth.db");
+    let server = Server::start(folder.path(), &[]);
+    let admin = server.admin();
+    let accounts = "/api/v1/service_accounts";
+    let add = |admin: &Client, name: &str| {
+        admin.ok(
+            "POST",
+            accounts,
+            &json!({"name": name, "active": true}).to_string(),
+        );
+        let keys = format!("{accounts}/{name}/api_keys");
+        text(&admin.ok("POST", &keys, r#"{"name": "key"}"#), "/body/key")
+    };
+    let known: Vec<_> = (0..20)
+        .map(|number| add(&admin, &format!("before-{number}")))
+        .collect();
+    // Changes go on meanwhile.
+    let is_made = AtomicBool::new(false);
+    let (made, during) = std::thread::scope(|scope| {
+        let going_on = scope.spawn(|| {
+            let mut during = Vec::new();
+            while during.len() < 10 || !is_made.load(Ordering::SeqCst) {
+                during.push(add(&admin, &format!("during-{}", during.len())));
+            }
+            during
+        });
+        let made = back_up(folder.path(), &copy);
+        is_made.store(true, Ordering::SeqCst);
+        (made, going_on.join().unwrap())
+    });
+    if made.is_none() {
+        return;
+    }
+    // After the backup, one account is deleted and another one made.
+    admin.ok("DELETE", &format!("{accounts}/before-0"), "");
+    assert_eq!(server.client().with(&known[0]).status(), 401);
+    let later = add(&admin, "later");
+    server.kill();
+
+    restore(&copy, folder.path());
+    let server = Server::start(folder.path(), &[]);
+    let status = |key: &str| server.client().with(key).status();
+    for key in &known {
+        assert_eq!(status(key), 200, "what was revoked later is back");
+    }
+    assert_eq!(status(&later), 401);
+    assert_eq!(admin.at(&server).status(), 200, "tokens are good");
+    for key in &during {
+        assert!([200, 401].contains(&status(key)));
+    }
+    add(&server.admin(), "later");
+    assert_eq!(server.terminate().0, Some(0));
+
+    // Without the encryption key: all tokens end, and all accounts are there.
+    let other = TempDir::new().unwrap();
+    restore(&copy, other.path());
+    let refused = failure(&run(other.path(), &["--bind", "127.0.0.1:0"]));
+    assert!(refused.contains("encryption reset"), "{refused}");
+    assert!(
+        run(other.path(), &["encryption", "reset", "--yes"])
+            .status
+            .success()
+    );
+    let server = Server::start(other.path(), &[]);
+    assert_eq!(admin.at(&server).status(), 401);
+    for key in &known {
+        assert_eq!(server.client().with(key).status(), 200);
+    }
+    assert_eq!(server.admin().status(), 200);
+    assert_eq!(server.terminate().0, Some(0));
+
+    // When it is stopped, the file is everything: a copy of it will do.
+    let third = TempDir::new().unwrap();
+    for name in ["zenml-auth.db", "zenml-auth.db.key"] {
+        fs::copy(folder.path().join(name), third.path().join(name)).unwrap();
+    }
+    let server = Server::start(third.path(), &[]);
+    assert_eq!(admin.at(&server).status(), 200);
+    assert_eq!(
+        server.admin().ok("GET", &format!("{accounts}/later"), "")["name"],
+        "later"
+    );
 }
 
 #[test]
@@ -340,6 +469,137 @@ fn a_stop_lets_requests_finish() {
     let (code, took) = stopping.join().unwrap();
     assert_eq!(code, Some(0));
     assert!(took < Duration::from_secs(15), "{took:?}");
+}
+
+#[test]
+fn each_request_has_a_line_in_the_log() {
+    let folder = TempDir::new().unwrap();
+    for format in ["text", "json"] {
+        let log = folder.path().join(format);
+        let server = Server::start_as(
+            program(&folder.path().join("data"), &["--log-format", format]),
+            &log,
+        );
+        let requests = [
+            ("GET", "/api/v1/info", "?user_code=WDJB-MJHT"),
+            ("GET", "/api/v1/none", ""),
+            ("POST", "/api/v1/login", ""),
+        ]
+        .map(|(method, path, query)| {
+            let answer = server.client().whole(method, &format!("{path}{query}"), "");
+            let (status, head, _) = answer.unwrap();
+            (method, path, status, request_id(&head))
+        });
+        assert_eq!(server.terminate().0, Some(0));
+        let log = fs::read_to_string(&log).unwrap();
+        let answered: Vec<_> = log.lines().filter(|line| line.contains("answered")).collect();
+        assert_eq!(answered.len(), requests.len(), "{log}");
+        for (line, (method, path, status, id)) in answered.into_iter().zip(requests) {
+            let written = if format == "text" {
+                let (at, rest) = line.split_once("  INFO ").unwrap();
+                let request = format!(
+                    "request{{id={id} method={method} path={path} address=127.0.0.1}}: answered status={status} took_us="
+                );
+                let took = rest.strip_prefix(&request).unwrap_or_else(|| panic!("{line}"));
+                took.parse::<u64>().unwrap();
+                at.to_owned()
+            } else {
+                let entry: Value = serde_json::from_str(line).unwrap();
+                let expected = json!({
+                    "name": "request", "id": id, "method": method, "path": path, "address": "127.0.0.1",
+                });
+                assert_eq!(entry["span"], expected, "{line}");
+                assert_eq!(
+                    (&entry["level"], &entry["message"], &entry["status"]),
+                    (&json!("INFO"), &json!("answered"), &json!(status)),
+                    "{line}"
+                );
+                assert!(entry["took_us"].is_u64(), "{line}");
+                text(&entry, "/timestamp")
+            };
+            assert!(
+                written.ends_with('Z') && written.parse::<Timestamp>().is_ok(),
+                "{line}"
+            );
+        }
+    }
+}
+
+#[test]
+fn rust_log_has_no_effect() {
+    let folder = TempDir::new().unwrap();
+    for (variable, filter, is_logged) in [("off", "info", true), ("trace", "warn", false)] {
+        let log = folder.path().join(variable);
+        let mut command = program(&folder.path().join("data"), &["--log-filter", filter]);
+        command.env("RUST_LOG", variable);
+        let server = Server::start_as(command, &log);
+        assert!(server.sign_in(PASSWORD).is_some());
+        assert_eq!(server.terminate().0, Some(0));
+        let log = fs::read_to_string(&log).unwrap();
+        assert_eq!(log.contains("answered"), is_logged, "{log}");
+        assert!(!log.contains("DEBUG") && !log.contains("TRACE"), "{log}");
+    }
+}
+
+#[test]
+fn standard_output_has_the_greeting_only() {
+    let folder = TempDir::new().unwrap();
+    let (out, log) = (folder.path().join("out"), folder.path().join("log"));
+    let address = free_address();
+    let process = program(
+        &folder.path().join("data"),
+        &["--bind", &address, "--log-filter", "trace"],
+    )
+    .stdout(fs::File::create(&out).unwrap())
+    .stderr(fs::File::create(&log).unwrap())
+    .spawn()
+    .unwrap();
+    let server = Server::of(process, address.clone(), String::new());
+    let begun = Instant::now();
+    while server.client().connect().is_none() {
+        assert!(begun.elapsed() < DEADLINE, "it does not listen");
+        std::thread::yield_now();
+    }
+    assert!(server.sign_in(PASSWORD).is_some());
+    assert!(server.sign_in("wrong").is_none());
+    assert_eq!(server.terminate().0, Some(0));
+    assert_eq!(
+        fs::read_to_string(&out).unwrap(),
+        format!(
+            "This is a new server.\nThe administrator default has the password that was given.\n\
+             Listening on http://{address}\nConnect with:  zenml connect --url http://{address}\n"
+        )
+    );
+    assert!(fs::read_to_string(&log).unwrap().contains("answered"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_request_that_failed_has_its_reason_in_the_log_under_its_id() {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("data");
+    let log = folder.path().join("log");
+    let server = Server::start_as(program(&data, &[]), &log);
+    let admin = server.admin();
+    // Somebody moves the database away under the server.
+    fs::rename(data.join("zenml-auth.db"), folder.path().join("aside")).unwrap();
+    let account = json!({"name": "ci"}).to_string();
+    let (status, head, body) = admin.whole("POST", "/api/v1/service_accounts", &account).unwrap();
+    assert_eq!(status, 503, "{body}");
+    let id = request_id(&head);
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(body["request_id"], id, "{body}");
+    assert!(!body.to_string().contains("zenml-auth.db"), "{body}");
+    server.terminate();
+    let log = fs::read_to_string(&log).unwrap();
+    let line = log
+        .lines()
+        .find(|line| line.contains("ERROR") && line.contains(&id))
+        .unwrap_or_else(|| panic!("{log}"));
+    assert!(
+        line.contains("a request failed") && line.contains("was removed") && line.contains("status=503"),
+        "{line}"
+    );
 }
 
 #[test]

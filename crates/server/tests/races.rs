@@ -15,10 +15,13 @@ use zenml_auth_core::services::{ConfirmError, Presented, UserCode};
 use zenml_auth_model::{DeviceId, GrantId, Origin};
 use zenml_auth_testkit::databases::{Kind, TestDatabase, fresh};
 use zenml_auth_testkit::head_start::{HeadStart, Side, give_way};
-use zenml_auth_testkit::server::{Keeping, TestOptions, TestResponse, TestServer, device_id, text};
+use zenml_auth_testkit::server::{
+    ADMIN, Keeping, PASSWORD, TestOptions, TestResponse, TestServer, device_id, text,
+};
 
 const RACERS: usize = 40;
 const CLIENT: &str = "77ec22a2-335b-4130-ba6c-1e1c371236a7";
+const USERS: &str = "/api/v1/users";
 
 /// How often each thing is raced for.
 const ROUNDS: usize = 100;
@@ -57,6 +60,8 @@ on_stores! {
     guesses_at_once_count_as_many
     a_lock_ends_every_connection_that_races_with_it
     two_administrators_cannot_demote_each_other
+    two_administrators_cannot_deactivate_each_other
+    two_administrators_cannot_delete_each_other
 }
 
 /// Where a server keeps everything.
@@ -409,7 +414,7 @@ async fn two_administrators_cannot_demote_each_other(server: Arc<TestServer>) {
         })
         .await;
         assert_eq!(count(&answers, StatusCode::OK), 1, "{answers:?}");
-        // Whoever is left makes the default one an administrator again, for the next round.
+        // The one who is left makes the default one an administrator again, for the next round.
         if answers[1].status == StatusCode::OK {
             server
                 .change(&second, "/api/v1/users/default", &json!({"is_admin": true}))
@@ -424,4 +429,85 @@ async fn two_administrators_cannot_demote_each_other(server: Arc<TestServer>) {
                 .expect(StatusCode::OK);
         }
     }
+}
+
+/// How one administrator gets rid of another.
+#[derive(Clone, Copy)]
+enum Removal {
+    Deactivate,
+    Delete,
+}
+
+async fn two_administrators_cannot_deactivate_each_other(server: Arc<TestServer>) {
+    one_of_two_administrators_stays(server, Removal::Deactivate).await;
+}
+
+async fn two_administrators_cannot_delete_each_other(server: Arc<TestServer>) {
+    one_of_two_administrators_stays(server, Removal::Delete).await;
+}
+
+async fn one_of_two_administrators_stays(server: Arc<TestServer>, removal: Removal) {
+    let mut head_start = HeadStart::none();
+    let made = json!({"name": "second", "password": PASSWORD, "is_admin": true, "active": true});
+    for _ in 0..20 {
+        let first = server.admin().await;
+        let created = server.post(USERS).bearer(&first).json(&made).send().await;
+        created.expect(StatusCode::OK);
+        let second = server.sign_in("second", PASSWORD).await;
+        let answers = race_of_two(&head_start, |side| {
+            let (server, first, second) = (server.clone(), first.clone(), second.clone());
+            async move {
+                let (token, other) = match side {
+                    Side::Left => (first, "second"),
+                    Side::Right => (second, ADMIN),
+                };
+                let path = format!("{USERS}/{other}");
+                match removal {
+                    Removal::Deactivate => server.change(&token, &path, &json!({"active": false})).await,
+                    Removal::Delete => server.delete(&path).bearer(&token).send().await,
+                }
+            }
+        })
+        .await;
+        let mut winners: Vec<_> = answers
+            .iter()
+            .filter(|(_, answer)| answer.status == StatusCode::OK)
+            .map(|(side, _)| *side)
+            .collect();
+        winners.dedup();
+        let [winner] = winners[..] else {
+            panic!("{answers:?}");
+        };
+        for (_, answer) in &answers {
+            assert!(!answer.status.is_server_error(), "{answer:?}");
+        }
+        head_start.won(winner);
+        // The one who is left is still an administrator, and restores the other for the next round.
+        let (left, gone) = match winner {
+            Side::Left => (&first, "second"),
+            Side::Right => (&second, ADMIN),
+        };
+        let me = server.current_user(left).await;
+        assert_eq!(me.expect(StatusCode::OK).json()["body"]["is_admin"], true);
+        let path = format!("{USERS}/{gone}");
+        match removal {
+            Removal::Deactivate => {
+                let back = server.change(left, &path, &json!({"active": true})).await;
+                back.expect(StatusCode::OK);
+            }
+            Removal::Delete => {
+                let back = json!({"name": gone, "password": PASSWORD, "is_admin": true, "active": true});
+                let made = server.post(USERS).bearer(left).json(&back).send().await;
+                made.expect(StatusCode::OK);
+            }
+        }
+        let first = server.admin().await;
+        let deleted = server
+            .delete(&format!("{USERS}/second"))
+            .bearer(&first)
+            .send()
+            .await;
+        deleted.expect(StatusCode::OK);
+    }
+    head_start.expect_both_won();
 }

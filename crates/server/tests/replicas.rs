@@ -55,7 +55,7 @@ fn revoked(client: &Client, round: u32, what: &str) {
     assert_eq!(
         client.status(),
         401,
-        "round {round}: {what} is revoked and was let in"
+        "round {round}: {what} is revoked and was accepted"
     );
 }
 

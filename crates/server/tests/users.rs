@@ -472,3 +472,40 @@ async fn weak_passwords_are_refused_wherever_they_are_set() {
     refused.expect(StatusCode::UNPROCESSABLE_ENTITY);
     assert!(refused.text().contains("at least 20 characters"));
 }
+
+#[tokio::test]
+async fn that_an_account_is_switched_off_is_told_to_those_only_who_have_its_password() {
+    let server = TestServer::start_with(TestOptions::sqlite()).await;
+    let admin = server.admin().await;
+    for name in ["ann", "bob"] {
+        server.user(name).await;
+    }
+    invite(&server, &admin, "cara").await;
+    put(&server, &admin, "/api/v1/users/bob/deactivate", json!({}))
+        .await
+        .expect(StatusCode::OK);
+    let sign_in = async |name: &str, password: &str| {
+        let form = [("username", name), ("password", password)];
+        let answer = server.post("/api/v1/login").form(&form).send().await;
+        answer.expect(StatusCode::UNAUTHORIZED).json()["detail"].clone()
+    };
+    let wrong = sign_in("ann", "wrong-password").await;
+    // One that is switched off, one that was never on, and none.
+    for name in ["bob", "cara", "nobody"] {
+        assert_eq!(sign_in(name, "wrong-password").await, wrong, "{name}");
+    }
+    let told = sign_in("bob", PASSWORD).await;
+    assert!(
+        told[1].as_str().unwrap().contains("the user bob is not active"),
+        "{told}"
+    );
+    // Nor does the way with an activation token tell.
+    let redeemed = async |name: &str| {
+        let answer = redeem(&server, name, "wrong", "Other-Passw0rd").await;
+        answer.expect(StatusCode::UNAUTHORIZED).json()["detail"].clone()
+    };
+    let wrong = redeemed("ann").await;
+    for name in ["bob", "cara", "nobody"] {
+        assert_eq!(redeemed(name).await, wrong, "{name}");
+    }
+}

@@ -25,7 +25,7 @@ use crate::transaction::Transactions;
 /// How the epoch of a store is kept.
 #[derive(Clone)]
 pub(crate) enum Epochs {
-    /// In memory: whoever serves from a SQLite file is the only one who commits to it.
+    /// In memory: the server is the only program that commits to a SQLite file.
     Own {
         /// The epoch, and what was revoked at which.
         log: Arc<EpochLog>,

@@ -4,7 +4,7 @@
 //! writing the rows. While one group is on its way to the disk, the next one gathers.
 //!
 //! A task of its own makes them. What was handed to it is carried to its end, and the epoch moved on, even when
-//! whoever waits for it goes away in the middle: a revocation in the database that the epoch does not tell of would
+//! the caller who waits for it goes away in the middle: a revocation in the database that the epoch does not tell of would
 //! leave a revoked identity in somebody's memory.
 
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::transaction::{Transaction, Transactions};
 
 /// How many sets of changes share a transaction at most, so that the first one is not kept waiting by the last.
 const LARGEST_GROUP: usize = 256;
-/// How many sets of changes may wait; whoever comes then waits for a place.
+/// How many sets of changes may wait; callers beyond them wait for a place.
 const QUEUE: usize = 1024;
 
 /// What one set of changes came to.
@@ -150,7 +150,7 @@ impl Committer {
                 .collect(),
         );
         for (waiting, outcome) in group.into_iter().zip(outcomes) {
-            // Whoever went away does not need to know.
+            // A caller that went away does not need to know.
             let _ = waiting.outcome.send(outcome);
         }
     }

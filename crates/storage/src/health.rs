@@ -17,7 +17,7 @@ const TRUSTED_FOR: Duration = Duration::from_secs(5);
 /// The least time from an attempt that failed to the next one.
 const PACE: Duration = Duration::from_millis(250);
 /// How long to wait for an attempt. It goes on, and counts when it is done.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is known about writing.
 pub(crate) struct WriteHealth {
@@ -117,10 +117,10 @@ impl WriteHealth {
                 });
             }
         }
-        if timeout(PATIENCE, attempts.changed()).await.is_err() {
+        if timeout(ATTEMPT_TIMEOUT, attempts.changed()).await.is_err() {
             let reason = format!(
                 "the database has not taken a change for {} seconds",
-                PATIENCE.as_secs()
+                ATTEMPT_TIMEOUT.as_secs()
             );
             return Err(StoreError::Unavailable(reason));
         }
@@ -292,7 +292,7 @@ mod tests {
             Ok(())
         };
         assert!(health.check(|| hanging).await.is_err());
-        assert_eq!(begun.elapsed(), PATIENCE);
+        assert_eq!(begun.elapsed(), ATTEMPT_TIMEOUT);
         let second: Result<(), StoreError> = health.check(|| async { unreachable!("there is one") }).await;
         assert!(second.is_err(), "the attempt still hangs");
         go_on.send(()).unwrap();

@@ -42,7 +42,7 @@
 //! 3. Extend the contract suite in `zenml-auth-testkit`: a round trip with every optional field set and unset, what is
 //!    unique about it, a stale update and a stale deletion, what goes with its parent, its listing if it has one.
 //! 4. Add a migration with its table, and an index for each look-up and listing.
-//! 5. Add `entities/<name>.rs` with the row and both conversions (what can't be in the database is `Corrupt`, never
+//! 5. Add `entities/<name>.rs` with the row and both conversions (a value that no release can have written is `Corrupt`, never
 //!    a panic), name its unique indexes in `dialect/unique.rs`, write its changes in `commit.rs`, and implement the reads
 //!    in `store.rs`.
 //!
@@ -90,7 +90,7 @@ mod url;
 
 pub use options::{ConnectOptions, Database, OptionsError, TlsMode};
 pub use schema::{Alone, SchemaError};
-/// For whoever works on [`SqlStore::connection`] by hand.
+/// For work on [`SqlStore::connection`] by hand.
 pub use sea_orm;
 pub use store::SqlStore;
 pub use zenml_auth_migrations::{Effect, Schema, Status, Step};

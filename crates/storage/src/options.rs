@@ -51,9 +51,9 @@ pub struct ConnectOptions {
 pub enum TlsMode {
     /// Not at all.
     Disable,
-    /// With TLS if the server has it. Whoever stands in between can talk both out of it.
+    /// With TLS if the server has it. An attacker in between can talk both out of it.
     Prefer,
-    /// With TLS, whoever answers.
+    /// With TLS, to any server that answers.
     Require,
     /// With TLS, with a certificate of a trusted authority, whatever name is on it.
     VerifyCa,
@@ -228,7 +228,7 @@ impl ConnectOptions {
                 refused("a file of authorities is given, but TLS is not set to verify-ca or verify-full")
             }
             TlsMode::VerifyCa if !has_ca_file => refused(
-                "verify-ca without a file of authorities would let in whoever has any certificate; use verify-full",
+                "verify-ca without a file of authorities would accept a server with any certificate; use verify-full",
             ),
             _ => Ok(()),
         }

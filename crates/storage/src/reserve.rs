@@ -287,6 +287,25 @@ mod tests {
         assert!(!folder.path().join("some.db-reserve").exists());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_without_room_for_it_is_tried_again_every_minute() {
+        let parent = tempfile::tempdir().unwrap();
+        // Where there is no folder there is no room; with the folder, there is.
+        let folder = parent.path().join("folder");
+        let file = folder.join("some.db-reserve");
+        let reserve = Reserve::new(&folder.join("some.db"), 1000);
+        let after = async |seconds| {
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            reserve.keep_whole().await.unwrap();
+            std::fs::metadata(&file).map_or(0, |file| file.len())
+        };
+        assert_eq!(after(0).await, 0);
+        assert_eq!(after(60).await, 0, "tried in vain");
+        std::fs::create_dir(&folder).unwrap();
+        assert_eq!(after(59).await, 0, "too early");
+        assert_eq!(after(1).await, 1000);
+    }
+
     #[tokio::test]
     async fn while_a_part_is_given_up_nothing_else_is_written() {
         let folder = tempfile::tempdir().unwrap();

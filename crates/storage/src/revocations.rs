@@ -4,10 +4,10 @@
 //!
 //! An epoch is a count in its upper bits and a random mark in its lower 24. The count orders epochs. The mark tells two
 //! epochs of the same count apart: when a database comes back from a backup, or another server takes over that lacks the
-//! latest commits, the count goes back and then up again by other commits. Whoever knows an epoch from before would take
+//! latest commits, the count goes back and then up again by other commits. A cache that knows an epoch from before would take
 //! it for one of them. So [`read`] tells what was revoked after an epoch only if that very epoch is in the log.
 //!
-//! # Why whoever sees an epoch sees the rows of its commit
+//! # Why a reader of an epoch sees the rows of its commit
 //!
 //! The change of the epoch, the log and the changed rows are one transaction, so every snapshot holds all of them or
 //! none. Snapshots of one server only ever get newer. The epoch is read in one statement and rows in a later one, which

@@ -441,7 +441,7 @@ impl SqlStore {
         E: EntityTrait,
         M: TryFrom<E::Model, Error = StoreError>,
     {
-        if self.dialect.first_unholdable(name).is_some() {
+        if self.dialect.first_unsupported_char(name).is_some() {
             return Ok(None);
         }
         self.one(selection).await
@@ -496,7 +496,7 @@ impl Store for SqlStore {
             }
             self.check_writing().await
         };
-        tokio::time::timeout(health::PATIENCE * 2, check)
+        tokio::time::timeout(health::ATTEMPT_TIMEOUT * 2, check)
             .await
             .unwrap_or_else(|_| Err(StoreError::Unavailable("the database does not answer".to_owned())))
     }

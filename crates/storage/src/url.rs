@@ -143,4 +143,39 @@ mod tests {
         assert!(!sets_tls_mode("postgres://db/sslmode?user=sslmode"));
         assert!(sets_ca_file("postgres://db/x?a=b&sslrootcert=/ca.pem"));
     }
+
+    #[test]
+    fn the_parameters_are_those_of_the_guide() {
+        let guide = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operating.md"));
+        let lists = guide.split("- Parameters of the URL: ").skip(1).map(|rest| {
+            let sentence = rest.split('.').next().unwrap_or_default();
+            sentence.split('`').skip(1).step_by(2).collect::<Vec<_>>()
+        });
+        assert_eq!(lists.collect::<Vec<_>>(), [POSTGRES, MYSQL]);
+    }
+
+    #[cfg(all(feature = "postgres", feature = "mysql"))]
+    #[test]
+    fn parameters_are_used() {
+        for (url, place) in [
+            (
+                "postgres://?host=db&port=5&dbname=d&user=me&password=hunter2&sslmode=require",
+                "PostgreSQL at db:5, database d, as me, TLS require",
+            ),
+            (
+                "postgres://me@db:5/d?hostaddr=192.0.2.1&sslmode=disable",
+                "PostgreSQL at 192.0.2.1:5, database d, as me, TLS disable",
+            ),
+            (
+                "postgres://me@db/d?host=/run/postgresql&sslmode=verify-ca&sslrootcert=/ca.pem",
+                "PostgreSQL at /run/postgresql, database d, as me, TLS verify-ca",
+            ),
+            (
+                "mysql://me@db/d?socket=/run/mysqld.sock&ssl-mode=VERIFY_CA&ssl-ca=/ca.pem",
+                "MySQL or MariaDB at /run/mysqld.sock, database d, as me, TLS verify-ca",
+            ),
+        ] {
+            assert_eq!(crate::ConnectOptions::url(url).describe(), Ok(place.to_owned()));
+        }
+    }
 }

@@ -108,7 +108,7 @@ async fn what_breaks_takes_nobody_along() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_revocation_moves_the_epoch_whoever_goes_away() {
+async fn a_revocation_moves_the_epoch_though_its_caller_goes_away() {
     let (store, _folder) = store().await;
     let mut user = Builders::new().user("alice");
     store.commit(one(Change::InsertUser(user.clone()))).await.unwrap();

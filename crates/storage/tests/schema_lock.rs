@@ -12,8 +12,9 @@
 use std::time::Duration;
 
 use zenml_auth_core::ports::{Store as _, StoreError};
+use zenml_auth_migrations::serving;
 use zenml_auth_model::ApiKeyId;
-use zenml_auth_storage::sea_orm::ConnectionTrait as _;
+use zenml_auth_storage::sea_orm::{ConnectionTrait as _, DatabaseTransaction, TransactionTrait as _};
 use zenml_auth_storage::{Schema, SchemaError, SqlStore};
 use zenml_auth_testkit::databases::{Kind, TestDatabase, fresh};
 use zenml_auth_testkit::next_release;
@@ -21,6 +22,7 @@ use zenml_auth_testkit::next_release;
 zenml_auth_testkit::on_servers! {
     nothing_is_taken_back_under_a_server
     nobody_serves_while_somebody_is_alone
+    so_many_servers_run_on_one_database
     a_server_that_lost_its_lock_notices_what_was_taken_back
     a_schema_that_was_changed_by_hand_is_noticed
     a_server_works_with_a_schema_that_was_only_added_to
@@ -106,6 +108,48 @@ async fn nobody_serves_while_somebody_is_alone(kind: Kind) {
     assert!(reason.contains("operator's command"), "{reason}");
     drop(alone);
     drop(server(&database).await);
+}
+
+/// A session that serves as so many servers do, on MySQL and MariaDB.
+async fn servers_by_hand(database: &TestDatabase, count: u32) -> DatabaseTransaction {
+    let session = database.connection().await.begin().await.unwrap();
+    for slot in 0..count {
+        let lock = format!("DO GET_LOCK({}, 0)", serving::mysql_lock(slot));
+        session.execute_unprepared(&lock).await.unwrap();
+    }
+    session
+}
+
+async fn so_many_servers_run_on_one_database(kind: Kind) {
+    let Some(database) = fresh(kind).await else { return };
+    if kind == Kind::Postgres {
+        // Its locks can be shared by any number.
+        return;
+    }
+    let operator = database.store().await;
+    let others = servers_by_hand(&database, 126).await;
+    let (one, last) = (server(&database).await, server(&database).await);
+    let refused = operator.alone().await;
+    assert!(
+        matches!(refused, Err(SchemaError::InUse { servers: 128 })),
+        "{refused:?}"
+    );
+    let one_more = database.store().await;
+    let Err(SchemaError::Store(StoreError::Unavailable(reason))) = one_more.begin_serving().await else {
+        panic!("128 run already")
+    };
+    assert!(reason.contains("too many servers run on it"), "{reason}");
+    // Those that run are none the worse for it, and when one ends there is room again.
+    one.epoch().await.unwrap();
+    last.close().await.unwrap();
+    let mut tries = 0;
+    while let Err(error) = one_more.begin_serving().await {
+        tries += 1;
+        assert!(tries < 600, "{error}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    one_more.epoch().await.unwrap();
+    others.rollback().await.unwrap();
 }
 
 async fn a_server_that_lost_its_lock_notices_what_was_taken_back(kind: Kind) {

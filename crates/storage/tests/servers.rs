@@ -12,11 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use zenml_auth_core::ports::{
     Change, ChangeSet, CommitError, DeviceUse, Epoch, PurgeBefore, Revocations, Revoked, Store, StoreError,
 };
 use zenml_auth_model::{Timestamp, UsedFrom, User};
-use zenml_auth_storage::sea_orm::{ConnectionTrait, IsolationLevel, TransactionTrait};
+use zenml_auth_storage::sea_orm::{ConnectionTrait, IsolationLevel, Statement, TransactionTrait};
 use zenml_auth_storage::{ConnectOptions, SqlStore};
 use zenml_auth_testkit::builders::{Builders, text_of};
 use zenml_auth_testkit::databases::{Cut, Kind, Proxy, TestDatabase, fresh, own_server};
@@ -31,6 +32,7 @@ zenml_auth_testkit::on_servers! {
     what_the_server_says_is_told_by_its_meaning
     a_server_that_goes_away_is_unavailable_until_it_is_back
     a_server_that_follows_another_is_refused
+    a_database_of_another_encoding_is_refused
     an_epoch_of_another_history_is_not_known
     the_log_of_revocations_stays_small
     one_replica_tidies_up_at_a_time
@@ -427,6 +429,46 @@ async fn a_server_that_follows_another_is_refused(kind: Kind) {
     assert!(refused.contains("connect to the"), "{refused}");
     set_follower(false).await;
     store.epoch().await.unwrap();
+}
+
+async fn a_database_of_another_encoding_is_refused(kind: Kind) {
+    if kind == Kind::MySql {
+        // The tables bring their own there, whatever the database has.
+        return;
+    }
+    let Some(database) = fresh(kind).await else { return };
+    let by_hand = database.connection().await;
+    let statement = Statement::from_string(
+        by_hand.get_database_backend(),
+        "SELECT CAST(current_setting('server_version_num') AS integer) AS version",
+    );
+    let row = by_hand.query_one_raw(statement).await.unwrap().unwrap();
+    // The collations of ICU, which this server's databases have by themselves from 15 on, do not go with all encodings.
+    let provider = match row.try_get::<i32>("", "version").unwrap() {
+        150_000.. => "LOCALE_PROVIDER libc",
+        _ => "",
+    };
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let url = format!("{}_{}", database.url(), encoding.to_lowercase());
+        let name = url.rsplit('/').next().unwrap();
+        by_hand
+            .execute_unprepared(&format!(
+                "CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' {provider} TEMPLATE template0"
+            ))
+            .await
+            .unwrap();
+        let begun = Instant::now();
+        let options = ConnectOptions::url(&url);
+        let refused = SqlStore::connect(&options).await.unwrap_err().to_string();
+        assert!(
+            refused.contains(&format!("the encoding {encoding};")),
+            "{refused}"
+        );
+        assert!(
+            begun.elapsed() < options.connect_timeout,
+            "waiting does not change it"
+        );
+    }
 }
 
 async fn an_epoch_of_another_history_is_not_known(kind: Kind) {

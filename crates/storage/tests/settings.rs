@@ -122,9 +122,7 @@ async fn one_connection_is_enough(kind: Kind) {
         let database = fresh(kind).await.unwrap();
         let mut options = database.options();
         (options.connections, options.min_connections) = (1, 1);
-        let store = SqlStore::connect(&options).await.unwrap();
-        store.migrate_up().await.unwrap();
-        (store, database)
+        (database.store_with(options).await, database)
     })
     .await;
 }

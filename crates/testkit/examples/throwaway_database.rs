@@ -1,7 +1,10 @@
 //! A throwaway database server for benchmarks: `throwaway_database postgres|mysql` prints the URL of an empty database,
 //! and goes on until its standard input ends. It prints nothing when the server is not installed.
 
-#![allow(clippy::print_stdout, reason = "it hands the URL to whoever started it")]
+#![allow(
+    clippy::print_stdout,
+    reason = "it hands the URL to the program that started it"
+)]
 
 use std::io::Read as _;
 

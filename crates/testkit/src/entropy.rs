@@ -5,7 +5,7 @@ use rand::rngs::ChaCha20Rng;
 use rand::{Rng as _, SeedableRng as _};
 use zenml_auth_core::ports::Entropy;
 
-/// Gives the same bytes for the same seed. For tests alone: whoever knows the seed knows every secret.
+/// Gives the same bytes for the same seed. For tests alone: to know the seed is to know every secret.
 pub struct SeededEntropy {
     generator: Mutex<ChaCha20Rng>,
 }

@@ -280,7 +280,7 @@ impl TestServer {
         self.sign_in(name, PASSWORD).await
     }
 
-    /// A machine asks to be let in; gives the answer.
+    /// A device asks for approval; gives the answer.
     pub async fn request_device(&self, client: &str) -> Value {
         let answer = self
             .post("/api/v1/device_authorization")
@@ -318,7 +318,7 @@ impl TestServer {
         self.verify(token, asked, &body).await
     }
 
-    /// Connects a machine for whoever the token belongs to; gives the device's token and id.
+    /// Connects a device for the user that the token belongs to; gives the device's token and id.
     pub async fn connect_device(&self, token: &str, client: &str, trusted: bool) -> (String, String) {
         let asked = self.request_device(client).await;
         let body = serde_json::json!({"user_code": asked["user_code"], "trusted_device": trusted});

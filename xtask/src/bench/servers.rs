@@ -22,7 +22,7 @@ const LOGIN: &str = "/api/v1/login";
 const DEVICE_AUTHORIZATION: &str = "/api/v1/device_authorization";
 
 /// How long a server may take to answer for the first time; a measure of what is broken, not of what is slow.
-const PATIENCE: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The floor, and what to ask it for.
 pub(super) struct Floor {
@@ -105,7 +105,7 @@ impl Server {
             .send()
             .map_or(true, |answer| answer.status != 200)
         {
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() > START_TIMEOUT {
                 return Err("the server does not answer".into());
             }
             sleep(Duration::from_millis(1));
@@ -204,7 +204,7 @@ impl Server {
         posting(&self.address, LOGIN, &form)
     }
 
-    /// A machine that asks to be let in.
+    /// A device that asks for approval.
     pub(super) fn authorizing_a_device(&self) -> Target {
         posting(&self.address, DEVICE_AUTHORIZATION, &[("client_id", CLIENT)])
     }

@@ -24,7 +24,7 @@ impl Browser {
         }
     }
 
-    /// Opens the link of a machine, signs in if asked to, and lets the machine in.
+    /// Opens the link of a machine, signs in if asked to, and approves it.
     pub(super) fn decide(&mut self, link: &str, trust: bool) -> Result<(), TaskError> {
         let mut page = self.open("GET", link, &[])?;
         if page.path.starts_with("/login") {

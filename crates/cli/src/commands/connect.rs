@@ -15,13 +15,13 @@ use zenml_auth_model::{DeviceId, Secret};
 use crate::ask;
 use crate::browser::{self, NoBrowser};
 use crate::clock;
+use crate::config_files::{self, ServerDetails, StoredCredentials, StoredServer, StoredToken, VerifySsl};
 use crate::connection::Connection;
 use crate::context::Context;
 use crate::env::{STORE_API_KEY, STORE_URL};
 use crate::error::{CliError, Exit, reason_of};
 use crate::qr;
 use crate::spinner::Spinner;
-use crate::store::{self, ServerDetails, StoredCredentials, StoredServer, StoredToken, VerifySsl};
 use crate::token::Claims;
 use crate::ui;
 
@@ -103,7 +103,7 @@ impl ConnectArgs {
                     CliError::from_client(&ClientError::Address(error), "")
                 });
         }
-        match Connection::find(&context.env, &context.store)? {
+        match Connection::find(&context.env, &context.files)? {
             Some(connection) => Ok(connection.address),
             None => Err(CliError::usage("no server was named")
                 .next("Type: zenml connect --url <the server's address>")),
@@ -123,7 +123,7 @@ impl ConnectArgs {
             return Ok(VerifySsl::Authorities(path.to_string_lossy().into_owned()));
         }
         let stored = context
-            .store
+            .files
             .server()?
             .filter(|stored| stored.address == *address);
         Ok(match stored.map(|stored| stored.verify_ssl) {
@@ -199,8 +199,8 @@ fn keep(
         verify_ssl: verify_ssl.clone(),
     };
     Ok(context
-        .store
-        .connect(&server, credentials, &ServerDetails::from(info))?)
+        .files
+        .save_connection(&server, credentials, &ServerDetails::from(info))?)
 }
 
 /// `ann`, or `ci (service account)`.
@@ -253,7 +253,7 @@ fn warn_of_variables(context: &Context, address: &ServerAddress) {
 
 fn stored_token(response: &TokenResponse) -> StoredToken {
     let access_token = response.access_token.as_secret().clone();
-    let ends = store::end_of(response.expires_in, clock::now());
+    let ends = config_files::end_of(response.expires_in, clock::now());
     StoredToken {
         expires_in: response.expires_in,
         expires_at: ends.or_else(|| Claims::of(&access_token).ends()),
@@ -358,7 +358,7 @@ impl Attempt<'_> {
 
     /// Signs in with what is kept for this server, if it is still good.
     async fn with_what_is_kept(&self, refresh: bool) -> Result<Option<SignedIn>, CliError> {
-        let Some(kept) = self.context.store.credentials(self.address)?.filter(|_| !refresh) else {
+        let Some(kept) = self.context.files.credentials(self.address)?.filter(|_| !refresh) else {
             return Ok(None);
         };
         let Some(token) = &kept.token else {
@@ -395,11 +395,11 @@ impl Attempt<'_> {
             )
             .next("Connect with the API key of a service account: add --api-key."));
         }
-        self.context.store.check_writable()?;
-        let client_id = self.context.store.client_id()?;
+        self.context.files.check_writable()?;
+        let client_id = self.context.files.client_id()?;
         let before = self
             .context
-            .store
+            .files
             .credentials(self.address)?
             .and_then(|kept| kept.token);
         let device_id = before.and_then(|token| token.device_id);

@@ -3,11 +3,11 @@
 use clap::Args;
 use zenml_auth_client::{ClientError, Credentials, ServerAddress};
 
+use crate::config_files::VerifySsl;
 use crate::connection::{Connection, Origin};
 use crate::context::{COURTESY, Context};
 use crate::env::{STORE_API_KEY, STORE_API_TOKEN, STORE_URL};
 use crate::error::CliError;
-use crate::store::VerifySsl;
 use crate::ui;
 
 #[derive(Debug, Args)]
@@ -28,7 +28,7 @@ pub(crate) struct DisconnectArgs {
 
 pub(crate) async fn run(context: &Context, args: DisconnectArgs) -> Result<(), CliError> {
     // What is stored is ended, whatever the variables say.
-    let stored = context.store.server()?;
+    let stored = context.files.server()?;
     let address: ServerAddress = match (&args.server, &stored) {
         (Some(text), _) => text
             .parse()
@@ -44,7 +44,7 @@ pub(crate) async fn run(context: &Context, args: DisconnectArgs) -> Result<(), C
     };
     let connected = stored.as_ref().filter(|stored| stored.address == address);
     let verify_ssl = connected.map_or(VerifySsl::Check(true), |stored| stored.verify_ssl.clone());
-    let kept = context.store.credentials(&address)?;
+    let kept = context.files.credentials(&address)?;
     let known = connected.is_some() || kept.is_some();
     let token = kept.and_then(|kept| kept.token);
     let refused = context.may_send_to(&address).err().filter(|_| token.is_some());
@@ -76,7 +76,7 @@ pub(crate) async fn run(context: &Context, args: DisconnectArgs) -> Result<(), C
             ));
         }
     }
-    context.store.disconnect(&address)?;
+    context.files.forget_server(&address)?;
     ui::talk(&if known {
         format!("Disconnected from {}.", ui::bold(address.as_str()))
     } else {
@@ -87,7 +87,7 @@ pub(crate) async fn run(context: &Context, args: DisconnectArgs) -> Result<(), C
 }
 
 fn remind_of_variables(context: &Context) {
-    let found = Connection::find(&context.env, &context.store);
+    let found = Connection::find(&context.env, &context.files);
     let signed_in_by_variable = matches!(&found, Ok(Some(connection)) if connection.sign_in.as_ref().is_some_and(|it| it.origin != Origin::Files));
     if signed_in_by_variable {
         let names: Vec<_> = [STORE_URL, STORE_API_KEY, STORE_API_TOKEN]

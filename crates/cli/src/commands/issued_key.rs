@@ -8,11 +8,11 @@ use clap::Args;
 use zenml_auth_api::api_key::ApiKeyResponse;
 use zenml_auth_model::Secret;
 
+use crate::config_files::StoredCredentials;
 use crate::connection::Origin;
 use crate::context::Session;
 use crate::error::{CliError, Exit};
 use crate::output::{self, Cell, Format, OutputArgs, Record};
-use crate::store::StoredCredentials;
 use crate::ui;
 
 #[derive(Debug, Args)]
@@ -90,7 +90,7 @@ impl Place {
     fn check(&self) -> io::Result<()> {
         match self {
             Self::File(path) => tempfile::tempfile_in(folder_of(path)).map(drop),
-            // Opening a pipe would wait for whoever reads from it.
+            // Opening a pipe would wait for its reader.
             Self::Stream(_) => Ok(()),
         }
     }
@@ -201,7 +201,7 @@ fn use_from_now_on(session: &Session<'_>, key: &ApiKeyResponse, value: &Secret) 
         ..StoredCredentials::default()
     };
     session
-        .keep_credentials(&credentials)
+        .save_credentials(&credentials)
         .map_err(|error| shown_instead(error, key, value))?;
     ui::talk("This machine uses the new key from now on.");
     Ok(())

@@ -80,7 +80,7 @@ pub(crate) async fn wait(
             clock::counted_down(left)
         )
     };
-    let mut told = Told::new(&spinner, format);
+    let mut told = Narrator::new(&spinner, format);
     let outcome = tokio::select! {
         outcome = watch.wait(|event| {
             if let RetentionEvent::Used { .. } = event {
@@ -99,7 +99,7 @@ pub(crate) async fn wait(
 }
 
 /// What is told while it is waited.
-struct Told<'a> {
+struct Narrator<'a> {
     spinner: &'a Spinner,
     format: Format,
     /// Who was seen when.
@@ -107,7 +107,7 @@ struct Told<'a> {
     outcome: Option<CliError>,
 }
 
-impl<'a> Told<'a> {
+impl<'a> Narrator<'a> {
     const fn new(spinner: &'a Spinner, format: Format) -> Self {
         Self {
             spinner,

@@ -4,12 +4,12 @@ use clap::Args;
 use zenml_auth_api::info::InfoResponse;
 
 use crate::clock;
+use crate::config_files::VerifySsl;
 use crate::connection::{Connection, Kind, Origin, SignIn};
 use crate::context::{Context, Session};
+use crate::credential_status::{LocalStatus, RemoteStatus};
 use crate::error::{CliError, Exit};
 use crate::output::{self, Cell, Format, OutputArgs, Record};
-use crate::standing::{Named, Told};
-use crate::store::VerifySsl;
 use crate::token::Claims;
 use crate::ui;
 
@@ -61,7 +61,7 @@ pub(crate) async fn run(context: &Context, args: StatusArgs) -> Result<(), CliEr
         record,
         failure,
         warning,
-    } = match Connection::find(&context.env, &context.store)? {
+    } = match Connection::find(&context.env, &context.files)? {
         Some(connection) => ask(context, connection).await,
         None => not_connected(context),
     };
@@ -85,7 +85,7 @@ fn not_connected(context: &Context) -> Known {
             .with("status", "not connected")
             .with("reason", failure.what.as_str())
             .with("next", failure.next.clone())
-            .with("config_dir", context.store.dir().display().to_string()),
+            .with("config_dir", context.files.dir().display().to_string()),
         failure: Some(failure),
         warning: None,
     }
@@ -108,7 +108,11 @@ async fn ask(context: &Context, connection: Connection) -> Known {
     let now = context.now;
     let address = connection.address.clone();
     let sign_in_words = connection.sign_in.as_ref().map(words);
-    let named = connection.sign_in.as_ref().map(Named::by).unwrap_or_default();
+    let named = connection
+        .sign_in
+        .as_ref()
+        .map(LocalStatus::by)
+        .unwrap_or_default();
     let address_origin = origin_words(connection.origin);
     let certificates = match &connection.verify_ssl {
         VerifySsl::Check(true) => None,
@@ -123,14 +127,14 @@ async fn ask(context: &Context, connection: Connection) -> Known {
     };
     let mut failure = None;
     let mut user = None;
-    let mut told = Told::default();
+    let mut told = RemoteStatus::default();
     match &asked {
         Err(error) => failure = Some(CliError::from_client(error, address.as_str())),
         Ok((client, _)) => match Session::open(context, connection, Some(client)) {
             Err(error) => failure = Some(error),
             Ok(session) => match session.finish(session.client.current_user().await).await {
                 Ok(found) => {
-                    told = Told::by(&session.client, &named, found.id).await;
+                    told = RemoteStatus::by(&session.client, &named, found.id).await;
                     user = Some(found);
                 }
                 Err(error) => failure = Some(error),
@@ -181,7 +185,7 @@ async fn ask(context: &Context, connection: Connection) -> Known {
                 .map(|ends| clock::shown_duration(ends.since(now))),
         )
         .with("certificates", certificates)
-        .with("config_dir", context.store.dir().display().to_string());
+        .with("config_dir", context.files.dir().display().to_string());
     Known {
         record,
         failure,

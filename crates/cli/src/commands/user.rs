@@ -85,7 +85,7 @@ pub(crate) struct UserListArgs {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The password is asked for, or read from standard input when that is no terminal. With an empty one the user is invited: the activation token \
+The password is asked for, or read from standard input when that is not a terminal. With an empty one the user is invited: the activation token \
 goes to standard output, and is not shown again.
 
 Examples:

@@ -218,7 +218,7 @@ pub(crate) fn secret(text: &str) -> Result<(), CliError> {
     })
 }
 
-/// Writes to standard output. When whoever reads it has gone (`| head`), there is nothing more to do.
+/// Writes to standard output. When its reader has gone (`| head`), there is nothing more to do.
 pub(crate) fn write(text: &str) -> Result<(), CliError> {
     match ui::data(text) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(CliError::new(

@@ -25,7 +25,7 @@ impl Client {
         self.call(Call::get(paths::device(id))).await
     }
 
-    /// A machine that asks to be let in, given the user code that it shows.
+    /// A device that asks for approval, given the user code that it shows.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -40,7 +40,7 @@ impl Client {
         self.call(Call::get(paths::device(id)).query(query)).await
     }
 
-    /// Lets a machine in, given the user code that it shows.
+    /// Approves a device, given the user code that it shows.
     ///
     /// # Errors
     /// See [`ClientError`].

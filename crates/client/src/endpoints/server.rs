@@ -54,7 +54,7 @@ impl Client {
         self.call_for_nothing(Call::get(paths::LOGOUT)).await
     }
 
-    /// Asks to be let in (RFC 8628 §3.1); see [`DeviceFlow`](crate::DeviceFlow) for the whole of it.
+    /// Asks for device authorization (RFC 8628 §3.1); see [`DeviceFlow`](crate::DeviceFlow) for the whole of it.
     ///
     /// # Errors
     /// See [`ClientError`].

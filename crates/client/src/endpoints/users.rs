@@ -69,7 +69,7 @@ impl Client {
         self.call(Call::put(paths::user_deactivate(name_or_id))).await
     }
 
-    /// Lets an invited user in, given the activation token and a password. Asked without credentials.
+    /// Activates an invited user, given the activation token and a password. Asked without credentials.
     ///
     /// # Errors
     /// See [`ClientError`].

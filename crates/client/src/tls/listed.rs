@@ -1,7 +1,7 @@
 //! Certificates that were named, as authorities and by themselves.
 //!
 //! A server's certificate that signed itself says of itself that it is an authority, as `openssl req -x509` makes it,
-//! and those are not let pass as a server's. Whoever names just this certificate means just this server.
+//! and those are not let pass as a server's. To name just this certificate is to mean just this server.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -59,7 +59,7 @@ impl Shared {
             ended.await;
         }
         let leader = Leader(self);
-        // Whoever is ready to ask gets the chance to share this one.
+        // Tasks that are ready to ask get the chance to share this one.
         tokio::task::yield_now().await;
         let number = leader.begin();
         let outcome = read().await;

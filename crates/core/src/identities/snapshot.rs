@@ -55,7 +55,7 @@ impl Snapshot {
         Epoch::new(self.epoch.load(Ordering::SeqCst))
     }
 
-    /// Drops what was revoked, and moves on to the epoch as of which that is everything. Whoever was faster has
+    /// Drops what was revoked, and moves on to the epoch as of which that is everything. A task that was faster has
     /// dropped it already.
     ///
     /// An epoch that went back is that of a database that lost commits: it came back from a backup, or another server

@@ -7,7 +7,7 @@ use zenml_auth_model::{
 
 use super::StoreError;
 
-/// A rule over several rows. Whoever decides by it names the version they read; the store moves it on, so that
+/// A rule over several rows. A decision by it names the version that was read; the store moves it on, so that
 /// two decisions by the same rule can't both go through unseen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Guard {
@@ -142,7 +142,7 @@ impl Need {
 
 impl Change {
     /// `None` for what goes with others.
-    const fn need(&self) -> Option<Need> {
+    fn need(&self) -> Option<Need> {
         Some(match self {
             Self::DeleteUser(..)
             | Self::DeleteSession(..)
@@ -150,7 +150,11 @@ impl Change {
             | Self::DeleteServiceAccount(..)
             | Self::DeleteApiKey(..)
             | Self::DeleteSigningKey(..) => Need::TakesAway,
-            Self::UpdateDevice(device) => Need::of_switch(matches!(device.state, DeviceState::Active)),
+            Self::UpdateDevice(device) => {
+                // Signing out ends a connection at the moment of the change.
+                let has_signed_out = device.expires == device.updated;
+                Need::of_switch(device.state == DeviceState::Active && !has_signed_out)
+            }
             Self::UpdateServiceAccount(account) => Need::of_switch(account.active),
             Self::UpdateUser(User { active: false, .. })
             | Self::UpdateApiKey(ApiKey { active: false, .. }) => Need::TakesAway,
@@ -208,10 +212,13 @@ pub enum CommitError {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use zenml_auth_model::Action;
     use zenml_auth_testkit::builders::Builders;
 
     use super::*;
+    use crate::rules::device;
 
     #[test]
     fn what_a_change_needs_on_a_full_disk_is_read_off_it() {
@@ -222,6 +229,10 @@ mod tests {
         let audit = || Change::Audit(build.audit_event(Action::UserUpdated));
         let need = |change: Change| ChangeSet::new().with(change).with(audit()).need();
         let version = Version::FIRST;
+        let later = device.updated + Duration::from_secs(1);
+        let after_its_end = device.expires + Duration::from_secs(1);
+        let locked = device::lock(device.clone(), later).unwrap();
+        let unlocked = |at| device::unlock(locked.clone(), at).unwrap();
 
         for takes in [
             Change::DeleteUser(user.id, version),
@@ -238,6 +249,7 @@ mod tests {
                 state: DeviceState::Locked,
                 ..device.clone()
             }),
+            Change::UpdateDevice(device::sign_out(device.clone(), later)),
             Change::UpdateServiceAccount(ServiceAccount {
                 active: false,
                 ..account.clone()
@@ -258,7 +270,8 @@ mod tests {
         }
         for adds in [
             audit(),
-            Change::UpdateDevice(device.clone()),
+            Change::UpdateDevice(unlocked(later)),
+            Change::UpdateDevice(unlocked(after_its_end)),
             Change::UpdateServiceAccount(account.clone()),
             Change::InsertUser(user.clone()),
             Change::InsertDevice(device),

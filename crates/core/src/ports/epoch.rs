@@ -1,4 +1,4 @@
-//! The revocation epoch: how whoever keeps identities in memory knows that they are still as they were.
+//! The revocation epoch: how a cache of identities knows that they are still as they were.
 
 use zenml_auth_model::{ApiKeyId, DeviceId, ServiceAccountId, SessionId, UserId};
 
@@ -9,7 +9,7 @@ use super::{Change, ChangeSet};
 pub struct Epoch(u64);
 
 impl Epoch {
-    /// Before everything: whoever knows only this knows nothing.
+    /// Before everything: a cache that knows only this knows nothing.
     pub const UNKNOWN: Self = Self(0);
     /// The epoch of a store in which nothing was revoked yet.
     pub const FIRST: Self = Self(1);
@@ -33,7 +33,7 @@ impl Epoch {
     }
 }
 
-/// A row that lets somebody in for as long as it stays as it is.
+/// A row that authenticates somebody for as long as it stays as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum IdentityRef {
     /// A person.

@@ -1,4 +1,4 @@
-//! What core needs from the outside world. Whoever composes a program brings these.
+//! What core needs from the outside world. A program brings these.
 
 mod change;
 mod clock;

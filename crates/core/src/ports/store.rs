@@ -33,7 +33,7 @@ pub enum StoreError {
     Other(String),
 }
 
-/// How many of those who use a value of an API key are remembered: the latest ones. Whoever has a key can pretend to
+/// How many of those who use a value of an API key are remembered: the latest ones. The holder of a key can pretend to
 /// be any number of users, so there has to be a bound.
 pub const KEY_USERS_KEPT: usize = 16;
 

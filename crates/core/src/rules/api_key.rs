@@ -88,8 +88,8 @@ pub fn rotate(key: ApiKey, value: SecretHash, retention: Retention, now: Timesta
 /// Which generation of the key is alive under this value.
 ///
 /// # Errors
-/// [`Refusal`] says why none is. Whoever holds a value that never was right, or was replaced long ago, learns only
-/// [`Refusal::WrongValue`]; the one before the current one proves that its holder once was let in.
+/// [`Refusal`] says why none is. The holder of a value that never was right, or was replaced long ago, learns only
+/// [`Refusal::WrongValue`]; the one before the current one proves that its holder once had the key.
 pub fn present(key: &ApiKey, value: &SecretHash, now: Timestamp) -> Result<u32, Refusal> {
     // Both are compared always, so that the time tells nothing.
     let is_current = secrets::same(&key.current.hash, value);

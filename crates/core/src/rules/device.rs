@@ -7,7 +7,7 @@ use crate::settings::Lifetimes;
 /// What can be tried on a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Transition {
-    /// Its owner lets it in again.
+    /// Its owner approves it again.
     Connect,
     /// Its owner locks it.
     Lock,
@@ -65,7 +65,7 @@ pub fn first_connection(
     }
 }
 
-/// Lets a known device in again: it keeps its id, and the token of the connection before ends.
+/// Connects a known device again: it keeps its id, and the token of the connection before ends.
 ///
 /// # Errors
 /// When the device is locked: the lock stays until it is lifted.
@@ -139,7 +139,7 @@ pub fn unlock(device: Device, now: Timestamp) -> Result<Device, TransitionError>
 pub fn sign_out(device: Device, now: Timestamp) -> Device {
     Device {
         token_gen: device.token_gen.wrapping_add(1),
-        // So that whoever looks at the list sees that it has ended.
+        // So that the list shows that it has ended.
         expires: device.expires.min(now),
         updated: now,
         ..device

@@ -31,7 +31,7 @@ pub const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
 pub enum Status {
     /// Nobody has decided yet.
     Pending,
-    /// Let in; the token was not fetched yet.
+    /// Approved; the token was not fetched yet.
     Approved,
     /// Turned away.
     Denied,
@@ -44,7 +44,7 @@ pub enum Status {
 /// What can be tried on a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Transition {
-    /// A person lets the machine in.
+    /// A person approves the request.
     Approve,
     /// A person turns it away.
     Deny,
@@ -127,7 +127,7 @@ fn expect(
     }
 }
 
-/// A person lets the machine in.
+/// A person approves the request.
 ///
 /// # Errors
 /// When the request is not pending.
@@ -218,7 +218,7 @@ pub enum Poll {
     },
 }
 
-/// The machine asks whether it was let in. Its device code has to be checked before.
+/// The device asks whether it was approved. Its device code has to be checked before.
 #[must_use]
 pub fn poll(grant: DeviceGrant, now: Timestamp) -> Poll {
     match grant.state {

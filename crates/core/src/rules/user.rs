@@ -51,10 +51,41 @@ pub fn activate(user: User, password: PasswordHash, now: Timestamp) -> User {
     }
 }
 
-/// Whether the user counts as an administrator who can act: active, and with a password to sign in.
+/// Whether the user can sign in: active, and with a password.
+#[must_use]
+pub const fn can_sign_in(user: &User) -> bool {
+    user.active && user.password.is_some()
+}
+
+/// Whether the user counts as an administrator who can act.
 #[must_use]
 pub const fn can_administer(user: &User) -> bool {
-    user.is_admin && user.active && user.password.is_some()
+    user.is_admin && can_sign_in(user)
+}
+
+/// Why what a user once signed in with, or approved, is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The user is switched off.
+    #[error("the account is not active")]
+    Inactive,
+    /// The password was changed, or the user was deactivated, since.
+    #[error("the password was changed since")]
+    CredentialsChanged,
+}
+
+/// Admits what was made when the user's credentials had this count.
+///
+/// # Errors
+/// [`Refusal`] says why it is refused.
+pub const fn admit(user: &User, credentials_gen: u32) -> Result<(), Refusal> {
+    if !user.active {
+        return Err(Refusal::Inactive);
+    }
+    if user.credentials_gen != credentials_gen {
+        return Err(Refusal::CredentialsChanged);
+    }
+    Ok(())
 }
 
 /// Why an activation token is refused.
@@ -122,6 +153,30 @@ mod tests {
             updated: NOW,
             version: Version::FIRST,
         }
+    }
+
+    #[test]
+    fn what_was_made_before_a_change_of_credentials_is_refused() {
+        let hash = || PasswordHash::from_phc(String::new());
+        let user = activate(invited(), hash(), NOW);
+        let count = user.credentials_gen;
+        assert_eq!(admit(&user, count), Ok(()));
+        assert!(can_sign_in(&user) && !can_administer(&user));
+        let changed = change_password(user.clone(), hash(), NOW);
+        assert_eq!(admit(&changed, count), Err(Refusal::CredentialsChanged));
+        let off = deactivate(user, None, NOW);
+        assert_eq!(admit(&off, count), Err(Refusal::Inactive));
+        assert_eq!(admit(&off, off.credentials_gen), Err(Refusal::Inactive));
+        let back = reactivate(off, NOW);
+        assert_eq!(admit(&back, count), Err(Refusal::CredentialsChanged));
+        for user in [&invited(), &back] {
+            let administrator = User {
+                is_admin: true,
+                ..user.clone()
+            };
+            assert_eq!(can_administer(&administrator), can_sign_in(user));
+        }
+        assert!(!can_sign_in(&invited()) && can_sign_in(&back));
     }
 
     #[test]

@@ -4,15 +4,17 @@ use zenml_auth_model::audit::{ChangedField, FieldChange};
 use zenml_auth_model::query::{ApiKeyField, Page, Query};
 use zenml_auth_model::{
     Action, ApiKey, ApiKeyId, Details, KeyGeneration, KeyUse, Name, Secret, ServiceAccount, ServiceAccountId,
-    TargetKind, Text, Timestamp, UsedFrom, Version,
+    Text, Timestamp, UsedFrom, Version,
 };
 
-use super::internal::Tries;
 use super::service_accounts::FindServiceAccountError;
+use super::transact::Decision;
 use super::{Engine, Internal};
-use crate::caller::{Caller, NotAllowed, NotWithThis, Scribe, target};
+use crate::audit_target;
+use crate::audit_writer::AuditWriter;
+use crate::caller::{Caller, NotAllowed, NotWithThis};
 use crate::lookup::By;
-use crate::ports::{Change, ChangeSet, CommitError, Unique, id_bytes};
+use crate::ports::{Change, Unique, id_bytes};
 use crate::rules::api_key::{self, Retention};
 use crate::secrets;
 
@@ -160,48 +162,53 @@ impl ApiKeys<'_> {
         new: NewApiKey,
     ) -> Result<IssuedApiKey, CreateApiKeyError> {
         let engine = self.0;
-        let account = self.account(caller, account, "create API keys").await?;
+        let account = &self.account(caller, account, "create API keys").await?;
         caller.may_leave("create an API key")?;
-        let now = engine.now();
-        if new.expires.is_some_and(|expires| expires <= now) {
-            return Err(CreateApiKeyError::ExpiresInThePast);
-        }
-        let value = secrets::random_secret(engine.entropy());
-        let key = ApiKey {
-            id: ApiKeyId::from_random(id_bytes(engine.entropy())),
-            service_account_id: account.id,
-            name: new.name,
-            description: new.description,
-            active: true,
-            current: KeyGeneration {
-                number: 1,
-                hash: secrets::hash(&value),
-            },
-            retained: None,
-            retain_period_minutes: 0,
-            expires: new.expires,
-            last_login: None,
-            last_used_from: UsedFrom::default(),
-            last_rotated: None,
-            created: now,
-            updated: now,
-            version: Version::FIRST,
-        };
-        let changes = ChangeSet::new()
-            .with(Change::InsertApiKey(key.clone()))
-            .with(self.entry(caller, now, Action::ApiKeyCreated, (&account, &key), None));
-        match engine.store().commit(changes).await {
-            Ok(()) => Ok(IssuedApiKey { key, account, value }),
-            Err(CommitError::Taken(Unique::ApiKeyName)) => Err(CreateApiKeyError::NameTaken {
-                name: key.name,
-                account: account.name,
-            }),
-            // The account was deleted a moment ago.
-            Err(CommitError::ParentMissing) => {
-                Err(FindServiceAccountError::NotFound(By::Id(account.id)).into())
-            }
-            Err(error) => Err(Internal::from(error).into()),
-        }
+        let (new, by) = (&new, &AuditWriter::of(caller));
+        engine
+            .transact::<_, CreateApiKeyError, _>("create an API key", |now| async move {
+                if new.expires.is_some_and(|expires| expires <= now) {
+                    return Err(CreateApiKeyError::ExpiresInThePast);
+                }
+                let value = secrets::random_secret(engine.entropy());
+                let key = ApiKey {
+                    id: ApiKeyId::from_random(id_bytes(engine.entropy())),
+                    service_account_id: account.id,
+                    name: new.name.clone(),
+                    description: new.description.clone(),
+                    active: true,
+                    current: KeyGeneration {
+                        number: 1,
+                        hash: secrets::hash(&value),
+                    },
+                    retained: None,
+                    retain_period_minutes: 0,
+                    expires: new.expires,
+                    last_login: None,
+                    last_used_from: UsedFrom::default(),
+                    last_rotated: None,
+                    created: now,
+                    updated: now,
+                    version: Version::FIRST,
+                };
+                let name_taken = CreateApiKeyError::NameTaken {
+                    name: key.name.clone(),
+                    account: account.name.clone(),
+                };
+                // The account was deleted a moment ago.
+                let account_gone = FindServiceAccountError::NotFound(By::Id(account.id));
+                let issued = IssuedApiKey {
+                    key: key.clone(),
+                    account: account.clone(),
+                    value,
+                };
+                Ok(Decision::answer(issued)
+                    .audit(by, Action::ApiKeyCreated, audit_target::api_key(account, &key))
+                    .change(Change::InsertApiKey(key))
+                    .fail_if_taken(Unique::ApiKeyName, name_taken)
+                    .fail_if_parent_missing(account_gone.into()))
+            })
+            .await
     }
 
     /// A key. A workload sees the one that it came with, and no other.
@@ -279,72 +286,50 @@ impl ApiKeys<'_> {
         changes: &ApiKeyChanges,
     ) -> Result<(ServiceAccount, ApiKey), ChangeApiKeyError> {
         let engine = self.0;
-        let account = self
+        let account = &self
             .account(caller, account, "change API keys")
             .await
             .map_err(FindApiKeyError::from)?;
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let found = self.of(&account, which).await?;
-            let now = engine.now();
-            let changed = ApiKey {
-                name: changes.name.clone().unwrap_or_else(|| found.name.clone()),
-                description: changes
-                    .description
-                    .clone()
-                    .unwrap_or_else(|| found.description.clone()),
-                active: changes.active.unwrap_or(found.active),
-                updated: now,
-                ..found.clone()
-            };
-            if !found.active && changed.active {
-                caller.may_leave("switch an API key on")?;
-            }
-            let mut set = ChangeSet::new().with(Change::UpdateApiKey(changed.clone()));
-            let switched = match (found.active, changed.active) {
-                (false, true) => Some(Action::ApiKeyActivated),
-                (true, false) => Some(Action::ApiKeyDeactivated),
-                (true, true) | (false, false) => None,
-            };
-            if let Some(action) = switched {
-                set = set.with(self.entry(caller, now, action, (&account, &changed), None));
-            }
-            let different: Vec<_> = [
-                FieldChange::between(ChangedField::Name, &found.name, &changed.name),
-                FieldChange::between(
-                    ChangedField::Description,
-                    &found.description,
-                    &changed.description,
-                ),
-            ]
-            .into_iter()
-            .flatten()
-            .collect();
-            if switched.is_none() || !different.is_empty() {
-                let details = Some(Details::Changes(different));
-                set = set.with(self.entry(caller, now, Action::ApiKeyUpdated, (&account, &changed), details));
-            }
-            match engine.store().commit(set).await {
-                Ok(()) => {
-                    return Ok((
-                        account,
-                        ApiKey {
-                            version: changed.version.next(),
-                            ..changed
-                        },
-                    ));
+        let by = &AuditWriter::of(caller);
+        engine
+            .transact::<_, ChangeApiKeyError, _>("update an API key", |now| async move {
+                let found = self.of(account, which).await?;
+                let changed = ApiKey {
+                    name: changes.name.clone().unwrap_or_else(|| found.name.clone()),
+                    description: changes
+                        .description
+                        .clone()
+                        .unwrap_or_else(|| found.description.clone()),
+                    active: changes.active.unwrap_or(found.active),
+                    updated: now,
+                    ..found.clone()
+                };
+                if !found.active && changed.active {
+                    caller.may_leave("switch an API key on")?;
                 }
-                Err(CommitError::Stale) => {}
-                Err(CommitError::Taken(Unique::ApiKeyName)) => {
-                    return Err(ChangeApiKeyError::NameTaken {
-                        name: changed.name,
-                        account: account.name,
-                    });
+                let switched = match (found.active, changed.active) {
+                    (false, true) => Some(Action::ApiKeyActivated),
+                    (true, false) => Some(Action::ApiKeyDeactivated),
+                    (true, true) | (false, false) => None,
+                };
+                let different = differences(&found, &changed);
+                let target = || audit_target::api_key(account, &changed);
+                let name_taken = ChangeApiKeyError::NameTaken {
+                    name: changed.name.clone(),
+                    account: account.name.clone(),
+                };
+                let mut decision =
+                    Decision::update(changed.clone()).fail_if_taken(Unique::ApiKeyName, name_taken);
+                if let Some(action) = switched {
+                    decision = decision.audit(by, action, target());
                 }
-                Err(error) => return Err(Internal::from(error).into()),
-            }
-        }
+                if switched.is_none() || !different.is_empty() {
+                    let details = Details::Changes(different);
+                    decision = decision.audit_with(by, Action::ApiKeyUpdated, target(), details);
+                }
+                Ok(decision.map(|key| (account.clone(), key)))
+            })
+            .await
     }
 
     /// Replaces a key's value, and keeps the one before alive for the retention. Each call that succeeds is one
@@ -360,44 +345,36 @@ impl ApiKeys<'_> {
         retention: Retention,
     ) -> Result<IssuedApiKey, RotateApiKeyError> {
         let engine = self.0;
-        let account = self
+        let account = &self
             .account(caller, account, "rotate API keys")
             .await
             .map_err(FindApiKeyError::from)?;
         caller.may_leave("rotate an API key")?;
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let now = engine.now();
-            let found = self.of(&account, which).await?;
-            if found.expires.is_some_and(|expires| now >= expires) {
-                return Err(RotateApiKeyError::Expired(found.name));
-            }
-            let value = secrets::random_secret(engine.entropy());
-            let rotated = api_key::rotate(found, secrets::hash(&value), retention, now);
-            let details = Details::Rotated {
-                old_value_until: rotated
-                    .retained
-                    .map(|retained| retained.until)
-                    .filter(|until| now < *until),
-            };
-            let set = ChangeSet::new()
-                .with(Change::UpdateApiKey(rotated.clone()))
-                .with(self.entry(
-                    caller,
-                    now,
-                    Action::ApiKeyRotated,
-                    (&account, &rotated),
-                    Some(details),
-                ));
-            if engine.committed(set).await? {
-                let key = ApiKey {
-                    version: rotated.version.next(),
-                    ..rotated
+        let by = &AuditWriter::of(caller);
+        engine
+            .transact::<_, RotateApiKeyError, _>("rotate an API key", |now| async move {
+                let found = self.of(account, which).await?;
+                if found.expires.is_some_and(|expires| now >= expires) {
+                    return Err(RotateApiKeyError::Expired(found.name));
+                }
+                let value = secrets::random_secret(engine.entropy());
+                let rotated = api_key::rotate(found, secrets::hash(&value), retention, now);
+                let details = Details::Rotated {
+                    old_value_until: rotated
+                        .retained
+                        .map(|retained| retained.until)
+                        .filter(|until| now < *until),
                 };
-                return Ok(IssuedApiKey { key, account, value });
-            }
-        }
+                let target = audit_target::api_key(account, &rotated);
+                Ok(Decision::update(rotated)
+                    .audit_with(by, Action::ApiKeyRotated, target, details)
+                    .map(|key| IssuedApiKey {
+                        key,
+                        account: account.clone(),
+                        value,
+                    }))
+            })
+            .await
     }
 
     /// Deletes a key; every use of it ends at once.
@@ -410,20 +387,19 @@ impl ApiKeys<'_> {
         account: &By<ServiceAccountId>,
         which: &By<ApiKeyId>,
     ) -> Result<(), FindApiKeyError> {
-        let engine = self.0;
-        let account = self.account(caller, account, "delete API keys").await?;
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let now = engine.now();
-            let found = self.of(&account, which).await?;
-            let set = ChangeSet::new()
-                .with(Change::DeleteApiKey(found.id, found.version))
-                .with(self.entry(caller, now, Action::ApiKeyDeleted, (&account, &found), None));
-            if engine.committed(set).await? {
-                return Ok(());
-            }
-        }
+        let account = &self.account(caller, account, "delete API keys").await?;
+        self.0
+            .transact("delete an API key", |_| async move {
+                let found = self.of(account, which).await?;
+                Ok(Decision::answer(())
+                    .audit(
+                        &AuditWriter::of(caller),
+                        Action::ApiKeyDeleted,
+                        audit_target::api_key(account, &found),
+                    )
+                    .change(Change::DeleteApiKey(found.id, found.version)))
+            })
+            .await
     }
 
     /// Keys are for administrators, even to look at.
@@ -453,17 +429,15 @@ impl ApiKeys<'_> {
         self.0.uses.show_key(&mut key);
         Ok(key)
     }
+}
 
-    fn entry(
-        self,
-        caller: &Caller,
-        now: Timestamp,
-        action: Action,
-        (account, key): (&ServiceAccount, &ApiKey),
-        details: Option<Details>,
-    ) -> Change {
-        let name = format!("{}/{}", account.name, key.name);
-        let target = target(TargetKind::ApiKey, key.id.as_uuid(), name);
-        Scribe::of(caller).entry_with(self.0.entropy(), now, action, target, details)
-    }
+/// What an update changed, except whether the key may be used.
+fn differences(before: &ApiKey, after: &ApiKey) -> Vec<FieldChange> {
+    [
+        FieldChange::between(ChangedField::Name, &before.name, &after.name),
+        FieldChange::between(ChangedField::Description, &before.description, &after.description),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use zenml_auth_model::{Action, Details, Target, TargetKind};
+use zenml_auth_model::{Action, Details, TargetKind};
 
 use super::sign_in::{AccessToken, Issue};
+use super::transact::Decision;
 use super::{Engine, Internal};
-use crate::caller::{Caller, Scribe};
-use crate::ports::ChangeSet;
+use crate::audit_target;
+use crate::audit_writer::AuditWriter;
+use crate::caller::Caller;
 use crate::token::Provenance;
 
 /// Why no token was made.
@@ -59,41 +61,27 @@ impl ApiTokens<'_> {
             return Err(ApiTokenError::TooShort);
         }
         let provenance = caller.credential.ok_or(ApiTokenError::NoCredential)?;
-        let now = engine.now();
-        // No token outlives the one that asked for it. An API key may have no end of its own; every request with a token
-        // that was made from it asks about the key.
-        let expires = caller
-            .expires
-            .map_or(now + lifetime, |latest| latest.min(now + lifetime));
-        let target = match provenance {
-            Provenance::Device { device, .. } => Target {
-                kind: TargetKind::Device,
-                id: device.as_uuid(),
-                name: None,
-            },
-            Provenance::ApiKey { key, .. } => Target {
-                kind: TargetKind::ApiKey,
-                id: key.as_uuid(),
-                name: None,
-            },
-            Provenance::Session { session, .. } => Target {
-                kind: TargetKind::Session,
-                id: session.as_uuid(),
-                name: None,
-            },
+        let target = &match provenance {
+            Provenance::Device { device, .. } => audit_target::unnamed(TargetKind::Device, device.as_uuid()),
+            Provenance::ApiKey { key, .. } => audit_target::unnamed(TargetKind::ApiKey, key.as_uuid()),
+            Provenance::Session { session, .. } => audit_target::session(session),
         };
-        let details = Some(Details::TokenIssued { expires });
-        let entry =
-            Scribe::of(caller).entry_with(engine.entropy(), now, Action::ApiTokenIssued, target, details);
-        engine
-            .store()
-            .commit(ChangeSet::new().with(entry))
-            .await
-            .map_err(Internal::from)?;
         let made = Issue {
             made_from: Some(caller.shown.unwrap_or_default()),
             ..Issue::of(provenance)
         };
-        Ok(engine.issue(made, now, expires)?)
+        engine
+            .transact("issue a token", |now| async move {
+                // No token outlives the one that asked for it. An API key may have no end of its own; every request with a
+                // token that was made from it asks about the key.
+                let expires = caller
+                    .expires
+                    .map_or(now + lifetime, |latest| latest.min(now + lifetime));
+                let by = &AuditWriter::of(caller);
+                let details = Details::TokenIssued { expires };
+                let token = engine.issue(made, now, expires)?;
+                Ok(Decision::answer(token).audit_with(by, Action::ApiTokenIssued, target.clone(), details))
+            })
+            .await
     }
 }

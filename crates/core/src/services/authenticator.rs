@@ -1,4 +1,4 @@
-//! Letting callers in.
+//! Authenticating callers, whatever they show.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use zenml_auth_model::audit::RefusalReason;
 use zenml_auth_model::{
-    ApiKey, ApiKeyId, DeviceId, Name, Origin, Secret, ServiceAccount, ServiceAccountId, SessionId, User,
-    UserId,
+    ApiKey, ApiKeyId, DeviceId, Name, Origin, Secret, ServiceAccount, ServiceAccountId, SessionId, Timestamp,
+    User, UserId,
 };
 
 use super::refusals::Refusal;
@@ -15,7 +15,7 @@ use super::{Engine, Internal};
 use crate::caller::{Caller, Identity};
 use crate::identities::Current;
 use crate::rules::recent_authentication::{self, Proof};
-use crate::rules::{api_key, device, session};
+use crate::rules::{api_key, device, session, user};
 use crate::secrets;
 use crate::token::{Provenance, Token, TokenError};
 
@@ -34,9 +34,11 @@ pub enum Presented<'a> {
         /// Its value.
         value: &'a Secret,
     },
+    /// The cookie of a browser that signed in to the server's own pages.
+    Cookie(&'a Secret),
 }
 
-/// Why a caller is not let in. Whoever gets to see a name had a credential of its bearer.
+/// Why a caller is not authenticated. A caller who gets to see a name had a credential of its bearer.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthenticateError {
     /// The token itself is no good.
@@ -72,6 +74,9 @@ pub enum AuthenticateError {
     /// The sign-in has ended.
     #[error("the sign-in {0} has ended")]
     SessionEnded(SessionId),
+    /// The cookie is that of no sign-in, or of one that ended long ago.
+    #[error("the sign-in has ended")]
+    CookieUnknown,
     /// The account is switched off.
     #[error("the account {0} is not active")]
     AccountInactive(Name),
@@ -86,7 +91,7 @@ pub enum AuthenticateError {
     Internal(#[from] Internal),
 }
 
-/// Lets callers in.
+/// Authenticates callers.
 #[derive(Clone, Copy)]
 pub struct Authenticator<'a>(pub(super) &'a Engine);
 
@@ -94,19 +99,20 @@ impl Authenticator<'_> {
     /// Checks what a caller shows, all the way down to the rows that can take its rights away.
     ///
     /// # Errors
-    /// [`AuthenticateError`] says why the caller is not let in.
+    /// [`AuthenticateError`] says why the caller is not authenticated.
     pub async fn authenticate(
         self,
         presented: Presented<'_>,
         origin: Origin,
     ) -> Result<Caller, AuthenticateError> {
+        let now = self.0.now();
         let caller = match presented {
             Presented::Token(text) => {
-                let token = self.verify(text).await?;
-                self.admit(token, origin).await?
+                let token = self.verify(text, now).await?;
+                self.admit(token, origin, now).await?
             }
             Presented::ApiKey { id, value } => {
-                let (account, key, generation) = self.api_key(id, value, &origin).await?;
+                let (account, key, generation) = self.api_key(id, value, &origin, now).await?;
                 let expires = api_key::ends(&key, generation);
                 let credential = Some(Provenance::ApiKey {
                     account: account.id,
@@ -122,15 +128,13 @@ impl Authenticator<'_> {
                     origin,
                 }
             }
+            Presented::Cookie(cookie) => self.cookie(cookie, origin, now).await?,
         };
-        self.0
-            .last_activity
-            .fetch_max(self.0.now().as_micros(), Ordering::Relaxed);
+        self.0.last_activity.fetch_max(now.as_micros(), Ordering::Relaxed);
         Ok(caller)
     }
 
-    async fn verify(self, text: &str) -> Result<Token, AuthenticateError> {
-        let now = self.0.now();
+    async fn verify(self, text: &str, now: Timestamp) -> Result<Token, AuthenticateError> {
         match self.0.keyring.verify(text, now) {
             // Another replica may have begun to sign with a new key a moment ago.
             Err(TokenError::UnknownKey) => {
@@ -159,8 +163,7 @@ impl Authenticator<'_> {
         }
     }
 
-    async fn admit(self, token: Token, origin: Origin) -> Result<Caller, AuthenticateError> {
-        let now = self.0.now();
+    async fn admit(self, token: Token, origin: Origin, now: Timestamp) -> Result<Caller, AuthenticateError> {
         let current = self.0.identities.catch_up().await.map_err(Internal::from)?;
         let proof_until = |credential_ends| {
             recent_authentication::of_token(
@@ -244,14 +247,47 @@ impl Authenticator<'_> {
         })
     }
 
+    async fn cookie(
+        self,
+        cookie: &Secret,
+        origin: Origin,
+        now: Timestamp,
+    ) -> Result<Caller, AuthenticateError> {
+        let found = self.0.store().session_by_cookie(&secrets::hash(cookie)).await;
+        let mut session = found
+            .map_err(Internal::from)?
+            .ok_or(AuthenticateError::CookieUnknown)?;
+        self.0.uses.show_session(&mut session);
+        let idle = self.0.settings.lifetimes.browser_idle;
+        if !session::is_alive(&session, idle, now) {
+            return Err(AuthenticateError::SessionEnded(session.id));
+        }
+        let current = self.0.identities.catch_up().await.map_err(Internal::from)?;
+        let user = good_user(current, session.user_id, session.credentials_gen).await?;
+        self.0.uses.session(session.id, now);
+        let credential = Provenance::Session {
+            user: user.id,
+            credentials_gen: session.credentials_gen,
+            session: session.id,
+        };
+        Ok(Caller {
+            identity: Identity::User(user),
+            credential: Some(credential),
+            proof: Proof::Factor(session.authenticated),
+            shown: None,
+            expires: Some(session.expires),
+            origin,
+        })
+    }
+
     /// The key and its account, when the value is right and both are good.
     pub(super) async fn api_key(
         self,
         id: ApiKeyId,
         value: &Secret,
         origin: &Origin,
+        now: Timestamp,
     ) -> Result<(Arc<ServiceAccount>, Arc<ApiKey>, u32), AuthenticateError> {
-        let now = self.0.now();
         let value = secrets::hash(value);
         let current = self.0.identities.catch_up().await.map_err(Internal::from)?;
         let key = current.api_key(id).await.map_err(Internal::from)?;
@@ -280,20 +316,20 @@ impl Authenticator<'_> {
 }
 
 /// The user, when they are good and nothing has ended the credentials made at this count.
-pub(super) async fn good_user(
+async fn good_user(
     current: Current<'_>,
     id: UserId,
     credentials_gen: u32,
 ) -> Result<Arc<User>, AuthenticateError> {
     let found = current.user(id).await.map_err(Internal::from)?;
     let user = found.ok_or(AuthenticateError::AccountGone)?;
-    if !user.active {
-        return Err(AuthenticateError::AccountInactive(user.name.clone()));
+    match user::admit(&user, credentials_gen) {
+        Ok(()) => Ok(user),
+        Err(user::Refusal::Inactive) => Err(AuthenticateError::AccountInactive(user.name.clone())),
+        Err(user::Refusal::CredentialsChanged) => {
+            Err(AuthenticateError::CredentialsChanged(user.name.clone()))
+        }
     }
-    if user.credentials_gen != credentials_gen {
-        return Err(AuthenticateError::CredentialsChanged(user.name.clone()));
-    }
-    Ok(user)
 }
 
 async fn service_account(

@@ -18,7 +18,7 @@ use super::{
 use crate::caller::{Caller, NotWithThis};
 use crate::identities::Identities;
 use crate::password::{HashingCost, Passwords};
-use crate::ports::{ChangeSet, Clock, CommitError, Entropy, Store, StoreError};
+use crate::ports::{Clock, Entropy, Store, StoreError};
 use crate::rules::recent_authentication;
 use crate::sealing::{EncryptionKeys, Place, SealingError};
 use crate::settings::{Limits, Settings};
@@ -75,7 +75,7 @@ impl Engine {
     /// # Errors
     /// [`OpenError`] when the store was not set up or does not answer.
     pub async fn open(ports: Ports, settings: Settings, cost: HashingCost) -> Result<Self, OpenError> {
-        let mut engine = Self::open_to_look(ports, settings, cost).await?;
+        let mut engine = Self::open_without_signing_keys(ports, settings, cost).await?;
         let place = Place::ServerSecret(engine.server.id);
         engine.secret = engine.ports.encryption.open(place, &engine.server.secret)?;
         engine.maintenance().rotate_signing_key_if_due().await?;
@@ -90,7 +90,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::open`].
-    pub async fn open_to_look(
+    pub async fn open_without_signing_keys(
         ports: Ports,
         settings: Settings,
         cost: HashingCost,
@@ -127,7 +127,7 @@ impl Engine {
     }
 
     /// The secret under which user codes and CSRF tokens are authenticated. An engine that was
-    /// [opened to look](Engine::open_to_look) has a random one, under which nothing is genuine.
+    /// [opened without signing keys](Engine::open_without_signing_keys) has a random one, under which nothing is genuine.
     #[must_use]
     pub fn server_secret(&self) -> &[u8; 32] {
         &self.secret
@@ -162,19 +162,19 @@ impl Engine {
         &self.keyring
     }
 
-    /// The time now, for whoever shows it.
+    /// The time now, to be shown.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.ports.clock.now()
     }
 
-    /// When somebody was last let in; as far as this process knows.
+    /// When somebody was last authenticated, as far as this process knows.
     #[must_use]
     pub fn last_activity(&self) -> Timestamp {
         Timestamp::from_micros(self.last_activity.load(Ordering::Relaxed))
     }
 
-    /// Whether callers can be let in: the store answers, and tells what was revoked.
+    /// Whether callers can be authenticated: the store answers, and tells what was revoked.
     ///
     /// # Errors
     /// When it does not.
@@ -183,7 +183,7 @@ impl Engine {
         self.identities.catch_up().await.map(|_| ())
     }
 
-    /// Lets callers in.
+    /// Authenticates callers.
     #[must_use]
     pub const fn authenticator(&self) -> Authenticator<'_> {
         Authenticator(self)
@@ -243,19 +243,15 @@ impl Engine {
         Maintenance(self)
     }
 
-    /// Commits what was decided. `false` when somebody else was faster: then it has to be loaded and decided again.
-    pub(super) async fn committed(&self, changes: ChangeSet) -> Result<bool, Internal> {
-        match self.store().commit(changes).await {
-            Ok(()) => Ok(true),
-            Err(CommitError::Stale) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// Goes on only for a person who signed in a short while ago.
-    pub(super) fn recent_person(&self, caller: &Caller, action: &'static str) -> Result<(), NotWithThis> {
+    pub(super) fn recent_person(
+        &self,
+        caller: &Caller,
+        action: &'static str,
+        now: Timestamp,
+    ) -> Result<(), NotWithThis> {
         let window = self.settings.lifetimes.recent_sign_in;
-        recent_authentication::recent_person(caller.proof, self.now(), window)
+        recent_authentication::recent_person(caller.proof, now, window)
             .map_err(|refusal| NotWithThis { action, refusal })
     }
 

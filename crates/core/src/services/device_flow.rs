@@ -1,22 +1,25 @@
 //! Connecting machines: the device authorization grant (RFC 8628).
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use zenml_auth_model::audit::RefusalReason;
 use zenml_auth_model::{
-    Action, ClientId, DenialReason, Details, Device, DeviceGrant, DeviceState, DeviceTraits, GrantId,
-    GrantState, Origin, Secret, Target, TargetKind, Text, User,
+    Action, ClientId, DenialReason, Details, DeviceGrant, DeviceState, DeviceTraits, GrantId, GrantState,
+    Origin, Secret, Timestamp, User,
 };
 
-use super::internal::Tries;
 use super::refusals::Refusal;
 use super::requests::facts_of;
 use super::sign_in::{AccessToken, Issue};
+use super::transact::{Conflict, Decision};
 use super::{Engine, Internal};
-use crate::caller::{Caller, NotAllowed, NotWithThis, Scribe, target};
-use crate::ports::{Change, ChangeSet, CommitError, Unique, id_bytes};
-use crate::rules::device;
+use crate::audit_target;
+use crate::audit_writer::AuditWriter;
+use crate::caller::{Caller, NotAllowed, NotWithThis};
+use crate::ports::{Change, Unique, id_bytes};
 use crate::rules::grant::{self, Poll, Status};
+use crate::rules::{device, user};
 use crate::throttle::TooMany;
 use crate::token::Provenance;
 use crate::{device_code, secrets, user_code};
@@ -40,7 +43,7 @@ pub struct RequestedDevice {
 
 /// Why a request was not taken.
 #[derive(Debug, thiserror::Error)]
-pub enum RequestDeviceError {
+pub enum DeviceAuthorizationError {
     /// Too many requests from this address.
     #[error(transparent)]
     TooMany(#[from] TooMany),
@@ -89,7 +92,7 @@ pub enum PollError {
 pub struct UserCode(Option<Secret>);
 
 impl UserCode {
-    /// Takes what was typed, in whatever case and with whatever blanks and dashes. What can't be a code is a wrong
+    /// Takes what was typed, in whatever case and with whatever blanks and dashes. A text that can't be a code is a wrong
     /// one.
     #[must_use]
     pub fn typed(text: &str) -> Self {
@@ -155,7 +158,9 @@ pub enum ConfirmError {
     Internal(#[from] Internal),
 }
 
-enum Decision {
+/// What a person chose.
+#[derive(Clone, Copy)]
+enum Choice {
     Approve { trusted: bool },
     Deny,
 }
@@ -168,66 +173,60 @@ impl DeviceFlow<'_> {
     /// A machine asks for approval (RFC 8628 §3.1). Nothing that exists is touched by it.
     ///
     /// # Errors
-    /// [`RequestDeviceError`]
+    /// [`DeviceAuthorizationError`]
     pub async fn request(
         self,
         client_id: ClientId,
         traits: DeviceTraits,
         origin: &Origin,
-    ) -> Result<RequestedDevice, RequestDeviceError> {
+    ) -> Result<RequestedDevice, DeviceAuthorizationError> {
         let engine = self.0;
         if let Err(refused) = self.make_way(client_id, origin).await {
-            if matches!(refused, RequestDeviceError::TooMany(_)) {
+            if matches!(refused, DeviceAuthorizationError::TooMany(_)) {
                 engine.requests.count(origin.address, true, engine.now());
                 engine.refused(Refusal::too_many(Action::DeviceRequestThrottled, origin));
             }
             return Err(refused);
         }
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let now = engine.now();
-            let id = GrantId::at(now, id_bytes(engine.entropy()));
-            let device_code = device_code::random_device_code(engine.entropy(), id);
-            let user_code = user_code::random_user_code(engine.entropy());
-            let Some(normalized) = user_code::normalize(user_code.expose()) else {
-                continue;
-            };
-            let grant = grant::request(
-                grant::Request {
+        let traits = &traits;
+        let (requested, at) = engine
+            .transact::<_, DeviceAuthorizationError, _>("request a device", |now| async move {
+                let id = GrantId::at(now, id_bytes(engine.entropy()));
+                let device_code = device_code::random_device_code(engine.entropy(), id);
+                let user_code = user_code::random_user_code(engine.entropy());
+                let grant = grant::request(
+                    grant::Request {
+                        id,
+                        client_id,
+                        device_code: secrets::hash(&device_code),
+                        user_code: user_code::mac(engine.server_secret(), &user_code),
+                        traits: traits.clone(),
+                    },
+                    &engine.settings.lifetimes,
+                    now,
+                );
+                let requested = RequestedDevice {
                     id,
-                    client_id,
-                    device_code: secrets::hash(&device_code),
-                    user_code: user_code::mac(engine.server_secret(), &normalized),
-                    traits: traits.clone(),
-                },
-                &engine.settings.lifetimes,
-                now,
-            );
-            let requested = RequestedDevice {
-                link_proof: user_code::link_proof(engine.server_secret(), grant.id, &normalized),
-                id: grant.id,
-                device_code,
-                user_code,
-                expires_in: grant.expires.since(now),
-                interval: grant.polling.interval,
-            };
-            let changes = ChangeSet::new().with(Change::InsertGrant(grant));
-            match engine.store().commit(changes).await {
-                Ok(()) => {
-                    engine.requests.count(origin.address, false, now);
-                    return Ok(requested);
-                }
-                // Another request has the same user code; draw again.
-                Err(CommitError::Taken(Unique::Code | Unique::Id)) => {}
-                Err(error) => return Err(Internal::from(error).into()),
-            }
-        }
+                    link_proof: user_code::link_proof(engine.server_secret(), id, &user_code),
+                    user_code: Secret::new(user_code::display(&user_code)),
+                    device_code,
+                    expires_in: grant.expires.since(now),
+                    interval: grant.polling.interval,
+                };
+                // If another request has the same user code, another one is drawn.
+                Ok(Decision::answer((requested, now))
+                    .change(Change::InsertGrant(grant))
+                    .again_if_taken(Unique::Code)
+                    .again_if_taken(Unique::Id))
+            })
+            .await?;
+        engine.requests.count(origin.address, false, at);
+        Ok(requested)
     }
 
     /// Whether the limits leave room for another request. Machines that were connected before do not notice when strangers have
     /// used up what all of them have together.
-    async fn make_way(self, client_id: ClientId, origin: &Origin) -> Result<(), RequestDeviceError> {
+    async fn make_way(self, client_id: ClientId, origin: &Origin) -> Result<(), DeviceAuthorizationError> {
         let engine = self.0;
         let now = engine.now();
         engine.throttle.device_authorization(origin.address, now)?;
@@ -240,7 +239,7 @@ impl DeviceFlow<'_> {
         Ok(())
     }
 
-    /// The machine asks whether it was let in, and fetches its token if it was (RFC 8628 §3.4). Of several polls
+    /// The device asks whether it was approved, and fetches its token if it was (RFC 8628 §3.4). Of several polls
     /// with one code, at most one gets a token.
     ///
     /// # Errors
@@ -270,77 +269,57 @@ impl DeviceFlow<'_> {
                 interval: grant::LONGEST_INTERVAL,
             });
         }
-        let mut counted = false;
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let now = engine.now();
-            let found = match named {
-                Some(id) => engine.store().grant(id).await.map_err(Internal::from)?,
-                None => None,
-            };
-            let right = |found: &DeviceGrant| {
-                found.client_id == client_id && secrets::same(&found.device_code, &presented)
-            };
-            let found = match found {
-                Some(found) if right(&found) => found,
-                other => return Err(self.wrong_device_code(client_id, other.as_ref(), origin).await),
-            };
-            if !std::mem::replace(&mut counted, true) {
-                engine.throttle.polled(&presented, origin.address, now);
-            }
-            let (changes, answer) = match grant::poll(found.clone(), now) {
-                Poll::Denied(_) => return Err(PollError::Denied),
-                Poll::Expired => return Err(PollError::Expired),
-                Poll::Spent => return Err(PollError::Spent),
-                Poll::Pending(noted) => (
-                    ChangeSet::new().with(Change::UpdateGrant(noted)),
-                    Err(PollError::Pending),
-                ),
-                Poll::SlowDown(noted) => {
-                    let interval = noted.polling.interval;
-                    if noted == found {
-                        return Err(PollError::SlowDown { interval });
+        let (presented, counted) = (&presented, &AtomicBool::new(false));
+        let polled: Result<AccessToken, PollError> = engine
+            .transact::<_, PollError, _>("poll for a token", |now| async move {
+                let found = match named {
+                    Some(id) => engine.store().grant(id).await.map_err(Internal::from)?,
+                    None => None,
+                };
+                let right = |found: &DeviceGrant| {
+                    found.client_id == client_id && secrets::same(&found.device_code, presented)
+                };
+                let found = match found {
+                    Some(found) if right(&found) => found,
+                    other => return Err(self.wrong_device_code(client_id, other.as_ref(), origin).await),
+                };
+                if !counted.swap(true, Ordering::Relaxed) {
+                    engine.throttle.polled(presented, origin.address, now);
+                }
+                match grant::poll(found.clone(), now) {
+                    Poll::Denied(_) => Err(PollError::Denied),
+                    Poll::Expired => Err(PollError::Expired),
+                    Poll::Spent => Err(PollError::Spent),
+                    Poll::Pending(noted) => {
+                        Ok(Decision::answer(Err(PollError::Pending)).change(Change::UpdateGrant(noted)))
                     }
-                    (
-                        ChangeSet::new().with(Change::UpdateGrant(noted)),
-                        Err(PollError::SlowDown { interval }),
-                    )
-                }
-                Poll::Ready {
-                    by,
-                    credentials_gen,
-                    trusted,
-                } => {
-                    let user = engine.store().user(by).await.map_err(Internal::from)?;
-                    let user = user
-                        .filter(|user| user.active && user.credentials_gen == credentials_gen)
-                        .ok_or(PollError::Denied)?;
-                    let (changes, device) = self.connect(found, &user, trusted, origin).await?;
-                    let provenance = Provenance::Device {
-                        user: user.id,
+                    Poll::SlowDown(noted) => {
+                        let interval = noted.polling.interval;
+                        let answer = Decision::answer(Err(PollError::SlowDown { interval }));
+                        if noted == found {
+                            return Ok(answer);
+                        }
+                        // Of many polls at the same moment one is noted, which is enough: a client that sends as many as it
+                        // can must not make each of them wait for all others.
+                        Ok(answer
+                            .change(Change::UpdateGrant(noted))
+                            .same_answer_on(Conflict::Stale))
+                    }
+                    Poll::Ready {
+                        by,
                         credentials_gen,
-                        device: device.id,
-                        token_gen: device.token_gen,
-                    };
-                    let token = engine.issue(Issue::of(provenance), now, device.expires)?;
-                    (changes, Ok(token))
+                        trusted,
+                    } => {
+                        let user = engine.store().user(by).await.map_err(Internal::from)?;
+                        let user = user
+                            .filter(|user| user::admit(user, credentials_gen).is_ok())
+                            .ok_or(PollError::Denied)?;
+                        self.connect(found, &user, trusted, origin, now).await
+                    }
                 }
-            };
-            match engine.store().commit(changes).await {
-                Ok(()) => return answer,
-                // Of many polls at the same moment one is noted, which is enough: whoever sends as many as they can must
-                // not make each of them wait for all others.
-                Err(CommitError::Stale) if matches!(answer, Err(PollError::SlowDown { .. })) => {
-                    return answer;
-                }
-                // Another poll, a lock, or the same person's approval of the same client came first.
-                Err(CommitError::Stale | CommitError::Taken(Unique::DeviceOfClient | Unique::Id)) => {}
-                // The person was deleted a moment ago.
-                Err(CommitError::ParentMissing) => return Err(PollError::Denied),
-                Err(error) => return Err(Internal::from(error).into()),
-            }
-        }
+            })
+            .await?;
+        polled
     }
 
     /// Counts a wrong device code, and says what its client is told. The request is the one that the code named.
@@ -359,7 +338,7 @@ impl DeviceFlow<'_> {
             Action::DeviceCodeRejected,
             RefusalReason::WrongDeviceCode,
             named.map(|grant| grant.id),
-            named.map(|grant| host(&grant.traits)),
+            named.map(|grant| audit_target::host(&grant.traits)),
             origin,
         ));
         match engine.store().client_is_known(client_id).await {
@@ -369,16 +348,16 @@ impl DeviceFlow<'_> {
         }
     }
 
-    /// The changes that make a device of an approved request, and the device.
+    /// Makes a device of an approved request, and its token.
     async fn connect(
         self,
         found: DeviceGrant,
         user: &User,
         trusted: bool,
         origin: &Origin,
-    ) -> Result<(ChangeSet, Device), PollError> {
+        now: Timestamp,
+    ) -> Result<Decision<Result<AccessToken, PollError>, PollError>, PollError> {
         let engine = self.0;
-        let now = engine.now();
         let lifetimes = &engine.settings.lifetimes;
         let known = engine
             .store()
@@ -401,21 +380,26 @@ impl DeviceFlow<'_> {
             Status::Expired => PollError::Expired,
             Status::Pending | Status::Approved | Status::Denied | Status::Exchanged => PollError::Spent,
         })?;
-        let entry = Scribe::user(user, origin).entry_with(
-            engine.entropy(),
-            now,
-            Action::DeviceConnected,
-            device_target(&device),
-            Some(details),
-        );
-        let changes = ChangeSet::new()
-            .with(Change::UpdateGrant(spent))
-            .with(change)
-            .with(entry);
-        Ok((changes, device))
+        let provenance = Provenance::Device {
+            user: user.id,
+            credentials_gen: user.credentials_gen,
+            device: device.id,
+            token_gen: device.token_gen,
+        };
+        let token = engine.issue(Issue::of(provenance), now, device.expires)?;
+        let by = &AuditWriter::user(user, origin);
+        Ok(Decision::answer(Ok(token))
+            .change(Change::UpdateGrant(spent))
+            .change(change)
+            .audit_with(by, Action::DeviceConnected, audit_target::device(&device), details)
+            // The same person's approval of the same client came first.
+            .again_if_taken(Unique::DeviceOfClient)
+            .again_if_taken(Unique::Id)
+            // The person was deleted a moment ago.
+            .fail_if_parent_missing(PollError::Denied))
     }
 
-    /// A person looks at a request, by its id and user code. A wrong code counts. Whoever approved a request sees
+    /// A person looks at a request, by its id and user code. A wrong code counts. The person who approved a request sees
     /// it without the code, until it becomes a device.
     ///
     /// # Errors
@@ -531,10 +515,10 @@ impl DeviceFlow<'_> {
             _ => Action::DeviceCodeRejected,
         };
         let refusal = Refusal::of_user(action, reason, person, &caller.origin);
-        self.0.refused(refusal.by(Scribe::of(caller)));
+        self.0.refused(refusal.by(AuditWriter::of(caller)));
     }
 
-    /// A person lets a machine in, and says whether they trust it.
+    /// A person approves a device, and says whether they trust it.
     ///
     /// # Errors
     /// [`ConfirmError`]
@@ -545,8 +529,7 @@ impl DeviceFlow<'_> {
         code: &UserCode,
         trusted: bool,
     ) -> Result<DeviceGrant, ConfirmError> {
-        self.decide(caller, id, code, &Decision::Approve { trusted })
-            .await
+        self.decide(caller, id, code, Choice::Approve { trusted }).await
     }
 
     /// A person turns a machine away.
@@ -559,7 +542,7 @@ impl DeviceFlow<'_> {
         id: GrantId,
         code: &UserCode,
     ) -> Result<DeviceGrant, ConfirmError> {
-        self.decide(caller, id, code, &Decision::Deny).await
+        self.decide(caller, id, code, Choice::Deny).await
     }
 
     async fn decide(
@@ -567,58 +550,46 @@ impl DeviceFlow<'_> {
         caller: &Caller,
         id: GrantId,
         code: &UserCode,
-        decision: &Decision,
+        choice: Choice,
     ) -> Result<DeviceGrant, ConfirmError> {
         let engine = self.0;
         let person = caller.user().ok_or(NotAllowed {
             action: "decide about machines",
         })?;
-        // Before the code is looked at: who may not approve learns nothing about it. Denying only takes away.
-        if matches!(decision, Decision::Approve { .. }) {
-            engine.recent_person(caller, "approve a device")?;
-        }
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let found = engine.store().grant(id).await.map_err(Internal::from)?;
-            let found = self
-                .check_code(caller, found.ok_or(ConfirmError::NotFound)?, code)
-                .await?;
-            let now = engine.now();
-            let refused = |error: grant::TransitionError| not_pending(error.from);
-            let (decided, action, details) = match decision {
-                Decision::Approve { trusted } => {
-                    let known = engine
-                        .store()
-                        .device_of(found.client_id, person.id)
-                        .await
-                        .map_err(Internal::from)?;
-                    if known.is_some_and(|device| device.state == DeviceState::Locked) {
-                        return Err(ConfirmError::DeviceLocked);
+        engine
+            .transact("decide about a device", |now| async move {
+                // Before the code is looked at: a person who may not approve learns nothing about it. Denying only takes away.
+                if matches!(choice, Choice::Approve { .. }) {
+                    engine.recent_person(caller, "approve a device", now)?;
+                }
+                let found = engine.store().grant(id).await.map_err(Internal::from)?;
+                let found = self
+                    .check_code(caller, found.ok_or(ConfirmError::NotFound)?, code)
+                    .await?;
+                let refused = |error: grant::TransitionError| not_pending(error.from);
+                let (decided, action, trusted) = match choice {
+                    Choice::Approve { trusted } => {
+                        let known = engine
+                            .store()
+                            .device_of(found.client_id, person.id)
+                            .await
+                            .map_err(Internal::from)?;
+                        if known.is_some_and(|device| device.state == DeviceState::Locked) {
+                            return Err(ConfirmError::DeviceLocked);
+                        }
+                        let decided = grant::approve(found, person, trusted, now).map_err(refused)?;
+                        (decided, Action::DeviceApproved, Some(trusted))
                     }
-                    let decided = grant::approve(found, person, *trusted, now).map_err(refused)?;
-                    let details = facts_of(&decided).decided(Some(*trusted));
-                    (decided, Action::DeviceApproved, Some(details))
-                }
-                Decision::Deny => {
-                    let decided = grant::deny(found, now).map_err(refused)?;
-                    let details = facts_of(&decided).decided(None);
-                    (decided, Action::DeviceDenied, Some(details))
-                }
-            };
-            let entry =
-                Scribe::of(caller).entry_with(engine.entropy(), now, action, grant_target(&decided), details);
-            let changes = ChangeSet::new()
-                .with(Change::UpdateGrant(decided.clone()))
-                .with(entry);
-            // Otherwise a poll was noted, or somebody else decided.
-            if engine.committed(changes).await? {
-                return Ok(DeviceGrant {
-                    version: decided.version.next(),
-                    ..decided
-                });
-            }
-        }
+                    Choice::Deny => {
+                        let decided = grant::deny(found, now).map_err(refused)?;
+                        (decided, Action::DeviceDenied, None)
+                    }
+                };
+                let details = facts_of(&decided).decided(trusted);
+                let target = audit_target::grant(&decided);
+                Ok(Decision::update(decided).audit_with(&AuditWriter::of(caller), action, target, details))
+            })
+            .await
     }
 
     /// Goes on with a pending request whose code is right; a wrong code is counted.
@@ -632,9 +603,6 @@ impl DeviceFlow<'_> {
         let person = caller.user().ok_or(NotAllowed {
             action: "decide about machines",
         })?;
-        let id = found.id;
-        let mut found = found;
-        let mut tries = Tries::new();
         let clock = engine.ports.clock.as_ref();
         let attempt = engine
             .throttle
@@ -654,46 +622,43 @@ impl DeviceFlow<'_> {
             };
         }
         attempt.failed(engine.now());
-        loop {
-            tries.next().await?;
-            let now = engine.now();
-            let most = engine.throttle.limits().user_code_attempts.max(1);
-            let rejected = grant::reject_code(found, most, now).map_err(|error| not_pending(error.from))?;
-            let ended = matches!(
-                rejected.state,
-                GrantState::Denied {
-                    reason: DenialReason::TooManyAttempts,
-                    ..
-                }
-            );
-            let action = if ended {
-                Action::DeviceDenied
-            } else {
-                Action::DeviceCodeRejected
-            };
-            let details = Details::WrongCode {
-                attempt: rejected.failed_attempts,
-                most,
-                request: Some(facts_of(&rejected)),
-            };
-            let entry = Scribe::of(caller).entry_with(
-                engine.entropy(),
-                now,
-                action,
-                grant_target(&rejected),
-                Some(details),
-            );
-            let changes = ChangeSet::new().with(Change::UpdateGrant(rejected)).with(entry);
-            if engine.committed(changes).await? {
-                return Err(if ended {
-                    ConfirmError::TooManyWrongCodes
+        Err(self.reject_code(caller, found.id).await)
+    }
+
+    /// Counts a wrong code on its request, and tells the person what came of it.
+    async fn reject_code(self, caller: &Caller, id: GrantId) -> ConfirmError {
+        let engine = self.0;
+        let rejected = engine
+            .transact("reject a user code", |now| async move {
+                let found = engine.store().grant(id).await.map_err(Internal::from)?;
+                let found = found.ok_or(ConfirmError::NotFound)?;
+                let most = engine.throttle.limits().user_code_attempts.max(1);
+                let rejected =
+                    grant::reject_code(found, most, now).map_err(|error| not_pending(error.from))?;
+                let ended = matches!(
+                    rejected.state,
+                    GrantState::Denied {
+                        reason: DenialReason::TooManyAttempts,
+                        ..
+                    }
+                );
+                let (action, told) = if ended {
+                    (Action::DeviceDenied, ConfirmError::TooManyWrongCodes)
                 } else {
-                    ConfirmError::WrongCode
-                });
-            }
-            let again = engine.store().grant(id).await.map_err(Internal::from)?;
-            found = again.ok_or(ConfirmError::NotFound)?;
-        }
+                    (Action::DeviceCodeRejected, ConfirmError::WrongCode)
+                };
+                let details = Details::WrongCode {
+                    attempt: rejected.failed_attempts,
+                    most,
+                    request: Some(facts_of(&rejected)),
+                };
+                let target = audit_target::grant(&rejected);
+                Ok(Decision::answer(told)
+                    .change(Change::UpdateGrant(rejected))
+                    .audit_with(&AuditWriter::of(caller), action, target, details))
+            })
+            .await;
+        rejected.unwrap_or_else(|error| error)
     }
 }
 
@@ -702,16 +667,4 @@ const fn not_pending(status: Status) -> ConfirmError {
         Status::Expired => ConfirmError::Expired,
         Status::Pending | Status::Approved | Status::Denied | Status::Exchanged => ConfirmError::NotPending,
     }
-}
-
-fn host(traits: &DeviceTraits) -> &str {
-    traits.hostname.as_ref().map_or("", Text::as_str)
-}
-
-fn grant_target(grant: &DeviceGrant) -> Target {
-    target(TargetKind::DeviceGrant, grant.id.as_uuid(), host(&grant.traits))
-}
-
-pub(super) fn device_target(device: &Device) -> Target {
-    target(TargetKind::Device, device.id.as_uuid(), host(&device.traits))
 }

@@ -3,11 +3,13 @@
 use zenml_auth_model::query::{DeviceField, Page, Query};
 use zenml_auth_model::{Action, Device, DeviceGrant, DeviceId, GrantId};
 
-use super::device_flow::{LookUpError, UserCode, device_target};
-use super::internal::Tries;
+use super::device_flow::{LookUpError, UserCode};
+use super::transact::Decision;
 use super::{Engine, Internal};
-use crate::caller::{Caller, NotWithThis, Scribe};
-use crate::ports::{Change, ChangeSet};
+use crate::audit_target;
+use crate::audit_writer::AuditWriter;
+use crate::caller::{Caller, NotWithThis};
+use crate::ports::Change;
 use crate::rules::device;
 use crate::throttle::TooMany;
 
@@ -42,7 +44,7 @@ pub enum FoundDevice {
 pub struct Devices<'a>(pub(super) &'a Engine);
 
 impl Devices<'_> {
-    /// A page of the caller's devices. Who is no person has none.
+    /// A page of the caller's devices. A workload has none.
     ///
     /// # Errors
     /// [`Internal`] when the store does not answer.
@@ -104,32 +106,25 @@ impl Devices<'_> {
         locked: bool,
     ) -> Result<Device, FindDeviceError> {
         let engine = self.0;
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let now = engine.now();
-            let found = self.own(caller, id).await?;
-            if !locked {
-                engine.recent_person(caller, "unlock a device")?;
-            }
-            let (changed, action) = if locked {
-                (device::lock(found.clone(), now), Action::DeviceLocked)
-            } else {
-                (device::unlock(found.clone(), now), Action::DeviceUnlocked)
-            };
-            // It is as it should be already.
-            let Ok(changed) = changed else { return Ok(found) };
-            let entry = Scribe::of(caller).entry(engine.entropy(), now, action, device_target(&changed));
-            let changes = ChangeSet::new()
-                .with(Change::UpdateDevice(changed.clone()))
-                .with(entry);
-            if engine.committed(changes).await? {
-                return Ok(Device {
-                    version: changed.version.next(),
-                    ..changed
-                });
-            }
-        }
+        engine
+            .transact("lock or unlock a device", |now| async move {
+                let found = self.own(caller, id).await?;
+                if !locked {
+                    engine.recent_person(caller, "unlock a device", now)?;
+                }
+                let (changed, action) = if locked {
+                    (device::lock(found.clone(), now), Action::DeviceLocked)
+                } else {
+                    (device::unlock(found.clone(), now), Action::DeviceUnlocked)
+                };
+                // It is as it should be already.
+                let Ok(changed) = changed else {
+                    return Ok(Decision::answer(found));
+                };
+                let target = audit_target::device(&changed);
+                Ok(Decision::update(changed).audit(&AuditWriter::of(caller), action, target))
+            })
+            .await
     }
 
     /// Deletes one of the caller's devices; its token ends with it.
@@ -137,24 +132,18 @@ impl Devices<'_> {
     /// # Errors
     /// [`FindDeviceError`]
     pub async fn delete(self, caller: &Caller, id: DeviceId) -> Result<(), FindDeviceError> {
-        let engine = self.0;
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let found = self.own(caller, id).await?;
-            let entry = Scribe::of(caller).entry(
-                engine.entropy(),
-                engine.now(),
-                Action::DeviceDeleted,
-                device_target(&found),
-            );
-            let changes = ChangeSet::new()
-                .with(Change::DeleteDevice(found.id, found.version))
-                .with(entry);
-            if engine.committed(changes).await? {
-                return Ok(());
-            }
-        }
+        self.0
+            .transact("delete a device", |_| async move {
+                let found = self.own(caller, id).await?;
+                Ok(Decision::answer(())
+                    .audit(
+                        &AuditWriter::of(caller),
+                        Action::DeviceDeleted,
+                        audit_target::device(&found),
+                    )
+                    .change(Change::DeleteDevice(found.id, found.version)))
+            })
+            .await
     }
 
     /// One of the caller's devices, and nothing else.

@@ -1,15 +1,15 @@
 //! Seals the server's secrets, seals them again under another key, and replaces them when their key is lost.
 
-use zenml_auth_model::{
-    Action, Details, EncryptionKeyId, KeptSecret, ServerIdentity, SigningKey, TargetKind, Version,
-};
+use zenml_auth_model::{Action, Details, EncryptionKeyId, KeptSecret, ServerIdentity, SigningKey, Version};
 
-use super::internal::Tries;
 use super::maintenance::retired_until;
 use super::setup::{new_server_secret, new_signing_key};
+use super::transact::Decision;
 use super::{Internal, Ports};
-use crate::caller::{Caller, Scribe, target};
-use crate::ports::{Change, ChangeSet, CommitError, Guard};
+use crate::audit_target;
+use crate::audit_writer::AuditWriter;
+use crate::caller::Caller;
+use crate::ports::{Change, Guard};
 use crate::sealing::{Place, SealingError};
 use crate::settings::Lifetimes;
 
@@ -124,44 +124,36 @@ impl<'a> Encryption<'a> {
     pub async fn seal_plain(self) -> Result<usize, Internal> {
         let entropy = self.ports.entropy.as_ref();
         let encryption = &self.ports.encryption;
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let Some(kept) = self.load().await? else {
-                return Ok(0);
-            };
-            if kept.server.secret.sealed_by().is_some() {
-                return Ok(0);
-            }
-            let now = self.ports.clock.now();
-            let fresh = new_signing_key(kept.server.id, encryption, entropy, now)?;
-            let retired = retired_until(self.ports.store.as_ref(), self.lifetimes, now).await?;
-            let mut sealed = 0;
-            let mut resealed = |place, secret: &KeptSecret| match secret {
-                KeptSecret::Plain(plain) => {
-                    sealed += 1;
-                    encryption.seal(place, plain, entropy).map(KeptSecret::from)
+        let by = &AuditWriter::server();
+        self.ports
+            .transact("seal what is in plain", |now| async move {
+                let Some(kept) = self.load().await? else {
+                    return Ok(Decision::answer(0));
+                };
+                if kept.server.secret.sealed_by().is_some() {
+                    return Ok(Decision::answer(0));
                 }
-                KeptSecret::Sealed(_) => Ok(secret.clone()),
-            };
-            let mut changes = kept.changed(&mut resealed, |key| SigningKey {
-                retired_until: key.retired_until.or(Some(retired)),
-                ..key
-            })?;
-            changes = changes.with(Scribe::server().entry(
-                entropy,
-                now,
-                Action::SigningKeyRotated,
-                target(TargetKind::SigningKey, fresh.id.as_uuid(), ""),
-            ));
-            changes = changes.with(Change::InsertSigningKey(fresh));
-            if self
-                .commit(&kept, changes, &Scribe::server(), Action::EncryptionSealed)
-                .await?
-            {
-                return Ok(sealed);
-            }
-        }
+                let fresh = new_signing_key(kept.server.id, encryption, entropy, now)?;
+                let retired = retired_until(self.ports.store.as_ref(), self.lifetimes, now).await?;
+                let mut sealed = 0;
+                let mut resealed = |place, secret: &KeptSecret| match secret {
+                    KeptSecret::Plain(plain) => {
+                        sealed += 1;
+                        encryption.seal(place, plain, entropy).map(KeptSecret::from)
+                    }
+                    KeptSecret::Sealed(_) => Ok(secret.clone()),
+                };
+                let changes = kept.changed(&mut resealed, |key| SigningKey {
+                    retired_until: key.retired_until.or(Some(retired)),
+                    ..key
+                })?;
+                Ok(self
+                    .decision(&kept, changes, by, Action::EncryptionSealed)
+                    .audit(by, Action::SigningKeyRotated, audit_target::signing_key(fresh.id))
+                    .change(Change::InsertSigningKey(fresh))
+                    .map(|()| sealed))
+            })
+            .await
     }
 
     /// Seals everything anew that is sealed under another key than the current one, and tells how many secrets that were.
@@ -178,34 +170,31 @@ impl<'a> Encryption<'a> {
                 wanted: wanted.clone(),
             });
         }
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let kept = self.load().await?.ok_or(RotateEncryptionError::NotSetUp)?;
-            let mut rotated = 0;
-            let mut resealed = |place, secret: &KeptSecret| {
-                // Opened also where nothing changes: that everything can be opened is what is promised afterwards.
-                let opened = encryption.open(place, secret)?;
-                if secret.sealed_by() == current {
-                    return Ok(secret.clone());
+        let by = &AuditWriter::of(&Caller::operator());
+        self.ports
+            .transact("rotate the encryption key", |_| async move {
+                let kept = self.load().await?.ok_or(RotateEncryptionError::NotSetUp)?;
+                let mut rotated = 0;
+                let mut resealed = |place, secret: &KeptSecret| {
+                    // Opened also where nothing changes: that everything can be opened is what is promised afterwards.
+                    let opened = encryption.open(place, secret)?;
+                    if secret.sealed_by() == current {
+                        return Ok(secret.clone());
+                    }
+                    rotated += 1;
+                    encryption
+                        .seal(place, &opened, self.ports.entropy.as_ref())
+                        .map(KeptSecret::from)
+                };
+                let changes = kept.changed(&mut resealed, |key| key).map_err(Internal::from)?;
+                if rotated == 0 {
+                    return Ok(Decision::answer(0));
                 }
-                rotated += 1;
-                encryption
-                    .seal(place, &opened, self.ports.entropy.as_ref())
-                    .map(KeptSecret::from)
-            };
-            let changes = kept.changed(&mut resealed, |key| key).map_err(Internal::from)?;
-            if rotated == 0 {
-                return Ok(0);
-            }
-            let operator = Scribe::of(&Caller::operator());
-            if self
-                .commit(&kept, changes, &operator, Action::EncryptionRotated)
-                .await?
-            {
-                return Ok(rotated);
-            }
-        }
+                Ok(self
+                    .decision(&kept, changes, by, Action::EncryptionRotated)
+                    .map(|()| rotated))
+            })
+            .await
     }
 
     /// Puts everything back in plain, as a schema before `m0013` has it.
@@ -213,30 +202,27 @@ impl<'a> Encryption<'a> {
     /// # Errors
     /// [`ChangeEncryptionError`]; nothing was changed then.
     pub async fn unseal(self) -> Result<usize, ChangeEncryptionError> {
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let kept = self.load().await?.ok_or(ChangeEncryptionError::NotSetUp)?;
-            let mut opened = 0;
-            let mut open = |place, secret: &KeptSecret| {
-                if secret.sealed_by().is_none() {
-                    return Ok(secret.clone());
+        let by = &AuditWriter::of(&Caller::operator());
+        self.ports
+            .transact("unseal everything", |_| async move {
+                let kept = self.load().await?.ok_or(ChangeEncryptionError::NotSetUp)?;
+                let mut opened = 0;
+                let mut open = |place, secret: &KeptSecret| {
+                    if secret.sealed_by().is_none() {
+                        return Ok(secret.clone());
+                    }
+                    opened += 1;
+                    self.ports.encryption.open(place, secret).map(KeptSecret::Plain)
+                };
+                let changes = kept.changed(&mut open, |key| key).map_err(Internal::from)?;
+                if opened == 0 {
+                    return Ok(Decision::answer(0));
                 }
-                opened += 1;
-                self.ports.encryption.open(place, secret).map(KeptSecret::Plain)
-            };
-            let changes = kept.changed(&mut open, |key| key).map_err(Internal::from)?;
-            if opened == 0 {
-                return Ok(0);
-            }
-            let operator = Scribe::of(&Caller::operator());
-            if self
-                .commit(&kept, changes, &operator, Action::EncryptionUnsealed)
-                .await?
-            {
-                return Ok(opened);
-            }
-        }
+                Ok(self
+                    .decision(&kept, changes, by, Action::EncryptionUnsealed)
+                    .map(|()| opened))
+            })
+            .await
     }
 
     /// Gives up the server's secret and all signing keys, and makes new ones: for when the key that they are sealed under
@@ -250,33 +236,26 @@ impl<'a> Encryption<'a> {
     pub async fn reset(self) -> Result<(), ChangeEncryptionError> {
         let entropy = self.ports.entropy.as_ref();
         let encryption = &self.ports.encryption;
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let kept = self.load().await?.ok_or(ChangeEncryptionError::NotSetUp)?;
-            let now = self.ports.clock.now();
-            let id = kept.server.id;
-            let server = ServerIdentity {
-                secret: new_server_secret(id, encryption, entropy).map_err(Internal::from)?,
-                ..kept.server.clone()
-            };
-            let fresh = new_signing_key(id, encryption, entropy, now).map_err(Internal::from)?;
-            let deleted = kept
-                .keys
-                .iter()
-                .map(|key| Change::DeleteSigningKey(key.id, key.version));
-            let changes = deleted
-                .fold(ChangeSet::new(), ChangeSet::with)
-                .with(Change::UpdateServer(server))
-                .with(Change::InsertSigningKey(fresh));
-            let operator = Scribe::of(&Caller::operator());
-            if self
-                .commit(&kept, changes, &operator, Action::EncryptionReset)
-                .await?
-            {
-                return Ok(());
-            }
-        }
+        let by = &AuditWriter::of(&Caller::operator());
+        self.ports
+            .transact("reset the server's secrets", |now| async move {
+                let kept = self.load().await?.ok_or(ChangeEncryptionError::NotSetUp)?;
+                let id = kept.server.id;
+                let server = ServerIdentity {
+                    secret: new_server_secret(id, encryption, entropy).map_err(Internal::from)?,
+                    ..kept.server.clone()
+                };
+                let fresh = new_signing_key(id, encryption, entropy, now).map_err(Internal::from)?;
+                let deleted = kept
+                    .keys
+                    .iter()
+                    .map(|key| Change::DeleteSigningKey(key.id, key.version));
+                let changes = deleted
+                    .chain([Change::UpdateServer(server), Change::InsertSigningKey(fresh)])
+                    .collect();
+                Ok(self.decision(&kept, changes, by, Action::EncryptionReset))
+            })
+            .await
     }
 
     async fn load(self) -> Result<Option<Kept>, Internal> {
@@ -289,33 +268,22 @@ impl<'a> Encryption<'a> {
         Ok(Some(Kept { guard, server, keys }))
     }
 
-    /// Commits, unless somebody else changed any of it meanwhile.
-    async fn commit(
+    /// Changes how everything is kept, unless any of it was changed meanwhile.
+    fn decision<E>(
         self,
         kept: &Kept,
-        changes: ChangeSet,
-        scribe: &Scribe,
+        changes: Vec<Change>,
+        by: &AuditWriter,
         action: Action,
-    ) -> Result<bool, Internal> {
+    ) -> Decision<(), E> {
         let details = match (action, self.ports.encryption.current()) {
             (Action::EncryptionUnsealed, _) | (_, None) => None,
             (_, Some(key)) => Some(Details::SealedUnder { key: key.clone() }),
         };
-        let entry = scribe.entry_with(
-            self.ports.entropy.as_ref(),
-            self.ports.clock.now(),
-            action,
-            target(TargetKind::Server, kept.server.id.as_uuid(), ""),
-            details,
-        );
-        let changes = changes
-            .with(Change::Guard(Guard::SigningKeys, kept.guard))
-            .with(entry);
-        match self.ports.store.commit(changes).await {
-            Ok(()) => Ok(true),
-            Err(CommitError::Stale) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+        Decision::answer(())
+            .changes(changes)
+            .change(Change::Guard(Guard::SigningKeys, kept.guard))
+            .audit_with(by, action, audit_target::server(kept.server.id), details)
     }
 }
 
@@ -334,15 +302,15 @@ impl Kept {
         &self,
         keep: &mut dyn FnMut(Place, &KeptSecret) -> Result<KeptSecret, SealingError>,
         also: impl Fn(SigningKey) -> SigningKey,
-    ) -> Result<ChangeSet, SealingError> {
+    ) -> Result<Vec<Change>, SealingError> {
         let id = self.server.id;
         let server = ServerIdentity {
             secret: keep(Place::ServerSecret(id), &self.server.secret)?,
             ..self.server.clone()
         };
-        let mut changes = ChangeSet::new();
+        let mut changes = Vec::new();
         if server != self.server {
-            changes = changes.with(Change::UpdateServer(server));
+            changes.push(Change::UpdateServer(server));
         }
         for key in &self.keys {
             let changed = also(SigningKey {
@@ -350,7 +318,7 @@ impl Kept {
                 ..key.clone()
             });
             if changed != *key {
-                changes = changes.with(Change::UpdateSigningKey(changed));
+                changes.push(Change::UpdateSigningKey(changed));
             }
         }
         Ok(changes)

@@ -1,15 +1,11 @@
-//! What can go wrong with any operation, through no fault of whoever asked.
+//! What can go wrong with any operation, through no fault of the caller.
 
 use crate::password::HashingError;
 use crate::ports::{CommitError, StoreError};
 use crate::sealing::SealingError;
 use crate::token::TokenError;
 
-/// How often an operation begins again when others change the same rows. Every round, somebody gets through, so
-/// that only more racers than this on one row can make it give up.
-const MAX_TRIES: u32 = 256;
-
-/// Something that is not the fault of whoever asked.
+/// Something that is not the caller's fault.
 #[derive(Debug, thiserror::Error)]
 pub enum Internal {
     /// The store could not answer.
@@ -27,7 +23,7 @@ pub enum Internal {
     /// A secret of the server can't be sealed or opened.
     #[error(transparent)]
     Sealing(#[from] SealingError),
-    /// The store refused what can't be refused.
+    /// The store refused a change that it has no reason to refuse.
     #[error("the database refused a change that should be possible: {0}")]
     Refused(String),
 }
@@ -38,28 +34,6 @@ impl From<CommitError> for Internal {
             CommitError::Store(error) => Self::Store(error),
             CommitError::Stale => Self::Contended,
             error @ (CommitError::Taken(_) | CommitError::ParentMissing) => Self::Refused(error.to_string()),
-        }
-    }
-}
-
-/// Counts the rounds of an operation that others interfere with.
-pub(super) struct Tries(u32);
-
-impl Tries {
-    pub(super) const fn new() -> Self {
-        Self(0)
-    }
-
-    /// Begins a round.
-    pub(super) async fn next(&mut self) -> Result<(), Internal> {
-        if self.0 > 0 {
-            tokio::task::yield_now().await;
-        }
-        self.0 += 1;
-        if self.0 > MAX_TRIES {
-            Err(Internal::Contended)
-        } else {
-            Ok(())
         }
     }
 }

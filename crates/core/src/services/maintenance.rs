@@ -1,15 +1,16 @@
-//! What has to be done from time to time. Whoever composes a program calls these.
+//! What has to be done from time to time. The program calls these.
 
 use std::time::Duration;
 
-use zenml_auth_model::{Action, Details, SigningKey, TargetKind, Timestamp};
+use zenml_auth_model::{Action, Details, SigningKey, Timestamp};
 
 use super::attempts::FAMILIAR_FOR;
-use super::internal::Tries;
 use super::setup::new_signing_key;
+use super::transact::Decision;
 use super::{Engine, Internal};
-use crate::caller::{Scribe, target};
-use crate::ports::{Change, ChangeSet, Guard, PurgeBefore, Store, StoreError};
+use crate::audit_target;
+use crate::audit_writer::AuditWriter;
+use crate::ports::{Change, Guard, PurgeBefore, Store, StoreError};
 use crate::rules::slow_down;
 use crate::settings::Lifetimes;
 
@@ -59,43 +60,46 @@ impl Maintenance<'_> {
     /// [`Internal`] when the store does not answer.
     pub async fn rotate_signing_key_if_due(self) -> Result<(), Internal> {
         let engine = self.0;
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let now = engine.now();
-            let guard = engine.store().guard(Guard::SigningKeys).await?;
-            let keys = engine.store().signing_keys().await?;
-            engine.keyring.load(&keys, &engine.ports.encryption, now)?;
-            let signing = keys.iter().filter(|key| key.retired_until.is_none());
-            let due = signing
-                .clone()
-                .all(|key| now >= key.created + engine.settings.lifetimes.signing_key);
-            if !due {
-                return Ok(());
-            }
-            let encryption = engine.ports.encryption.as_ref();
-            let fresh = new_signing_key(engine.server.id, encryption, engine.entropy(), now)?;
-            let entry = Scribe::server().entry(
-                engine.entropy(),
-                now,
-                Action::SigningKeyRotated,
-                target(TargetKind::SigningKey, fresh.id.as_uuid(), ""),
-            );
-            let retired_until = Some(retired_until(engine.store(), &engine.settings.lifetimes, now).await?);
-            let changes = signing
-                .map(|key| {
+        let rotated = engine
+            .transact::<_, Internal, _>("rotate the signing key", |now| async move {
+                let guard = engine.store().guard(Guard::SigningKeys).await?;
+                let keys = self.load_signing_keys(now).await?;
+                let signing = keys.iter().filter(|key| key.retired_until.is_none());
+                let due = signing
+                    .clone()
+                    .all(|key| now >= key.created + engine.settings.lifetimes.signing_key);
+                if !due {
+                    return Ok(Decision::answer(false));
+                }
+                let encryption = engine.ports.encryption.as_ref();
+                let fresh = new_signing_key(engine.server.id, encryption, engine.entropy(), now)?;
+                let retired_until =
+                    Some(retired_until(engine.store(), &engine.settings.lifetimes, now).await?);
+                let target = audit_target::signing_key(fresh.id);
+                let retired = signing.map(|key| {
                     Change::UpdateSigningKey(SigningKey {
                         retired_until,
                         ..key.clone()
                     })
-                })
-                .fold(ChangeSet::new(), ChangeSet::with)
-                .with(Change::InsertSigningKey(fresh))
-                .with(Change::Guard(Guard::SigningKeys, guard))
-                .with(entry);
-            // The next round loads what was committed, by whomever.
-            engine.committed(changes).await?;
+                });
+                Ok(Decision::answer(true)
+                    .changes(retired)
+                    .change(Change::InsertSigningKey(fresh))
+                    .change(Change::Guard(Guard::SigningKeys, guard))
+                    .audit(&AuditWriter::server(), Action::SigningKeyRotated, target))
+            })
+            .await?;
+        if rotated {
+            self.load_signing_keys(engine.now()).await?;
         }
+        Ok(())
+    }
+
+    async fn load_signing_keys(self, now: Timestamp) -> Result<Vec<SigningKey>, Internal> {
+        let engine = self.0;
+        let keys = engine.store().signing_keys().await?;
+        engine.keyring.load(&keys, &engine.ports.encryption, now)?;
+        Ok(keys)
     }
 
     /// Writes down when keys and devices were last used, those that were written a moment ago excepted.
@@ -132,8 +136,12 @@ impl Maintenance<'_> {
 
     async fn write_requests_now(self, all: bool) -> Result<(), Internal> {
         if let Some((taken, entries)) = self.0.counted_requests(all) {
-            let changes = entries.into_iter().fold(ChangeSet::new(), ChangeSet::with);
-            self.0.store().commit(changes).await?;
+            let entries = &entries;
+            self.0
+                .transact::<(), Internal, _>("tell of requests", |_| async move {
+                    Ok(Decision::answer(()).changes(entries.clone()))
+                })
+                .await?;
             taken.written();
         }
         Ok(())
@@ -163,14 +171,14 @@ impl Maintenance<'_> {
                 entries,
                 kept_days: kept.as_secs() / 86_400,
             };
-            let entry = Scribe::server().entry_with(
-                engine.entropy(),
-                now,
-                Action::AuditPurged,
-                target(TargetKind::Server, engine.server.id.as_uuid(), ""),
-                Some(details),
-            );
-            engine.store().commit(ChangeSet::new().with(entry)).await?;
+            let (target, details) = (&audit_target::server(engine.server.id), &details);
+            let by = &AuditWriter::server();
+            engine
+                .transact::<(), Internal, _>("tell of a purge", |_| async move {
+                    let (target, details) = (target.clone(), details.clone());
+                    Ok(Decision::answer(()).audit_with(by, Action::AuditPurged, target, details))
+                })
+                .await?;
             let mut purged = engine.purged.lock();
             purged.entries = purged.entries.saturating_sub(entries);
             purged.told = Some(now);

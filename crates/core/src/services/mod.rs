@@ -1,8 +1,8 @@
 //! Operations: load, decide, save.
 //!
 //! Each operation reads what it needs, asks the [`rules`](crate::rules) what comes of it, and commits the outcome
-//! together with an entry of the audit trail. When somebody else's change got there first, it begins again. Every
-//! operation has an error type of its own; what can go wrong with any of them is in [`Internal`].
+//! together with an entry of the audit trail. `transact.rs` is the one place that commits, and that begins again when another
+//! operation committed first. Every operation has an error type of its own; what can go wrong with any of them is in [`Internal`].
 
 mod api_keys;
 mod api_tokens;
@@ -21,6 +21,7 @@ mod requests;
 mod service_accounts;
 mod setup;
 mod sign_in;
+mod transact;
 mod users;
 mod uses;
 
@@ -33,7 +34,7 @@ pub use audit::{Audit, ListAuditError};
 pub use authenticator::{AuthenticateError, Authenticator, Presented};
 pub use context::{Engine, OpenError, Ports};
 pub use device_flow::{
-    ConfirmError, DeviceFlow, LookUpError, PollError, RequestDeviceError, RequestedDevice, UserCode,
+    ConfirmError, DeviceAuthorizationError, DeviceFlow, LookUpError, PollError, RequestedDevice, UserCode,
 };
 pub use devices::{Devices, FindDeviceError, FoundDevice};
 pub use encryption::{ChangeEncryptionError, Encryption, EncryptionStatus, KeptRow, RotateEncryptionError};

@@ -13,12 +13,13 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use zenml_auth_model::audit::{About, RefusalReason, Refusals as Told};
+use zenml_auth_model::audit::{About, RefusalReason, Refusals as RefusalDetails};
 use zenml_auth_model::{Action, ApiKeyId, Details, GrantId, Origin, Target, TargetKind, Timestamp, User};
 
+use super::transact::Decision;
 use super::{Engine, Internal};
-use crate::caller::{Scribe, target};
-use crate::ports::ChangeSet;
+use crate::audit_target;
+use crate::audit_writer::AuditWriter;
 use crate::throttle::Network;
 
 /// After how long the next entry of the same kind is written: after the first one, the second one, and any other.
@@ -71,7 +72,7 @@ pub(super) struct Refusal<'a> {
     called: Option<String>,
     unknown_name: Option<&'a str>,
     unknown_key: Option<ApiKeyId>,
-    by: Scribe,
+    by: AuditWriter,
     origin: &'a Origin,
 }
 
@@ -90,7 +91,7 @@ impl<'a> Refusal<'a> {
             called,
             unknown_name: None,
             unknown_key: None,
-            by: Scribe::anonymous(origin),
+            by: AuditWriter::anonymous(origin),
             origin,
         }
     }
@@ -177,7 +178,7 @@ impl<'a> Refusal<'a> {
     }
 
     /// By somebody who is signed in.
-    pub(super) fn by(self, by: Scribe) -> Self {
+    pub(super) fn by(self, by: AuditWriter) -> Self {
         Self { by, ..self }
     }
 }
@@ -189,7 +190,7 @@ struct Slot {
     first: Timestamp,
     last: Timestamp,
     called: Option<String>,
-    by: Scribe,
+    by: AuditWriter,
     unknown_names: Option<HashSet<u64>>,
     unknown_key: Option<ApiKeyId>,
     written: Option<Timestamp>,
@@ -425,12 +426,12 @@ impl Engine {
         let _one = self.refusals.writing.lock().await;
         let now = self.now();
         let due = self.refusals.due(now, all);
-        let entries = if all { summed_up(due.clone()) } else { due.clone() };
-        for batch in entries.chunks(ENTRIES_PER_MINUTE) {
-            let mut changes = ChangeSet::new();
+        let kinds = if all { summed_up(due.clone()) } else { due.clone() };
+        for batch in kinds.chunks(ENTRIES_PER_MINUTE) {
+            let mut entries = Vec::new();
             for (kind, slot) in batch {
                 let (about, target) = self.about(kind, slot).await?;
-                let told = Told {
+                let told = RefusalDetails {
                     reason: kind.reason,
                     times: slot.times,
                     first: slot.first,
@@ -444,14 +445,16 @@ impl Engine {
                     unknown_key: slot.unknown_key,
                 };
                 let details = Some(Details::Refused(told));
-                changes = changes.with(
-                    slot.by
-                        .entry_with(self.entropy(), now, kind.action, target, details),
-                );
+                entries.push((slot.by.clone(), kind.action, target, details));
             }
-            if !self.committed(changes).await? {
-                return Err(Internal::Contended);
-            }
+            let entries = &entries;
+            self.transact::<(), Internal, _>("tell of refusals", |_| async move {
+                let told = Decision::answer(());
+                Ok(entries.iter().fold(told, |told, (by, action, target, details)| {
+                    told.audit_with(by, *action, target.clone(), details.clone())
+                }))
+            })
+            .await?;
             if !all {
                 self.refusals.written(batch, now);
             }
@@ -464,20 +467,20 @@ impl Engine {
 
     /// What the refusals were about, and what to name it in the trail.
     async fn about(&self, kind: &Kind, slot: &Slot) -> Result<(About, Target), Internal> {
-        let server = || target(TargetKind::Server, self.server.id.as_uuid(), "");
+        let server = || audit_target::server(self.server.id);
         Ok(match &kind.subject {
             Subject::Known(of, id) => {
                 let called = match of {
                     TargetKind::ApiKey => self.key_called(ApiKeyId::from_uuid(*id)).await?,
                     _ => slot.called.clone(),
                 };
-                (About::Target, target(*of, *id, called.unwrap_or_default()))
+                (
+                    About::Target,
+                    audit_target::named(*of, *id, called.unwrap_or_default()),
+                )
             }
             Subject::Named(name) => match self.user_by_name(name).await? {
-                Some(user) => (
-                    About::Target,
-                    target(TargetKind::User, user.id.as_uuid(), user.name.as_str()),
-                ),
+                Some(user) => (About::Target, audit_target::user(&user)),
                 None => (About::Unknown, server()),
             },
             Subject::Unknown => (About::Unknown, server()),

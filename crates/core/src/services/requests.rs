@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use zenml_auth_model::audit::RequestFacts;
-use zenml_auth_model::{Action, Details, DeviceGrant, Origin, TargetKind, Timestamp};
+use zenml_auth_model::{Action, Details, DeviceGrant, Origin, Timestamp};
 
 use super::Engine;
-use crate::caller::{Scribe, target};
+use crate::audit_target;
+use crate::audit_writer::AuditWriter;
 use crate::ports::Change;
 use crate::throttle::Network;
 
@@ -130,11 +131,11 @@ impl Engine {
                     address: network.map(Network::address),
                     ..Origin::default()
                 };
-                Scribe::anonymous(&origin).entry_with(
+                AuditWriter::anonymous(&origin).entry(
                     self.entropy(),
                     now,
                     Action::DeviceRequested,
-                    target(TargetKind::Server, self.server.id.as_uuid(), ""),
+                    audit_target::server(self.server.id),
                     Some(counted.told(network.is_none())),
                 )
             })

@@ -2,15 +2,15 @@
 
 use zenml_auth_model::audit::{ChangedField, FieldChange};
 use zenml_auth_model::query::{Page, Query, ServiceAccountField};
-use zenml_auth_model::{
-    Action, Details, Name, ServiceAccount, ServiceAccountId, TargetKind, Text, Timestamp, Version,
-};
+use zenml_auth_model::{Action, Details, Name, ServiceAccount, ServiceAccountId, Text, Version};
 
-use super::internal::Tries;
+use super::transact::Decision;
 use super::{Engine, Internal};
-use crate::caller::{Caller, Identity, NotAllowed, NotWithThis, Scribe, target};
+use crate::audit_target;
+use crate::audit_writer::AuditWriter;
+use crate::caller::{Caller, Identity, NotAllowed, NotWithThis};
 use crate::lookup::By;
-use crate::ports::{Change, ChangeSet, CommitError, Unique, id_bytes};
+use crate::ports::{Change, Unique, id_bytes};
 
 /// What a new service account consists of.
 #[derive(Debug, Clone)]
@@ -119,28 +119,33 @@ impl ServiceAccounts<'_> {
             return Err(CreateServiceAccountError::NameReserved(new.name));
         }
         let engine = self.0;
-        let now = engine.now();
-        let account = ServiceAccount {
-            id: ServiceAccountId::from_random(id_bytes(engine.entropy())),
-            name: new.name,
-            full_name: new.full_name,
-            description: new.description,
-            avatar_url: new.avatar_url,
-            active: new.active,
-            created: now,
-            updated: now,
-            version: Version::FIRST,
-        };
-        let changes = ChangeSet::new()
-            .with(Change::InsertServiceAccount(account.clone()))
-            .with(self.entry(caller, now, Action::ServiceAccountCreated, &account, None));
-        match engine.store().commit(changes).await {
-            Ok(()) => Ok(account),
-            Err(CommitError::Taken(Unique::ServiceAccountName)) => {
-                Err(CreateServiceAccountError::NameTaken(account.name))
-            }
-            Err(error) => Err(Internal::from(error).into()),
-        }
+        let (new, by) = (&new, &AuditWriter::of(caller));
+        engine
+            .transact("create a service account", |now| async move {
+                let account = ServiceAccount {
+                    id: ServiceAccountId::from_random(id_bytes(engine.entropy())),
+                    name: new.name.clone(),
+                    full_name: new.full_name.clone(),
+                    description: new.description.clone(),
+                    avatar_url: new.avatar_url.clone(),
+                    active: new.active,
+                    created: now,
+                    updated: now,
+                    version: Version::FIRST,
+                };
+                Ok(Decision::answer(account.clone())
+                    .audit(
+                        by,
+                        Action::ServiceAccountCreated,
+                        audit_target::service_account(&account),
+                    )
+                    .change(Change::InsertServiceAccount(account))
+                    .fail_if_taken(
+                        Unique::ServiceAccountName,
+                        CreateServiceAccountError::NameTaken(new.name.clone()),
+                    ))
+            })
+            .await
     }
 
     /// A service account.
@@ -202,60 +207,51 @@ impl ServiceAccounts<'_> {
         caller
             .require_admin("change service accounts")
             .map_err(FindServiceAccountError::from)?;
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let now = self.0.now();
-            let found = self.find(caller, which).await?;
-            let changed = ServiceAccount {
-                name: changes.name.clone().unwrap_or_else(|| found.name.clone()),
-                full_name: changes
-                    .full_name
-                    .clone()
-                    .unwrap_or_else(|| found.full_name.clone()),
-                description: changes
-                    .description
-                    .clone()
-                    .unwrap_or_else(|| found.description.clone()),
-                avatar_url: changes.avatar_url.clone().or_else(|| found.avatar_url.clone()),
-                active: changes.active.unwrap_or(found.active),
-                updated: now,
-                ..found.clone()
-            };
-            if !found.active && changed.active {
-                caller.may_leave("switch a service account on")?;
-            }
-            if changed.name != found.name && changed.name.is_reserved() {
-                return Err(ChangeServiceAccountError::NameReserved(changed.name));
-            }
-            let mut set = ChangeSet::new().with(Change::UpdateServiceAccount(changed.clone()));
-            let switched = match (found.active, changed.active) {
-                (false, true) => Some(Action::ServiceAccountActivated),
-                (true, false) => Some(Action::ServiceAccountDeactivated),
-                (true, true) | (false, false) => None,
-            };
-            if let Some(action) = switched {
-                set = set.with(self.entry(caller, now, action, &changed, None));
-            }
-            let different = differences(&found, &changed);
-            if switched.is_none() || !different.is_empty() {
-                let details = Some(Details::Changes(different));
-                set = set.with(self.entry(caller, now, Action::ServiceAccountUpdated, &changed, details));
-            }
-            match self.0.store().commit(set).await {
-                Ok(()) => {
-                    return Ok(ServiceAccount {
-                        version: changed.version.next(),
-                        ..changed
-                    });
+        let by = &AuditWriter::of(caller);
+        self.0
+            .transact("update a service account", |now| async move {
+                let found = self.find(caller, which).await?;
+                let changed = ServiceAccount {
+                    name: changes.name.clone().unwrap_or_else(|| found.name.clone()),
+                    full_name: changes
+                        .full_name
+                        .clone()
+                        .unwrap_or_else(|| found.full_name.clone()),
+                    description: changes
+                        .description
+                        .clone()
+                        .unwrap_or_else(|| found.description.clone()),
+                    avatar_url: changes.avatar_url.clone().or_else(|| found.avatar_url.clone()),
+                    active: changes.active.unwrap_or(found.active),
+                    updated: now,
+                    ..found.clone()
+                };
+                if !found.active && changed.active {
+                    caller.may_leave("switch a service account on")?;
                 }
-                Err(CommitError::Stale) => {}
-                Err(CommitError::Taken(Unique::ServiceAccountName)) => {
-                    return Err(ChangeServiceAccountError::NameTaken(changed.name));
+                if changed.name != found.name && changed.name.is_reserved() {
+                    return Err(ChangeServiceAccountError::NameReserved(changed.name));
                 }
-                Err(error) => return Err(Internal::from(error).into()),
-            }
-        }
+                let switched = match (found.active, changed.active) {
+                    (false, true) => Some(Action::ServiceAccountActivated),
+                    (true, false) => Some(Action::ServiceAccountDeactivated),
+                    (true, true) | (false, false) => None,
+                };
+                let different = differences(&found, &changed);
+                let target = || audit_target::service_account(&changed);
+                let name_taken = ChangeServiceAccountError::NameTaken(changed.name.clone());
+                let mut decision =
+                    Decision::update(changed.clone()).fail_if_taken(Unique::ServiceAccountName, name_taken);
+                if let Some(action) = switched {
+                    decision = decision.audit(by, action, target());
+                }
+                if switched.is_none() || !different.is_empty() {
+                    let details = Details::Changes(different);
+                    decision = decision.audit_with(by, Action::ServiceAccountUpdated, target(), details);
+                }
+                Ok(decision)
+            })
+            .await
     }
 
     /// Deletes a service account with its keys.
@@ -268,38 +264,22 @@ impl ServiceAccounts<'_> {
         which: &By<ServiceAccountId>,
     ) -> Result<(), FindServiceAccountError> {
         caller.require_admin("delete service accounts")?;
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let now = self.0.now();
-            let found = self.find(caller, which).await?;
-            let set = ChangeSet::new()
-                .with(Change::DeleteServiceAccount(found.id, found.version))
-                .with(self.entry(caller, now, Action::ServiceAccountDeleted, &found, None));
-            if self.0.committed(set).await? {
-                return Ok(());
-            }
-        }
-    }
-
-    fn entry(
-        self,
-        caller: &Caller,
-        now: Timestamp,
-        action: Action,
-        account: &ServiceAccount,
-        details: Option<Details>,
-    ) -> Change {
-        let target = target(
-            TargetKind::ServiceAccount,
-            account.id.as_uuid(),
-            account.name.as_str(),
-        );
-        Scribe::of(caller).entry_with(self.0.entropy(), now, action, target, details)
+        self.0
+            .transact("delete a service account", |_| async move {
+                let found = self.find(caller, which).await?;
+                Ok(Decision::answer(())
+                    .audit(
+                        &AuditWriter::of(caller),
+                        Action::ServiceAccountDeleted,
+                        audit_target::service_account(&found),
+                    )
+                    .change(Change::DeleteServiceAccount(found.id, found.version)))
+            })
+            .await
     }
 }
 
-/// What an update changed, but for whether the account may be used.
+/// What an update changed, except whether the account may be used.
 fn differences(before: &ServiceAccount, after: &ServiceAccount) -> Vec<FieldChange> {
     [
         FieldChange::between(ChangedField::Name, &before.name, &after.name),

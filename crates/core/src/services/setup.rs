@@ -2,15 +2,17 @@
 
 use uuid::Uuid;
 use zenml_auth_model::{
-    Action, Details, KeptSecret, Name, Secret, ServerId, ServerIdentity, SigningKey, SigningKeyId,
-    TargetKind, Text, Timestamp, User, UserId, Version,
+    Action, Details, KeptSecret, Name, Secret, ServerId, ServerIdentity, SigningKey, SigningKeyId, Text,
+    Timestamp, User, UserId, Version,
 };
 use zeroize::Zeroizing;
 
+use super::transact::Decision;
 use super::{Internal, Ports};
-use crate::caller::{Scribe, target};
+use crate::audit_target;
+use crate::audit_writer::AuditWriter;
 use crate::password::{HashingCost, Passwords};
-use crate::ports::{Change, ChangeSet, CommitError, Entropy, Unique, id_bytes};
+use crate::ports::{Change, Entropy, Unique, id_bytes};
 use crate::sealing::{EncryptionKeys, Place, SealingError};
 use crate::strength::{self, WeakPassword};
 
@@ -81,74 +83,62 @@ pub async fn set_up(
     };
     let hasher = Passwords::new(cost, entropy).map_err(Internal::from)?;
     let hash = hasher.hash(password, entropy).await.map_err(Internal::from)?;
-    let now = ports.clock.now();
     let id = ServerId::from_random(id_bytes(entropy));
     let encryption = ports.encryption.as_ref();
-    let server = ServerIdentity {
-        id,
-        secret: new_server_secret(id, encryption, entropy).map_err(Internal::from)?,
-        project_id: random_uuid(entropy),
-        stack_id: random_uuid(entropy),
-        orchestrator_id: random_uuid(entropy),
-        artifact_store_id: random_uuid(entropy),
-        created: now,
-    };
-    let user = User {
-        id: UserId::from_random(id_bytes(entropy)),
-        name: administrator.name.clone(),
-        full_name: Text::default(),
-        email: None,
-        email_opted_in: None,
-        active: true,
-        is_admin: true,
-        password: Some(hash),
-        password_changed: Some(now),
-        invitation: None,
-        credentials_gen: 1,
-        metadata: None,
-        default_project_id: None,
-        avatar_url: None,
-        created: now,
-        updated: now,
-        version: Version::FIRST,
-    };
-    let signing_key = new_signing_key(id, encryption, entropy, now).map_err(Internal::from)?;
-    let scribe = Scribe::server();
-    let changes = ChangeSet::new()
-        .with(scribe.entry(
-            entropy,
-            now,
-            Action::ServerInitialized,
-            target(TargetKind::Server, server.id.as_uuid(), ""),
-        ))
-        .with(scribe.entry_with(
-            entropy,
-            now,
-            Action::UserCreated,
-            target(TargetKind::User, user.id.as_uuid(), user.name.as_str()),
-            Some(Details::UserCreated {
+    let by = &AuditWriter::server();
+    let (name, hash, made_password) = (&administrator.name, &hash, &made_password);
+    ports
+        .transact("set up", |now| async move {
+            // Another replica was faster.
+            if ports.store.server().await.map_err(Internal::from)?.is_some() {
+                return Ok(Decision::answer(SetUp::Already));
+            }
+            let server = ServerIdentity {
+                id,
+                secret: new_server_secret(id, encryption, entropy).map_err(Internal::from)?,
+                project_id: random_uuid(entropy),
+                stack_id: random_uuid(entropy),
+                orchestrator_id: random_uuid(entropy),
+                artifact_store_id: random_uuid(entropy),
+                created: now,
+            };
+            let user = User {
+                id: UserId::from_random(id_bytes(entropy)),
+                name: name.clone(),
+                full_name: Text::default(),
+                email: None,
+                email_opted_in: None,
+                active: true,
+                is_admin: true,
+                password: Some(hash.clone()),
+                password_changed: Some(now),
+                invitation: None,
+                credentials_gen: 1,
+                metadata: None,
+                default_project_id: None,
+                avatar_url: None,
+                created: now,
+                updated: now,
+                version: Version::FIRST,
+            };
+            let signing_key = new_signing_key(id, encryption, entropy, now).map_err(Internal::from)?;
+            let created = Details::UserCreated {
                 administrator: true,
                 invited_until: None,
-            }),
-        ))
-        .with(scribe.entry(
-            entropy,
-            now,
-            Action::UserAdminGranted,
-            target(TargetKind::User, user.id.as_uuid(), user.name.as_str()),
-        ))
-        .with(Change::InsertServer(server))
-        .with(Change::InsertSigningKey(signing_key))
-        .with(Change::InsertUser(user));
-    match ports.store.commit(changes).await {
-        Ok(()) => Ok(SetUp::Now {
-            administrator: administrator.name,
-            made_password,
-        }),
-        // Another replica was faster.
-        Err(CommitError::Taken(Unique::Server)) => Ok(SetUp::Already),
-        Err(error) => Err(Internal::from(error).into()),
-    }
+            };
+            Ok(Decision::answer(SetUp::Now {
+                administrator: user.name.clone(),
+                made_password: made_password.clone(),
+            })
+            .audit(by, Action::ServerInitialized, audit_target::server(id))
+            .audit_with(by, Action::UserCreated, audit_target::user(&user), created)
+            .audit(by, Action::UserAdminGranted, audit_target::user(&user))
+            .change(Change::InsertServer(server))
+            .change(Change::InsertSigningKey(signing_key))
+            .change(Change::InsertUser(user))
+            .again_if_taken(Unique::Server))
+        })
+        .await
 }
 
 pub(super) fn new_signing_key(

@@ -5,19 +5,20 @@ use std::time::Duration;
 use zenml_auth_model::audit::RefusalReason;
 use zenml_auth_model::text::nfc;
 use zenml_auth_model::{
-    Action, ApiKeyId, DeviceId, Name, Origin, Secret, Session, SessionId, SessionPurpose, TargetKind,
-    Timestamp, User, Version,
+    Action, ApiKeyId, DeviceId, Name, Origin, Secret, Session, SessionId, SessionPurpose, Timestamp, User,
+    Version,
 };
 
 use super::attempts::Refused;
-use super::authenticator::{AuthenticateError, good_user};
-use super::internal::Tries;
+use super::authenticator::AuthenticateError;
 use super::refusals::Refusal;
+use super::transact::Decision;
 use super::{Engine, Internal};
-use crate::caller::{Caller, Identity, Scribe, target};
-use crate::ports::{Change, ChangeSet, CommitError, id_bytes};
-use crate::rules::recent_authentication::Proof;
-use crate::rules::{api_key, device, session};
+use crate::audit_target;
+use crate::audit_writer::AuditWriter;
+use crate::caller::Caller;
+use crate::ports::{Change, id_bytes};
+use crate::rules::{api_key, device};
 use crate::secrets;
 use crate::throttle::TooMany;
 use crate::token::{Provenance, Token};
@@ -76,7 +77,7 @@ pub enum ApiKeySignInError {
     /// Too many sign-ins failed.
     #[error(transparent)]
     TooMany(#[from] TooMany),
-    /// The key is not let in.
+    /// The key is refused.
     #[error(transparent)]
     Refused(#[from] AuthenticateError),
 }
@@ -98,7 +99,7 @@ impl SignIn<'_> {
     ) -> Result<AccessToken, PasswordSignInError> {
         let lifetime = self.0.settings.lifetimes.access_token;
         let (session, _) = self
-            .start_session(name, password, origin, lifetime, |_| SessionPurpose::Api)
+            .start_session(name, password, origin, lifetime, SessionPurpose::Api)
             .await?;
         let provenance = Provenance::Session {
             user: session.user_id,
@@ -126,9 +127,13 @@ impl SignIn<'_> {
         let hash = secrets::hash(&cookie);
         let lifetime = self.0.settings.lifetimes.browser_session;
         let (session, user) = self
-            .start_session(name, password, origin, lifetime, |_| SessionPurpose::Browser {
-                cookie: hash,
-            })
+            .start_session(
+                name,
+                password,
+                origin,
+                lifetime,
+                SessionPurpose::Browser { cookie: hash },
+            )
             .await?;
         Ok(BrowserSignIn {
             cookie,
@@ -137,57 +142,13 @@ impl SignIn<'_> {
         })
     }
 
-    /// Who a browser's cookie belongs to.
-    ///
-    /// # Errors
-    /// [`AuthenticateError`] when the sign-in has ended, by itself or by force.
-    pub async fn browser(
-        self,
-        cookie: &Secret,
-        origin: Origin,
-    ) -> Result<(Caller, Session), AuthenticateError> {
-        let now = self.0.now();
-        let hash = secrets::hash(cookie);
-        let found = self
-            .0
-            .store()
-            .session_by_cookie(&hash)
-            .await
-            .map_err(Internal::from)?;
-        let mut session = found.ok_or(AuthenticateError::SessionEnded(SessionId::from_uuid(
-            uuid::Uuid::nil(),
-        )))?;
-        self.0.uses.show_session(&mut session);
-        let idle = self.0.settings.lifetimes.browser_idle;
-        if !session::is_alive(&session, idle, now) {
-            return Err(AuthenticateError::SessionEnded(session.id));
-        }
-        let current = self.0.identities.catch_up().await.map_err(Internal::from)?;
-        let user = good_user(current, session.user_id, session.credentials_gen).await?;
-        self.0.uses.session(session.id, now);
-        let credential = Provenance::Session {
-            user: user.id,
-            credentials_gen: session.credentials_gen,
-            session: session.id,
-        };
-        let caller = Caller {
-            identity: Identity::User(user),
-            credential: Some(credential),
-            proof: Proof::Factor(session.authenticated),
-            shown: None,
-            expires: Some(session.expires),
-            origin,
-        };
-        Ok((caller, session))
-    }
-
     async fn start_session(
         self,
         name: &str,
         password: Secret,
         origin: &Origin,
         lifetime: Duration,
-        purpose: impl Fn(&User) -> SessionPurpose + Send + Sync,
+        purpose: SessionPurpose,
     ) -> Result<(Session, User), PasswordSignInError> {
         let engine = self.0;
         // However the name is typed, its failures add up.
@@ -229,33 +190,27 @@ impl SignIn<'_> {
             failed(RefusalReason::Inactive, Some(&user));
             return Err(PasswordSignInError::Inactive(user.name));
         }
-        let now = engine.now();
-        let session = Session {
-            id: SessionId::from_random(id_bytes(engine.entropy())),
-            user_id: user.id,
-            purpose: purpose(&user),
-            credentials_gen: user.credentials_gen,
-            created: now,
-            authenticated: now,
-            last_active: now,
-            expires: now + lifetime,
-            version: Version::FIRST,
-        };
-        let entry = Scribe::user(&user, origin).entry(
-            engine.entropy(),
-            now,
-            Action::SessionStarted,
-            target(TargetKind::Session, session.id.as_uuid(), ""),
-        );
-        let changes = ChangeSet::new()
-            .with(Change::InsertSession(session.clone()))
-            .with(entry);
-        match engine.store().commit(changes).await {
-            Ok(()) => Ok((session, user)),
-            // The user was deleted a moment ago.
-            Err(CommitError::ParentMissing) => Err(PasswordSignInError::Invalid),
-            Err(error) => Err(Internal::from(error).into()),
-        }
+        let (user, by) = (&user, &AuditWriter::user(&user, origin));
+        engine
+            .transact("start a session", |now| async move {
+                let session = Session {
+                    id: SessionId::from_random(id_bytes(engine.entropy())),
+                    user_id: user.id,
+                    purpose,
+                    credentials_gen: user.credentials_gen,
+                    created: now,
+                    authenticated: now,
+                    last_active: now,
+                    expires: now + lifetime,
+                    version: Version::FIRST,
+                };
+                Ok(Decision::answer((session.clone(), user.clone()))
+                    .audit(by, Action::SessionStarted, audit_target::session(session.id))
+                    .change(Change::InsertSession(session))
+                    // The user was deleted a moment ago.
+                    .fail_if_parent_missing(PasswordSignInError::Invalid))
+            })
+            .await
     }
 
     /// The user, if there is one, and whether the password is theirs. Both cost the same work.
@@ -278,15 +233,15 @@ impl SignIn<'_> {
     ) -> Result<AccessToken, ApiKeySignInError> {
         let engine = self.0;
         // Nobody guesses 256 bits: the value is checked first, and the right one is never refused for the sake of wrong ones.
-        let checked = engine.authenticator().api_key(id, value, origin).await;
+        let now = engine.now();
+        let checked = engine.authenticator().api_key(id, value, origin, now).await;
         if matches!(checked, Err(AuthenticateError::ApiKeyUnknown)) {
             engine
                 .throttle
-                .wrong_api_key(id, origin.address, engine.now())
+                .wrong_api_key(id, origin.address, now)
                 .inspect_err(|_| engine.refused(Refusal::too_many(Action::ApiKeyThrottled, origin)))?;
         }
         let (account, key, generation) = checked?;
-        let now = engine.now();
         let expires = now + engine.settings.lifetimes.access_token;
         let expires = api_key::ends(&key, generation).map_or(expires, |ends| ends.min(expires));
         let provenance = Provenance::ApiKey {
@@ -313,55 +268,36 @@ impl SignIn<'_> {
 
     async fn end_session(self, caller: &Caller, id: SessionId) -> Result<(), Internal> {
         let engine = self.0;
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let Some(session) = engine.store().session(id).await? else {
-                return Ok(());
-            };
-            let entry = Scribe::of(caller).entry(
-                engine.entropy(),
-                engine.now(),
-                Action::SessionEnded,
-                target(TargetKind::Session, id.as_uuid(), ""),
-            );
-            let changes = ChangeSet::new()
-                .with(Change::DeleteSession(session.id, session.version))
-                .with(entry);
-            if engine.committed(changes).await? {
-                return Ok(());
-            }
-        }
+        engine
+            .transact("end a session", |_| async move {
+                let Some(session) = engine.store().session(id).await? else {
+                    return Ok(Decision::answer(()));
+                };
+                Ok(Decision::answer(())
+                    .audit(
+                        &AuditWriter::of(caller),
+                        Action::SessionEnded,
+                        audit_target::session(id),
+                    )
+                    .change(Change::DeleteSession(session.id, session.version)))
+            })
+            .await
     }
 
     async fn sign_out_device(self, caller: &Caller, id: DeviceId) -> Result<(), Internal> {
         let engine = self.0;
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let now = engine.now();
-            let Some(found) = engine.store().device(id).await? else {
-                return Ok(());
-            };
-            let name = found
-                .traits
-                .hostname
-                .as_ref()
-                .map_or("", |name| name.as_str())
-                .to_owned();
-            let entry = Scribe::of(caller).entry(
-                engine.entropy(),
-                now,
-                Action::DeviceSignedOut,
-                target(TargetKind::Device, id.as_uuid(), name),
-            );
-            let changes = ChangeSet::new()
-                .with(Change::UpdateDevice(device::sign_out(found, now)))
-                .with(entry);
-            if engine.committed(changes).await? {
-                return Ok(());
-            }
-        }
+        engine
+            .transact("sign a device out", |now| async move {
+                let Some(found) = engine.store().device(id).await? else {
+                    return Ok(Decision::answer(()));
+                };
+                let by = &AuditWriter::of(caller);
+                let target = audit_target::device(&found);
+                Ok(Decision::answer(())
+                    .audit(by, Action::DeviceSignedOut, target)
+                    .change(Change::UpdateDevice(device::sign_out(found, now))))
+            })
+            .await
     }
 }
 

@@ -1,21 +1,24 @@
 //! People's accounts.
 
+use parking_lot::Mutex;
 use uuid::Uuid;
 use zenml_auth_model::audit::{ChangedField, FieldChange, RefusalReason};
 use zenml_auth_model::query::{Page, Query, UserField};
 use zenml_auth_model::{
     Action, Details, Invitation, Name, Origin, PasswordHash, Secret, SecretHash, ServiceAccount,
-    ServiceAccountId, TargetKind, Text, Timestamp, User, UserId, Version,
+    ServiceAccountId, Text, Timestamp, User, UserId, Version,
 };
 
 use super::attempts::Refused;
-use super::internal::Tries;
 use super::refusals::Refusal;
 use super::setup::readable_password;
+use super::transact::Decision;
 use super::{Engine, Internal};
-use crate::caller::{Caller, Identity, NotAllowed, NotWithThis, Scribe, target};
+use crate::audit_target;
+use crate::audit_writer::AuditWriter;
+use crate::caller::{Caller, Identity, NotAllowed, NotWithThis};
 use crate::lookup::By;
-use crate::ports::{Change, ChangeSet, CommitError, Guard, Unique, id_bytes};
+use crate::ports::{Change, Guard, Unique, id_bytes};
 use crate::rules::user as rules;
 use crate::secrets;
 use crate::strength::{WeakPassword, Whose};
@@ -262,12 +265,18 @@ pub enum OperatorUserError {
     Internal(#[from] Internal),
 }
 
+/// A new password that was accepted, and the old one that was checked for it.
+struct CheckedPassword {
+    old: Option<PasswordHash>,
+    new: PasswordHash,
+}
+
 /// Manages users.
 #[derive(Clone, Copy)]
 pub struct Users<'a>(pub(super) &'a Engine);
 
 impl Users<'_> {
-    /// Makes a user. Without a password, the user is invited: the token that comes back lets whoever has it set one.
+    /// Makes a user. Without a password, the user is invited: the token that comes back lets its holder set one.
     ///
     /// # Errors
     /// [`CreateUserError`]
@@ -283,54 +292,57 @@ impl Users<'_> {
         let engine = self.0;
         caller.may_leave("create a user")?;
         if new.is_admin {
-            engine.recent_person(caller, "make an administrator")?;
+            engine.recent_person(caller, "make an administrator", engine.now())?;
         }
-        let (password, token) = match new.password {
+        let (password, token) = match &new.password {
             Some(password) => {
                 let whose = whose(&new.name, &new.full_name, new.email.as_ref());
                 (
-                    Some(self.new_password::<CreateUserError>(password, whose).await?),
+                    Some(
+                        self.new_password::<CreateUserError>(password.clone(), whose)
+                            .await?,
+                    ),
                     None,
                 )
             }
             None => (None, Some(secrets::random_secret(engine.entropy()))),
         };
-        let now = engine.now();
-        let user = User {
-            id: UserId::from_random(id_bytes(engine.entropy())),
-            name: new.name,
-            full_name: new.full_name,
-            email: new.email,
-            email_opted_in: new.email_opted_in,
-            active: password.is_some(),
-            is_admin: new.is_admin,
-            password_changed: password.is_some().then_some(now),
-            password,
-            invitation: token.as_ref().map(|token| self.invitation(token, now)),
-            credentials_gen: 1,
-            metadata: new.metadata,
-            default_project_id: None,
-            avatar_url: new.avatar_url,
-            created: now,
-            updated: now,
-            version: Version::FIRST,
-        };
-        let scribe = Scribe::of(caller);
-        let details = Details::UserCreated {
-            administrator: user.is_admin,
-            invited_until: user.invitation.map(|invitation| invitation.expires),
-        };
-        let mut changes = ChangeSet::new()
-            .with(Change::InsertUser(user.clone()))
-            .with(self.entry_with(&scribe, now, Action::UserCreated, &user, Some(details)));
-        if user.is_admin {
-            changes = changes.with(self.entry(&scribe, now, Action::UserAdminGranted, &user));
-        }
-        match engine.store().commit(changes).await {
-            Ok(()) => Ok((user, token)),
-            Err(CommitError::Taken(Unique::UserName)) => Err(CreateUserError::NameTaken(user.name)),
-            Err(error) => Err(Internal::from(error).into()),
-        }
+        let by = &AuditWriter::of(caller);
+        let (new, password, token) = (&new, &password, &token);
+        engine
+            .transact::<_, CreateUserError, _>("create a user", |now| async move {
+                let user = User {
+                    id: UserId::from_random(id_bytes(engine.entropy())),
+                    name: new.name.clone(),
+                    full_name: new.full_name.clone(),
+                    email: new.email.clone(),
+                    email_opted_in: new.email_opted_in,
+                    active: password.is_some(),
+                    is_admin: new.is_admin,
+                    password_changed: password.is_some().then_some(now),
+                    password: password.clone(),
+                    invitation: token.as_ref().map(|token| self.invitation(token, now)),
+                    credentials_gen: 1,
+                    metadata: new.metadata.clone(),
+                    default_project_id: None,
+                    avatar_url: new.avatar_url.clone(),
+                    created: now,
+                    updated: now,
+                    version: Version::FIRST,
+                };
+                let details = Details::UserCreated {
+                    administrator: user.is_admin,
+                    invited_until: user.invitation.map(|invitation| invitation.expires),
+                };
+                let mut decision = Decision::answer((user.clone(), token.clone()))
+                    .audit_with(by, Action::UserCreated, audit_target::user(&user), details)
+                    .fail_if_taken(Unique::UserName, CreateUserError::NameTaken(user.name.clone()));
+                if user.is_admin {
+                    decision = decision.audit(by, Action::UserAdminGranted, audit_target::user(&user));
+                }
+                Ok(decision.change(Change::InsertUser(user)))
+            })
+            .await
     }
 
     /// A user. A service account can be had by id too, as clients look up who made something.
@@ -354,7 +366,7 @@ impl Users<'_> {
         }
     }
 
-    /// A page of users; for who is no administrator, of oneself only.
+    /// A page of users; for a caller who is not an administrator, of oneself only.
     ///
     /// # Errors
     /// [`Internal`] when the store does not answer.
@@ -384,101 +396,41 @@ impl Users<'_> {
         changes: &UserChanges,
     ) -> Result<User, ChangeUserError> {
         let engine = self.0;
-        let mut new_password = None;
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let found = self.find_user(caller, which, "change other users").await?;
-            let own = caller.user_id() == Some(found.id);
-            check_rights(caller, changes, &found, own)?;
-            self.check_credential(caller, changes, &found)?;
-            if let (Some(password), None) = (&changes.password, &new_password) {
-                self.check_old_password(caller, &found, changes.old_password.clone())
+        let by = &AuditWriter::of(caller);
+        let checked = &Mutex::new(None);
+        engine
+            .transact("update a user", |now| async move {
+                let found = self.find_user(caller, which, "change other users").await?;
+                let own = caller.user_id() == Some(found.id);
+                check_rights(caller, changes, &found, own)?;
+                self.check_credential(caller, changes, &found, now)?;
+                let password = match &changes.password {
+                    None => None,
+                    Some(password) => Some(
+                        self.checked_password(caller, changes, &found, password, checked)
+                            .await?,
+                    ),
+                };
+                let (changed, actions) = decide_update(&found, changes, password, now)?;
+                let target = || audit_target::user(&changed);
+                let name_taken = ChangeUserError::NameTaken(changed.name.clone());
+                let guard = self
+                    .spare_administrator(&found, Some(&changed), ChangeUserError::LastAdministrator)
                     .await?;
-                let hash = self
-                    .new_password::<ChangeUserError>(password.clone(), whose_is(&found))
-                    .await?;
-                // The old password was checked against this hash; another one set meanwhile has to be checked anew.
-                new_password = Some((found.password.clone(), hash));
-            }
-            let now = engine.now();
-            let mut changed = User {
-                name: changes.name.clone().unwrap_or_else(|| found.name.clone()),
-                full_name: changes
-                    .full_name
-                    .clone()
-                    .unwrap_or_else(|| found.full_name.clone()),
-                email: changes.email.clone().or_else(|| found.email.clone()),
-                // Whoever gives an address without a word on sharing shares it, unless they said no before.
-                email_opted_in: changes
-                    .email_opted_in
-                    .or_else(|| found.email_opted_in.or(changes.email.is_some().then_some(true))),
-                is_admin: changes.is_admin.unwrap_or(found.is_admin),
-                metadata: changes.metadata.clone().or_else(|| found.metadata.clone()),
-                default_project_id: changes.default_project_id.or(found.default_project_id),
-                avatar_url: changes.avatar_url.clone().or_else(|| found.avatar_url.clone()),
-                updated: now,
-                ..found.clone()
-            };
-            let mut actions = Vec::new();
-            if changed.is_admin != found.is_admin {
-                actions.push(if changed.is_admin {
-                    Action::UserAdminGranted
-                } else {
-                    Action::UserAdminRevoked
-                });
-            }
-            if let Some((checked, hash)) = &new_password {
-                if *checked != found.password {
-                    new_password = None;
-                    continue;
+                let mut decision = Decision::update(changed.clone())
+                    .guarded(guard)
+                    .fail_if_taken(Unique::UserName, name_taken);
+                let different = differences(&found, &changed);
+                if actions.is_empty() || !different.is_empty() {
+                    let details = Details::Changes(different);
+                    decision = decision.audit_with(by, Action::UserUpdated, target(), details);
                 }
-                changed = rules::change_password(changed, hash.clone(), now);
-                actions.push(Action::UserPasswordChanged);
-            }
-            match changes.active {
-                // Of who was invited and did not come yet, this ends the invitation.
-                Some(false) if found.active || found.invitation.is_some() => {
-                    changed = rules::deactivate(changed, None, now);
-                    actions.push(Action::UserDeactivated);
+                for action in actions {
+                    decision = decision.audit(by, action, target());
                 }
-                Some(true) if !found.active && found.password.is_none() => {
-                    return Err(ChangeUserError::NeverActivated);
-                }
-                Some(true) if !found.active => {
-                    changed = rules::reactivate(changed, now);
-                    actions.push(Action::UserActivated);
-                }
-                Some(_) | None => {}
-            }
-            let scribe = Scribe::of(caller);
-            let mut set = self
-                .with_a_spare_administrator(&found, Some(&changed))
-                .await?
-                .ok_or(ChangeUserError::LastAdministrator)?
-                .with(Change::UpdateUser(changed.clone()));
-            let different = differences(&found, &changed);
-            if actions.is_empty() || !different.is_empty() {
-                let details = Some(Details::Changes(different));
-                set = set.with(self.entry_with(&scribe, now, Action::UserUpdated, &changed, details));
-            }
-            for action in actions {
-                set = set.with(self.entry(&scribe, now, action, &changed));
-            }
-            match engine.store().commit(set).await {
-                Ok(()) => {
-                    return Ok(User {
-                        version: changed.version.next(),
-                        ..changed
-                    });
-                }
-                Err(CommitError::Stale) => {}
-                Err(CommitError::Taken(Unique::UserName)) => {
-                    return Err(ChangeUserError::NameTaken(changed.name));
-                }
-                Err(error) => return Err(Internal::from(error).into()),
-            }
-        }
+                Ok(decision)
+            })
+            .await
     }
 
     /// Deactivates a user, and makes a token with which they can set a new password and come back.
@@ -491,50 +443,36 @@ impl Users<'_> {
         which: &By<UserId>,
     ) -> Result<(User, Secret), DeactivateUserError> {
         let engine = self.0;
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let found = self.find_user(caller, which, "deactivate other users").await?;
-            if caller.user_id() == Some(found.id) {
-                return Err(DeactivateUserError::Oneself);
-            }
-            // The activation token sets a password, and so outlives the credential. Without one, `update` switches off.
-            caller.may_leave("make an activation token")?;
-            if found.is_admin {
-                engine.recent_person(caller, "make an activation token for an administrator")?;
-            }
-            let now = engine.now();
-            let token = secrets::random_secret(engine.entropy());
-            let invitation = self.invitation(&token, now);
-            let changed = rules::deactivate(found.clone(), Some(invitation), now);
-            let details = Some(Details::Invited {
-                until: invitation.expires,
-            });
-            let set = self
-                .with_a_spare_administrator(&found, Some(&changed))
-                .await?
-                .ok_or(DeactivateUserError::LastAdministrator)?
-                .with(Change::UpdateUser(changed.clone()))
-                .with(self.entry_with(
-                    &Scribe::of(caller),
-                    now,
-                    Action::UserDeactivated,
-                    &changed,
-                    details,
-                ));
-            if engine.committed(set).await? {
-                return Ok((
-                    User {
-                        version: changed.version.next(),
-                        ..changed
-                    },
-                    token,
-                ));
-            }
-        }
+        engine
+            .transact("deactivate a user", |now| async move {
+                let found = self.find_user(caller, which, "deactivate other users").await?;
+                if caller.user_id() == Some(found.id) {
+                    return Err(DeactivateUserError::Oneself);
+                }
+                // The activation token sets a password, and so outlives the credential. Without one, `update` switches off.
+                caller.may_leave("make an activation token")?;
+                if found.is_admin {
+                    engine.recent_person(caller, "make an activation token for an administrator", now)?;
+                }
+                let token = secrets::random_secret(engine.entropy());
+                let invitation = self.invitation(&token, now);
+                let changed = rules::deactivate(found.clone(), Some(invitation), now);
+                let guard = self
+                    .spare_administrator(&found, Some(&changed), DeactivateUserError::LastAdministrator)
+                    .await?;
+                let details = Details::Invited {
+                    until: invitation.expires,
+                };
+                let target = audit_target::user(&changed);
+                Ok(Decision::update(changed)
+                    .guarded(guard)
+                    .audit_with(&AuditWriter::of(caller), Action::UserDeactivated, target, details)
+                    .map(|user| (user, token)))
+            })
+            .await
     }
 
-    /// Redeems an activation token: sets a password, and lets the user in again.
+    /// Redeems an activation token: sets a password, and switches the user on again.
     ///
     /// # Errors
     /// [`ActivateUserError`]
@@ -560,34 +498,26 @@ impl Users<'_> {
                 })?;
         }
         let user = checked?;
-        let hash = self
+        let (presented, full_name) = (&presented, &full_name);
+        let hash = &self
             .new_password::<ActivateUserError>(password, whose_is(&user))
             .await?;
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let found = self.redeemable(which, &presented, origin).await?;
-            let now = engine.now();
-            let before = found.clone();
-            let activated = rules::activate(found, hash.clone(), now);
-            let activated = User {
-                full_name: full_name.clone().unwrap_or(activated.full_name),
-                ..activated
-            };
-            let scribe = Scribe::user(&activated, origin);
-            let mut different = differences(&before, &activated);
-            different.push(FieldChange::untold(ChangedField::Password));
-            let details = Some(Details::Changes(different));
-            let set = ChangeSet::new()
-                .with(Change::UpdateUser(activated.clone()))
-                .with(self.entry_with(&scribe, now, Action::UserActivated, &activated, details));
-            if engine.committed(set).await? {
-                return Ok(User {
-                    version: activated.version.next(),
+        engine
+            .transact("activate a user", |now| async move {
+                let found = self.redeemable(which, presented, origin).await?;
+                let activated = rules::activate(found.clone(), hash.clone(), now);
+                let activated = User {
+                    full_name: full_name.clone().unwrap_or(activated.full_name),
                     ..activated
-                });
-            }
-        }
+                };
+                let by = &AuditWriter::user(&activated, origin);
+                let mut different = differences(&found, &activated);
+                different.push(FieldChange::untold(ChangedField::Password));
+                let details = Details::Changes(different);
+                let target = audit_target::user(&activated);
+                Ok(Decision::update(activated).audit_with(by, Action::UserActivated, target, details))
+            })
+            .await
     }
 
     /// The user, if this is the hash of the activation token that is out for them.
@@ -624,25 +554,25 @@ impl Users<'_> {
     /// # Errors
     /// [`DeleteUserError`]
     pub async fn delete(self, caller: &Caller, which: &By<UserId>) -> Result<(), DeleteUserError> {
-        let engine = self.0;
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let found = self.find_user(caller, which, "delete other users").await?;
-            if caller.user_id() == Some(found.id) {
-                return Err(DeleteUserError::Oneself);
-            }
-            let now = engine.now();
-            let set = self
-                .with_a_spare_administrator(&found, None)
-                .await?
-                .ok_or(DeleteUserError::LastAdministrator)?
-                .with(Change::DeleteUser(found.id, found.version))
-                .with(self.entry(&Scribe::of(caller), now, Action::UserDeleted, &found));
-            if engine.committed(set).await? {
-                return Ok(());
-            }
-        }
+        self.0
+            .transact("delete a user", |_| async move {
+                let found = self.find_user(caller, which, "delete other users").await?;
+                if caller.user_id() == Some(found.id) {
+                    return Err(DeleteUserError::Oneself);
+                }
+                let guard = self
+                    .spare_administrator(&found, None, DeleteUserError::LastAdministrator)
+                    .await?;
+                Ok(Decision::answer(())
+                    .guarded(guard)
+                    .audit(
+                        &AuditWriter::of(caller),
+                        Action::UserDeleted,
+                        audit_target::user(&found),
+                    )
+                    .change(Change::DeleteUser(found.id, found.version)))
+            })
+            .await
     }
 
     /// A strong password that can be read out, for who has none in mind.
@@ -651,7 +581,7 @@ impl Users<'_> {
         readable_password(self.0.entropy())
     }
 
-    /// An operator sets a user's password, and lets them in again if they were not. Everything that was signed in
+    /// An operator sets a user's password, and switches them on if they were off. Everything that was signed in
     /// as that user ends.
     ///
     /// # Errors
@@ -660,31 +590,25 @@ impl Users<'_> {
         let engine = self.0;
         let found = engine.user_by_name(name).await.map_err(Internal::from)?;
         let found = found.ok_or_else(|| OperatorUserError::NotFound(name.to_owned()))?;
-        let hash = self
+        let hash = &self
             .new_password::<OperatorUserError>(password, whose_is(&found))
             .await?;
-        let mut tries = Tries::new();
-        loop {
-            tries.next().await?;
-            let found = engine.user_by_name(name).await.map_err(Internal::from)?;
-            let found = found.ok_or_else(|| OperatorUserError::NotFound(name.to_owned()))?;
-            let now = engine.now();
-            let was_active = found.active;
-            let changed = rules::activate(found, hash.clone(), now);
-            let scribe = Scribe::of(&Caller::operator());
-            let mut set = ChangeSet::new()
-                .with(Change::UpdateUser(changed.clone()))
-                .with(self.entry(&scribe, now, Action::UserPasswordReset, &changed));
-            if !was_active {
-                set = set.with(self.entry(&scribe, now, Action::UserActivated, &changed));
-            }
-            if engine.committed(set).await? {
-                return Ok(User {
-                    version: changed.version.next(),
-                    ..changed
-                });
-            }
-        }
+        let by = &AuditWriter::of(&Caller::operator());
+        engine
+            .transact("reset a password", |now| async move {
+                let found = engine.user_by_name(name).await.map_err(Internal::from)?;
+                let found = found.ok_or_else(|| OperatorUserError::NotFound(name.to_owned()))?;
+                let was_active = found.active;
+                let changed = rules::activate(found, hash.clone(), now);
+                let target = audit_target::user(&changed);
+                let mut decision =
+                    Decision::update(changed).audit(by, Action::UserPasswordReset, target.clone());
+                if !was_active {
+                    decision = decision.audit(by, Action::UserActivated, target);
+                }
+                Ok(decision)
+            })
+            .await
     }
 
     /// Oneself or, for administrators, anybody. Who may not see others learns nothing about whether they exist.
@@ -720,23 +644,51 @@ impl Users<'_> {
         caller: &Caller,
         changes: &UserChanges,
         found: &User,
+        now: Timestamp,
     ) -> Result<(), NotWithThis> {
         if changes.password.is_some() {
-            self.0.recent_person(caller, "change a password")?;
+            self.0.recent_person(caller, "change a password", now)?;
         }
         let becomes_admin = changes.is_admin == Some(true) && !found.is_admin;
         let comes_back = changes.active == Some(true) && !found.active;
         let stays_admin = changes.is_admin.unwrap_or(found.is_admin);
         if becomes_admin {
-            self.0.recent_person(caller, "make an administrator")?;
+            self.0.recent_person(caller, "make an administrator", now)?;
         }
         if comes_back && stays_admin {
-            self.0.recent_person(caller, "switch an administrator on")?;
+            self.0.recent_person(caller, "switch an administrator on", now)?;
         }
         if comes_back {
             caller.may_leave("switch a user on")?;
         }
         Ok(())
+    }
+
+    /// The hash of a new password, once the old one was checked. What was checked in an earlier round stays good unless another
+    /// password was set meanwhile.
+    async fn checked_password(
+        self,
+        caller: &Caller,
+        changes: &UserChanges,
+        found: &User,
+        password: &Secret,
+        earlier: &Mutex<Option<CheckedPassword>>,
+    ) -> Result<PasswordHash, ChangeUserError> {
+        if let Some(checked) = earlier.lock().as_ref()
+            && checked.old == found.password
+        {
+            return Ok(checked.new.clone());
+        }
+        self.check_old_password(caller, found, changes.old_password.clone())
+            .await?;
+        let hash = self
+            .new_password::<ChangeUserError>(password.clone(), whose_is(found))
+            .await?;
+        *earlier.lock() = Some(CheckedPassword {
+            old: found.password.clone(),
+            new: hash.clone(),
+        });
+        Ok(hash)
     }
 
     async fn check_old_password(
@@ -749,7 +701,7 @@ impl Users<'_> {
         let old = old.ok_or(ChangePasswordError::OldPasswordMissing)?;
         let refused = |action, reason| {
             let refusal = Refusal::of_user(action, reason, user, &caller.origin);
-            engine.refused(refusal.by(Scribe::of(caller)));
+            engine.refused(refusal.by(AuditWriter::of(caller)));
         };
         let attempt = engine
             .attempt_password(user.name.as_str(), caller.origin.address)
@@ -778,21 +730,27 @@ impl Users<'_> {
         }
     }
 
-    /// The beginning of the changes that make one state of a user another, or none. If that takes an administrator away, it
-    /// makes sure that nobody else takes another one away at the same time; `None` when it is the last one.
-    async fn with_a_spare_administrator(
+    /// Makes sure that an administrator is left after a change of a user from one state to another, or to none. If the change takes
+    /// an administrator away, it has to go with the guard that comes back: of two such changes at the same time, one begins again.
+    /// Fails with `last` when there is no other administrator.
+    async fn spare_administrator<E: From<Internal>>(
         self,
         before: &User,
         after: Option<&User>,
-    ) -> Result<Option<ChangeSet>, Internal> {
+        last: E,
+    ) -> Result<Option<Change>, E> {
         if !rules::can_administer(before) || after.is_some_and(rules::can_administer) {
-            return Ok(Some(ChangeSet::new()));
+            return Ok(None);
         }
-        // The guard is read first: whoever changes the count after it makes this change stale.
-        let guard = self.0.store().guard(Guard::Administrators).await?;
-        let count = self.0.store().count_administrators().await?;
-        let guarded = || ChangeSet::new().with(Change::Guard(Guard::Administrators, guard));
-        Ok((count > 1).then(guarded))
+        let store = self.0.store();
+        // The guard is read first: a change of the count after it makes this change stale.
+        let guard = store.guard(Guard::Administrators).await.map_err(Internal::from)?;
+        let count = store.count_administrators().await.map_err(Internal::from)?;
+        if count > 1 {
+            Ok(Some(Change::Guard(Guard::Administrators, guard)))
+        } else {
+            Err(last)
+        }
     }
 
     /// Hashes a password that is to be set, if it may be.
@@ -813,22 +771,61 @@ impl Users<'_> {
             expires: now + self.0.settings.lifetimes.invitation,
         }
     }
+}
 
-    fn entry(self, scribe: &Scribe, now: Timestamp, action: Action, user: &User) -> Change {
-        self.entry_with(scribe, now, action, user, None)
+/// The user as an update makes them, and what happens to them beside what changed.
+fn decide_update(
+    found: &User,
+    changes: &UserChanges,
+    password: Option<PasswordHash>,
+    now: Timestamp,
+) -> Result<(User, Vec<Action>), ChangeUserError> {
+    let mut changed = User {
+        name: changes.name.clone().unwrap_or_else(|| found.name.clone()),
+        full_name: changes
+            .full_name
+            .clone()
+            .unwrap_or_else(|| found.full_name.clone()),
+        email: changes.email.clone().or_else(|| found.email.clone()),
+        // An address that is given without a word on sharing is shared, unless the person said no before.
+        email_opted_in: changes
+            .email_opted_in
+            .or_else(|| found.email_opted_in.or(changes.email.is_some().then_some(true))),
+        is_admin: changes.is_admin.unwrap_or(found.is_admin),
+        metadata: changes.metadata.clone().or_else(|| found.metadata.clone()),
+        default_project_id: changes.default_project_id.or(found.default_project_id),
+        avatar_url: changes.avatar_url.clone().or_else(|| found.avatar_url.clone()),
+        updated: now,
+        ..found.clone()
+    };
+    let mut actions = Vec::new();
+    if changed.is_admin != found.is_admin {
+        actions.push(if changed.is_admin {
+            Action::UserAdminGranted
+        } else {
+            Action::UserAdminRevoked
+        });
     }
-
-    fn entry_with(
-        self,
-        scribe: &Scribe,
-        now: Timestamp,
-        action: Action,
-        user: &User,
-        details: Option<Details>,
-    ) -> Change {
-        let target = target(TargetKind::User, user.id.as_uuid(), user.name.as_str());
-        scribe.entry_with(self.0.entropy(), now, action, target, details)
+    if let Some(hash) = password {
+        changed = rules::change_password(changed, hash, now);
+        actions.push(Action::UserPasswordChanged);
     }
+    match changes.active {
+        // For a person who was invited and has not set a password, this ends the invitation.
+        Some(false) if found.active || found.invitation.is_some() => {
+            changed = rules::deactivate(changed, None, now);
+            actions.push(Action::UserDeactivated);
+        }
+        Some(true) if !found.active && found.password.is_none() => {
+            return Err(ChangeUserError::NeverActivated);
+        }
+        Some(true) if !found.active => {
+            changed = rules::reactivate(changed, now);
+            actions.push(Action::UserActivated);
+        }
+        Some(_) | None => {}
+    }
+    Ok((changed, actions))
 }
 
 fn whose(name: &Name, full_name: &Text, email: Option<&Text>) -> Whose {

@@ -181,7 +181,7 @@ impl Uses {
         read.sort_by_key(|user| std::cmp::Reverse(user.at));
     }
 
-    /// Writes the uses that are due; with `all`, whatever is not written. What can't be written stays for the next
+    /// Writes the uses that are due; with `all`, whatever is not written. Uses that can't be written stay for the next
     /// time.
     pub(super) async fn flush(&self, store: &dyn Store, now: Timestamp, all: bool) -> Result<(), StoreError> {
         let Due {
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_uses_a_value_is_told_apart() {
+    fn users_of_a_value_are_told_apart() {
         let uses = Uses::default();
         uses.key(key(), 1, &from(1), at(0));
         uses.key(key(), 1, &from(2), at(1));

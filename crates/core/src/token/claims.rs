@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zenml_auth_model::{ApiKeyId, DeviceId, ServerId, ServiceAccountId, SessionId, Timestamp, UserId};
 
-/// Which credential a token was made from, and so what has to be asked before it is let in.
+/// Which credential a token was made from, and so what has to be asked before it is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Provenance {
     /// The connection of a device.

@@ -67,7 +67,7 @@ pub(crate) enum Mistake {
     EpochReadAfterRow,
     /// A row is kept though the epoch has moved on since it was read.
     KeptAnyhow,
-    /// The snapshot moves on before it forgets. Only those are let in by it who look at the epoch of the snapshot without
+    /// The snapshot moves on before it forgets. Only those are authenticated by it who look at the epoch of the snapshot without
     /// waiting for a read, as where the epoch is in memory.
     MovedOnBeforeForgetting,
     /// The epoch moves on after the revocation was acknowledged.
@@ -87,7 +87,7 @@ pub(crate) enum Writing {
     MoveOn,
     /// Both in one transaction.
     CommitAndMoveOn,
-    /// Whoever revoked is told that it is done.
+    /// The one who revoked is told that it is done.
     Acknowledge,
 }
 
@@ -144,7 +144,7 @@ pub(crate) enum Request {
         /// Whether that was the case at no time between the last change before it came and the answer.
         wrong: bool,
     },
-    /// Whoever sent it did not wait.
+    /// Its sender did not wait.
     Gone,
 }
 
@@ -215,7 +215,7 @@ pub(crate) enum Step {
     },
     /// The next step of a request.
     Proceed { replica: usize, request: usize },
-    /// Whoever sent a request goes away, where the program waits for something and so may be told.
+    /// The sender of a request goes away, where the program waits for something and so may be told.
     GoAway { replica: usize, request: usize },
 }
 
@@ -482,10 +482,10 @@ impl Replica {
 }
 
 /// What must never happen.
-pub(crate) const NEVER_TOO_LATE: &str = "who came after a revocation was acknowledged is not let in";
+pub(crate) const NEVER_TOO_LATE: &str = "who came after a revocation was acknowledged is refused";
 /// Nor this.
 pub(crate) const NEVER_IN_VAIN: &str =
-    "who came while it was not revoked, or after it was given back, is let in";
+    "who came while it was not revoked, or after it was given back, is authenticated";
 
 impl Model for Epochs {
     type State = World;
@@ -573,7 +573,7 @@ impl Model for Epochs {
                 },
             ),
             // So that what has to hold is not true because it never comes to it.
-            Property::sometimes("somebody is let in from memory", |_, world: &World| {
+            Property::sometimes("somebody is authenticated from memory", |_, world: &World| {
                 world.any_answer(|answer| answer.let_in && answer.from_memory)
             }),
             Property::sometimes(
@@ -583,7 +583,7 @@ impl Model for Epochs {
                 },
             ),
             Property::sometimes(
-                "somebody is let in while the revocation is under way",
+                "somebody is authenticated while the revocation is under way",
                 |_, world: &World| {
                     world.any_answer(|answer| answer.let_in && answer.known == 0 && world.revoked[answer.row])
                 },

@@ -62,7 +62,7 @@ fn numbers(count: u32) -> String {
     format!("WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {count})")
 }
 
-/// Sixteen bytes for the `i`th owner; the first one is whoever was there first.
+/// Sixteen bytes for the `i`th owner; the first one is the user that was there first.
 fn owner(kind: &str, table: &str, i: &str) -> String {
     format!(
         "CASE {i} WHEN 0 THEN (SELECT id FROM {table} ORDER BY created LIMIT 1) \

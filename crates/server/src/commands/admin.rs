@@ -8,10 +8,10 @@ use zenml_auth_model::text::on_one_line;
 
 use super::CommandError;
 use super::print::line;
-use crate::admin::access::Access;
-use crate::admin::operation::{Listed, State};
-use crate::admin::{Done, Operation};
 use crate::config::Config;
+use crate::operators::executor::Executor;
+use crate::operators::operation::{Listed, State};
+use crate::operators::{Done, Operation};
 
 #[derive(Debug, Args)]
 pub(super) struct AdminArgs {
@@ -32,7 +32,7 @@ enum Task {
         #[arg(long)]
         password_stdin: bool,
     },
-    /// Set a new password for a user, and let them in again; everything they were signed in with ends
+    /// Set a new password for a user, and switch them on; everything they were signed in with ends
     ResetPassword {
         /// The user's name
         name: String,
@@ -45,7 +45,7 @@ enum Task {
         /// The user's name
         name: String,
     },
-    /// Let a user who was deactivated in again, with the password they had
+    /// Switch a user who was deactivated on again, with the password they had
     ActivateUser {
         /// The user's name
         name: String,
@@ -55,11 +55,11 @@ enum Task {
 }
 
 pub(super) async fn run(args: AdminArgs, config: &Config) -> Result<(), CommandError> {
-    // Whoever types a password must not keep others from the database meanwhile.
+    // Others are not kept from the database while a password is typed.
     let operation = operation(args.task)?;
-    let mut access = Access::open(config).await?;
-    let done = carry_out(&mut access, operation).await;
-    access.close().await?;
+    let mut executor = Executor::open(config).await?;
+    let done = carry_out(&mut executor, operation).await;
+    executor.close().await?;
     done
 }
 
@@ -84,14 +84,14 @@ fn operation(task: Task) -> Result<Operation, CommandError> {
     })
 }
 
-async fn carry_out(access: &mut Access, operation: Operation) -> Result<(), CommandError> {
+async fn carry_out(executor: &mut Executor, operation: Operation) -> Result<(), CommandError> {
     let mut next = Some(operation);
     while let Some(operation) = next.take() {
         let page = match &operation {
             Operation::ListUsers { page } => *page,
             _ => 1,
         };
-        let done = access.perform(operation).await?;
+        let done = executor.perform(operation).await?;
         if matches!(done, Done::Users { more: true, .. }) {
             next = Some(Operation::ListUsers { page: page + 1 });
         }
@@ -120,7 +120,7 @@ fn tell(done: Done) {
                 "The user {name} is deactivated, and signed out everywhere."
             ));
             line(&format!(
-                "To let them in again: zenml-auth-server admin activate-user, or they choose a new password at \
+                "To switch them on again: zenml-auth-server admin activate-user, or they choose a new password at \
                  /activate-user with this token, shown this once: {}",
                 activation_token.expose()
             ));

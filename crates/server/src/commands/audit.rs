@@ -1,5 +1,6 @@
 //! `audit`
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
@@ -37,7 +38,7 @@ pub(super) struct AuditArgs {
     action: Option<String>,
     /// Only what came from this address
     #[arg(long, value_name = "ADDRESS")]
-    address: Option<String>,
+    address: Option<IpAddr>,
     /// Only since this time, in UTC, such as 2026-11-23T18:00:00
     #[arg(long, value_name = "TIME")]
     since: Option<Timestamp>,
@@ -60,7 +61,7 @@ enum Output {
 pub(super) async fn run(args: &AuditArgs, config: &Config) -> Result<(), CommandError> {
     let store = Arc::new(connect(&config.database, IfMissing::Refuse).await?);
     store.check_schema().await?;
-    let engine = Engine::open_to_look(
+    let engine = Engine::open_without_signing_keys(
         ports(store.clone(), Arc::new(EncryptionKeys::none())),
         config.settings,
         config.hashing,
@@ -112,7 +113,9 @@ fn query(args: &AuditArgs) -> Result<Query<AuditField>, CommandError> {
         add(AuditField::Action, Operator::StartsWith, action)?;
     }
     if let Some(address) = &args.address {
-        add(AuditField::Address, Operator::Equals, address)?;
+        // As it is kept, however it was typed.
+        let address = address.to_canonical().to_string();
+        add(AuditField::Address, Operator::Equals, &address)?;
     }
     if let Some(since) = &args.since {
         add(AuditField::Created, Operator::Gte, &since.to_string())?;

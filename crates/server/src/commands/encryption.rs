@@ -8,12 +8,12 @@ use zenml_auth_storage::SqlStore;
 
 use super::CommandError;
 use super::print::{json, line};
-use crate::admin::access::Access;
-use crate::admin::operation::{Kept, Sealing};
-use crate::admin::{Done, Operation};
 use crate::compose::{IfMissing, connect, ports};
 use crate::config::Config;
 use crate::encryption::{self, IfSealed, Keys, known, known_or_made};
+use crate::operators::executor::Executor;
+use crate::operators::operation::{Kept, Sealing};
+use crate::operators::{Done, Operation};
 use crate::ownership::{DatabaseFile, Lock};
 
 #[derive(Debug, Args)]
@@ -137,9 +137,9 @@ fn confirmed(yes: bool, consequences: &str) -> Result<(), CommandError> {
 }
 
 async fn ask(config: &Config, operation: Operation) -> Result<Done, CommandError> {
-    let mut access = Access::open(config).await?;
-    let done = access.perform(operation).await;
-    access.close().await?;
+    let mut executor = Executor::open(config).await?;
+    let done = executor.perform(operation).await;
+    executor.close().await?;
     Ok(done?)
 }
 

@@ -12,14 +12,13 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-use utoipa::OpenApi as _;
+use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use zenml_auth_storage::Schema;
 
 use crate::config::{self, Options};
 use crate::permissions;
 
-/// Whatever ends a command; its text is for whoever typed it.
+/// Whatever ends a command; its text is for the operator.
 pub type CommandError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How long what nobody waits for any more may keep the process.
@@ -64,25 +63,22 @@ enum Command {
     Openapi,
 }
 
-/// The command line without the variables that are set to nothing, which are as good as not set: compose files leave
-/// such behind.
-fn command_line() -> clap::Command {
-    fn forget_empty_variables(command: clap::Command) -> clap::Command {
-        command
-            .mut_args(|argument| {
-                let is_empty = argument
-                    .get_env()
-                    .and_then(std::env::var_os)
-                    .is_some_and(|value| value.is_empty());
-                if is_empty {
-                    argument.env(None::<&'static str>)
-                } else {
-                    argument
-                }
-            })
-            .mut_subcommands(forget_empty_variables)
-    }
-    forget_empty_variables(Program::command())
+/// The command without the variables that are set to nothing, which are as good as not set: compose files leave such
+/// behind.
+fn forget_empty_variables(command: clap::Command) -> clap::Command {
+    command
+        .mut_args(|argument| {
+            let is_empty = argument
+                .get_env()
+                .and_then(std::env::var_os)
+                .is_some_and(|value| value.is_empty());
+            if is_empty {
+                argument.env(None::<&'static str>)
+            } else {
+                argument
+            }
+        })
+        .mut_subcommands(forget_empty_variables)
 }
 
 /// Reads the command line and does what it says.
@@ -101,9 +97,9 @@ pub fn run() -> ExitCode {
 /// # Errors
 /// Whatever ended the command. A command line that makes no sense ends the process.
 pub fn perform(arguments: impl IntoIterator<Item = OsString>, schema: Schema) -> Result<(), CommandError> {
-    let matches = command_line().get_matches_from(arguments);
+    let matches = forget_empty_variables(Program::command()).get_matches_from(arguments);
     let program = Program::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    match program.command.unwrap_or_default() {
+    match program.command.unwrap_or_else(serve_without_being_told) {
         Command::Openapi => openapi(),
         Command::Encryption(args) => match args.run_alone() {
             Some(done) => done,
@@ -113,10 +109,12 @@ pub fn perform(arguments: impl IntoIterator<Item = OsString>, schema: Schema) ->
     }
 }
 
-impl Default for Command {
-    fn default() -> Self {
-        Self::Serve(serve::ServeArgs::default())
-    }
+/// What happens when no command is given. The variables of `serve` hold all the same.
+fn serve_without_being_told() -> Command {
+    let serve = serve::ServeArgs::augment_args(clap::Command::new("serve"));
+    let matches = forget_empty_variables(serve).get_matches_from(["serve"]);
+    let args = serve::ServeArgs::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    Command::Serve(args)
 }
 
 fn with_runtime(command: Command, options: Options, schema: Schema) -> Result<(), CommandError> {
@@ -144,7 +142,7 @@ fn with_runtime(command: Command, options: Options, schema: Schema) -> Result<()
 }
 
 fn openapi() -> Result<(), CommandError> {
-    let text = crate::openapi::ApiDoc::openapi().to_pretty_json()?;
+    let text = crate::routes::description().to_pretty_json()?;
     print::json(&text);
     Ok(())
 }

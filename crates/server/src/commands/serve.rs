@@ -14,13 +14,13 @@ use zenml_auth_storage::Database;
 
 use super::CommandError;
 use super::print::line;
-#[cfg(unix)]
-use crate::admin::door::Door;
 use crate::compose::{IfMissing, connect, open};
 use crate::config::{Config, Options};
 use crate::encryption::{IfSealed, known_or_made, require_given};
 use crate::extract::proxies::TrustedProxies;
 use crate::jobs::Jobs;
+#[cfg(unix)]
+use crate::operators::socket_server::SocketServer;
 use crate::ownership::DatabaseFile;
 use crate::reload::Reload;
 use crate::serve::body_budget::BodyBudget;
@@ -33,7 +33,7 @@ use crate::telemetry::LogFilter;
 /// gives it 30 seconds with the default drain time of 5.
 const STOP_WITHIN: Duration = Duration::from_secs(23);
 
-#[derive(Debug, Args, Default)]
+#[derive(Debug, Args)]
 pub(super) struct ServeArgs {
     /// Refuse to start on a database whose schema is not up to date, instead of bringing it up to date
     #[arg(long, env = "ZENML_AUTH_NO_MIGRATE", value_parser = clap::builder::FalseyValueParser::new())]
@@ -83,7 +83,7 @@ pub(super) async fn run(
         leaving: Leaving::default(),
     };
     #[cfg(unix)]
-    let door = database.and_then(|database| open_door(database, engine.clone()));
+    let operators = database.and_then(|database| serve_operators(database, engine.clone()));
     let signals = signals.all();
     welcome(address, &config, &set_up);
 
@@ -105,8 +105,8 @@ pub(super) async fn run(
     let last_steps = async {
         jobs.finish().await?;
         #[cfg(unix)]
-        if let Some(door) = door {
-            door.close().await;
+        if let Some(operators) = operators {
+            operators.stop().await;
         }
         store.close().await?;
         Ok::<(), CommandError>(())
@@ -133,12 +133,12 @@ const fn database_type(database: Database) -> &'static str {
 
 /// Opens the operators' socket. Without it, `admin` works only while the server is stopped.
 #[cfg(unix)]
-fn open_door(database: DatabaseFile, engine: Arc<Engine>) -> Option<Door> {
-    let opened = Door::open(database, engine);
-    if let Err(error) = &opened {
+fn serve_operators(database: DatabaseFile, engine: Arc<Engine>) -> Option<SocketServer> {
+    let started = SocketServer::start(database, engine);
+    if let Err(error) = &started {
         tracing::warn!(%error, "there is no socket for operators; `admin` works only while this server is stopped");
     }
-    opened.ok()
+    started.ok()
 }
 
 /// What somebody who just started a server wants to know.

@@ -53,7 +53,7 @@ pub enum ConfigError {
         /// Why.
         source: std::io::Error,
     },
-    /// The file is no TOML, or says something that is no setting.
+    /// The file is not TOML, or has a key that is not a setting.
     #[error("{path}: {reason}")]
     File {
         /// Which file.
@@ -397,9 +397,14 @@ fn limits(options: &LimitOptions) -> Limits {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use clap::Parser;
 
+    use super::super::guide;
+    use super::super::values::Size;
     use super::*;
+    use crate::extract::proxies::ForwardedHeader;
 
     #[derive(Parser)]
     struct Program {
@@ -417,12 +422,320 @@ mod tests {
         load(program.options).map_err(|error| error.to_string())
     }
 
+    /// A cell of the guide without its backticks. Spans, rates and sizes are written in one way, as `72h` and `3d` are the same.
+    fn plain(cell: &str) -> String {
+        let pieces = cell.split('`').enumerate();
+        pieces
+            .map(|(index, piece)| {
+                if index % 2 == 0 {
+                    piece.to_owned()
+                } else {
+                    value(piece)
+                }
+            })
+            .collect()
+    }
+
+    fn value(text: &str) -> String {
+        if let Ok(Span(given)) = text.parse() {
+            span(given)
+        } else if let Ok(RateText(given)) = text.parse() {
+            rate(given)
+        } else if let Ok(Size(given)) = text.parse() {
+            given.to_string()
+        } else {
+            text.to_owned()
+        }
+    }
+
+    fn span(span: Duration) -> String {
+        humantime::format_duration(span).to_string()
+    }
+
+    fn rate(rate: Rate) -> String {
+        format!("{}/{}", rate.burst, span(rate.per))
+    }
+
+    fn or_none<T: ToString>(given: Option<T>) -> String {
+        given.map_or_else(|| "none".to_owned(), |given| given.to_string())
+    }
+
+    /// What the guide says of it if nothing is set.
+    fn if_nothing<T>(given: Option<&T>, told: &str) -> String {
+        assert!(given.is_none(), "{told}");
+        told.to_owned()
+    }
+
+    fn on_or_off(is_on: bool) -> String {
+        if is_on { "on" } else { "off" }.to_owned()
+    }
+
     #[test]
-    fn defaults_are_the_designs() {
+    fn the_guide_names_the_default_of_each_setting() {
         let config = load_with("", &[]).unwrap();
-        assert_eq!(config.server.bind.to_string(), "127.0.0.1:8237");
-        assert_eq!(config.admin.username.as_str(), "default");
-        assert_eq!(config.settings, Settings::default());
+        let on_server = |url: &str| load_with("", &["--database-url", url]).unwrap().database;
+        let (sqlite, postgres) = (&config.database, on_server("postgres://me@db/auth"));
+        let tls_of = |database: &ConnectOptions| {
+            let described = database.describe().unwrap();
+            described.rsplit(' ').next().unwrap().to_owned()
+        };
+        assert_eq!(
+            tls_of(&on_server("postgres://me@db/auth?sslmode=require")),
+            "require"
+        );
+        assert_eq!(config.access, Access::Owner);
+        let (server, admin, log) = (&config.server, &config.admin, &config.log);
+        let Settings { lifetimes, limits } = config.settings;
+        let real = [
+            ("server", "bind", server.bind.to_string()),
+            ("server", "public_url", or_none(server.public_url.as_ref())),
+            ("server", "hsts_subdomains", on_or_off(server.hsts_subdomains)),
+            (
+                "server",
+                "trusted_proxies",
+                or_none(server.trusted_proxies.first()),
+            ),
+            (
+                "server",
+                "forwarded_header",
+                match server.forwarded_header {
+                    ForwardedHeader::XForwardedFor => "x-forwarded-for",
+                    ForwardedHeader::Forwarded => "forwarded",
+                }
+                .to_owned(),
+            ),
+            ("server", "max_connections", server.max_connections.to_string()),
+            (
+                "server",
+                "max_connections_per_address",
+                if_nothing(
+                    server.max_connections_per_address.as_ref(),
+                    "an eighth of them, 8 at least",
+                ),
+            ),
+            ("server", "drain_time", span(server.drain_time)),
+            // Where that is depends on the platform, and on the variables of the process.
+            (
+                "storage",
+                "data_dir",
+                "the platform's folder for application data".to_owned(),
+            ),
+            (
+                "storage",
+                "database_url",
+                match sqlite.describe().unwrap().as_str() {
+                    "SQLite in data/zenml-auth.db" => "SQLite in the data folder".to_owned(),
+                    other => other.to_owned(),
+                },
+            ),
+            (
+                "storage",
+                "database_url_file",
+                or_none(sqlite.url_file.as_ref().map(|path| path.display())),
+            ),
+            (
+                "storage",
+                "encryption_key_file",
+                if_nothing(
+                    config.encryption.as_ref(),
+                    "a key that the embedded database makes for itself; on a database server one has to be given",
+                ),
+            ),
+            (
+                "storage",
+                "allow_group_access",
+                on_or_off(config.access == Access::Group),
+            ),
+            ("storage", "disk_reserve", sqlite.disk_reserve.to_string()),
+            (
+                "database",
+                "max_connections",
+                format!("{}, with SQLite {}", postgres.connections, sqlite.connections),
+            ),
+            (
+                "database",
+                "min_connections",
+                postgres.min_connections.to_string(),
+            ),
+            (
+                "database",
+                "acquire_timeout",
+                format!(
+                    "{}, with SQLite {}",
+                    span(postgres.acquire_timeout),
+                    span(sqlite.acquire_timeout)
+                ),
+            ),
+            ("database", "connect_timeout", span(postgres.connect_timeout)),
+            ("database", "statement_timeout", span(postgres.statement_timeout)),
+            ("database", "idle_timeout", span(postgres.idle_timeout)),
+            ("database", "max_lifetime", span(postgres.max_lifetime)),
+            (
+                "database",
+                "tls",
+                format!("what the URL says, or else {}", tls_of(&postgres)),
+            ),
+            (
+                "database",
+                "ca_file",
+                or_none(postgres.ca_file.as_ref().map(|path| path.display())),
+            ),
+            ("admin", "admin_username", admin.username.to_string()),
+            (
+                "admin",
+                "admin_password",
+                if_nothing(admin.password.as_ref(), "one is made and shown once"),
+            ),
+            (
+                "admin",
+                "admin_password_file",
+                or_none(admin.missing_file.as_ref().map(|path| path.display())),
+            ),
+            ("lifetimes", "trusted_device", span(lifetimes.trusted_device)),
+            ("lifetimes", "untrusted_device", span(lifetimes.untrusted_device)),
+            ("lifetimes", "access_token", span(lifetimes.access_token)),
+            ("lifetimes", "max_api_token", span(lifetimes.max_api_token)),
+            ("lifetimes", "browser_session", span(lifetimes.browser_session)),
+            ("lifetimes", "browser_idle", span(lifetimes.browser_idle)),
+            ("lifetimes", "recent_sign_in", span(lifetimes.recent_sign_in)),
+            ("lifetimes", "invitation", span(lifetimes.invitation)),
+            ("lifetimes", "device_grant", span(lifetimes.device_grant)),
+            ("lifetimes", "polling_interval", span(lifetimes.polling_interval)),
+            ("lifetimes", "signing_key", span(lifetimes.signing_key)),
+            (
+                "lifetimes",
+                "audit_retention",
+                or_none(lifetimes.keep_audit.map(span)),
+            ),
+            ("limits", "rate_limit", on_or_off(limits.enabled)),
+            ("limits", "sign_in_per_account", rate(limits.sign_in_per_account)),
+            ("limits", "sign_in_per_address", rate(limits.sign_in_per_address)),
+            ("limits", "sign_in_total", rate(limits.sign_in_total)),
+            (
+                "limits",
+                "user_code_per_person",
+                rate(limits.user_code_per_person),
+            ),
+            (
+                "limits",
+                "user_code_per_address",
+                rate(limits.user_code_per_address),
+            ),
+            (
+                "limits",
+                "device_authorization_per_address",
+                rate(limits.device_authorization_per_address),
+            ),
+            (
+                "limits",
+                "device_authorization_total",
+                rate(limits.device_authorization_total),
+            ),
+            (
+                "limits",
+                "user_code_attempts",
+                limits.user_code_attempts.to_string(),
+            ),
+            (
+                "limits",
+                "password_min_length",
+                limits.password_min_length.to_string(),
+            ),
+            ("limits", "remembered", limits.remembered.to_string()),
+            (
+                "limits",
+                "parallel_password_checks",
+                config.hashing.parallel.to_string(),
+            ),
+            (
+                "log",
+                "format",
+                match log.format {
+                    LogFormat::Text => "text",
+                    LogFormat::Json => "json",
+                }
+                .to_owned(),
+            ),
+            ("log", "filter", log.filter.clone()),
+        ];
+        let told = guide::rows().into_iter().filter_map(|row| {
+            let name = format!("[{}] {}", row.section, row.key?);
+            Some((name, plain(row.default?)))
+        });
+        let real = real
+            .into_iter()
+            .map(|(section, key, default)| (format!("[{section}] {key}"), default));
+        assert_eq!(told.collect::<BTreeMap<_, _>>(), real.collect::<BTreeMap<_, _>>());
+    }
+
+    /// In a flag, and in the file.
+    #[test]
+    fn settings_out_of_range_are_refused() {
+        let spans = (&["0s", "999ms", "11y"][..], &["1s", "10y"][..]);
+        let connections = (&["15", "100001"][..], &["16", "100000"][..]);
+        for (section, key, flag, (refused, taken)) in [
+            ("lifetimes", "access_token", "--access-token-lifetime", spans),
+            ("lifetimes", "trusted_device", "--trusted-device-lifetime", spans),
+            ("database", "acquire_timeout", "--database-acquire-timeout", spans),
+            (
+                "limits",
+                "sign_in_per_account",
+                "--sign-in-per-account",
+                (&["10/0s", "10/999ms", "10/11y"][..], &["10/1s", "10/10y"][..]),
+            ),
+            (
+                "lifetimes",
+                "browser_idle",
+                "--browser-idle-lifetime",
+                (&["1s", "59s"][..], &["1m"][..]),
+            ),
+            (
+                "server",
+                "drain_time",
+                "--drain-time",
+                (&["10m 1s", "1h"][..], &["0s", "10m"][..]),
+            ),
+            ("server", "max_connections", "--max-connections", connections),
+            (
+                "server",
+                "max_connections_per_address",
+                "--max-connections-per-address",
+                connections,
+            ),
+            (
+                "database",
+                "max_connections",
+                "--database-max-connections",
+                (&["0", "1001"][..], &["1", "1000"][..]),
+            ),
+            (
+                "limits",
+                "password_min_length",
+                "--password-min-length",
+                (&["0", "7", "65"][..], &["8", "64"][..]),
+            ),
+        ] {
+            let in_file = |text: &str| {
+                let quote = if text.parse::<u32>().is_ok() { "" } else { "\"" };
+                load_with(&format!("[{section}]\n{key} = {quote}{text}{quote}\n"), &[])
+            };
+            for text in refused {
+                let error = load_with("", &[flag, text]).unwrap_err();
+                assert!(
+                    error.contains(flag) || error.contains(key),
+                    "{flag} {text}: {error}"
+                );
+                let error = in_file(text).unwrap_err();
+                assert!(
+                    error.contains(key) || error.contains("line 2: "),
+                    "{key} {text}: {error}"
+                );
+            }
+            for text in taken {
+                assert!(load_with("", &[flag, text]).is_ok(), "{flag} {text}");
+                assert!(in_file(text).is_ok(), "{key} {text}");
+            }
+        }
     }
 
     #[test]
@@ -656,6 +969,11 @@ mod tests {
                 "say it once",
             ),
             (
+                Some("mysql://me:hunter2@db/auth?ssl-mode=VERIFY_CA&ssl-ca=/ca.pem"),
+                vec!["--database-ca-file", ca],
+                "give it once",
+            ),
+            (
                 Some(postgres),
                 vec!["--database-ca-file", ca],
                 "not set to verify-ca",
@@ -696,6 +1014,56 @@ mod tests {
             let error = load_with("", &all).unwrap_err();
             assert!(error.contains(expected), "{all:?}: {error}");
             assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn sqlite_has_two_settings_and_refuses_the_others_by_name() {
+        for (name, value) in [
+            ("min_connections", "2"),
+            ("connect_timeout", "10s"),
+            ("statement_timeout", "10s"),
+            ("idle_timeout", "10m"),
+            ("max_lifetime", "30m"),
+            ("tls", "disable"),
+            ("ca_file", "/ca.pem"),
+        ] {
+            let flag = format!("--database-{}", name.replace('_', "-"));
+            let in_the_file = format!("[database]\n{name} = \"{value}\"\n").replace("\"2\"", "2");
+            let expected = format!("{name} is a setting for PostgreSQL, MySQL and MariaDB");
+            for error in [load_with("", &[&flag, value]), load_with(&in_the_file, &[])] {
+                let error = error.unwrap_err();
+                assert!(error.contains(&expected), "{error}");
+            }
+        }
+        let toml = "[database]\nmax_connections = 2\nacquire_timeout = \"3s\"\n";
+        let database = load_with(toml, &[]).unwrap().database;
+        assert_eq!(
+            (database.connections, database.acquire_timeout),
+            (2, Duration::from_secs(3))
+        );
+    }
+
+    #[test]
+    fn defaults_of_the_database_are_those_of_the_guide() {
+        let seconds = Duration::from_secs;
+        let load = |flags: &[&str]| load_with("", flags).unwrap().database;
+        for url in [
+            "postgres://me@db/auth",
+            "mysql://me@db/auth",
+            "mariadb://me@db/auth",
+        ] {
+            let server = load(&["--database-url", url]);
+            assert_eq!((server.connections, server.min_connections), (10, 1), "{url}");
+            assert_eq!(server.acquire_timeout, seconds(5), "{url}");
+            assert_eq!(server.connect_timeout, seconds(10), "{url}");
+            assert_eq!(server.statement_timeout, seconds(10), "{url}");
+            assert_eq!(server.idle_timeout, seconds(10 * 60), "{url}");
+            assert_eq!(server.max_lifetime, seconds(30 * 60), "{url}");
+            assert!(server.describe().unwrap().ends_with("TLS prefer"), "{url}");
+        }
+        for sqlite in [load(&[]), load(&["--database-url", "sqlite:///a/file.db"])] {
+            assert_eq!((sqlite.connections, sqlite.acquire_timeout), (4, seconds(30)));
         }
     }
 
@@ -745,10 +1113,18 @@ mod tests {
     #[test]
     fn secrets_come_from_files() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "correct horse\n").unwrap();
         let path = file.path().to_str().unwrap();
-        let config = load_with("", &["--admin-password-file", path]).unwrap();
-        assert_eq!(config.admin.password.unwrap().expose(), "correct horse");
+        // Line breaks at its end are left out, and nothing else.
+        for (text, password) in [
+            ("correct horse", "correct horse"),
+            ("correct horse\n", "correct horse"),
+            ("correct horse\r\n\r\n", "correct horse"),
+            (" correct\nhorse \n", " correct\nhorse "),
+        ] {
+            std::fs::write(file.path(), text).unwrap();
+            let config = load_with("", &["--admin-password-file", path]).unwrap();
+            assert_eq!(config.admin.password.unwrap().expose(), password);
+        }
         let twice = ["--admin-password-file", path, "--admin-password", "x"];
         assert!(load_with("", &twice).unwrap_err().contains("one of them"));
     }

@@ -4,6 +4,8 @@
 //! merges the layers and checks them, and everything after it works with the typed [`Config`].
 
 mod database;
+#[cfg(test)]
+mod guide;
 mod load;
 pub mod options;
 mod values;

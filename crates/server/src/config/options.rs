@@ -61,7 +61,7 @@ section!(
             value_parser = clap::value_parser!(u32).range(16..=100_000), help_heading = "Server")]
         max_connections: u32,
         /// How many of them one address may have, or one IPv6 network of 64 bits; the machine itself and trusted proxies
-        /// may have all [default: an eighth of them]
+        /// may have all [default: an eighth of them, 8 at least]
         #[arg(long, global = true, env = "ZENML_AUTH_MAX_CONNECTIONS_PER_ADDRESS", value_name = "NUMBER",
             value_parser = clap::value_parser!(u32).range(16..=100_000), help_heading = "Server")]
         max_connections_per_address: u32,
@@ -93,7 +93,8 @@ section!(
             help_heading = "Storage")]
         database_url_file: PathBuf,
         /// A file with the keys that signing keys and the server secret are sealed under, one ID:BASE64 a line; the first
-        /// seals, all open; `encryption generate` makes one [default: a key of its own for the embedded database]
+        /// seals, all open; `encryption generate` makes one [default: a key that the embedded database makes for itself; on
+        /// a database server one has to be given]
         #[arg(long, global = true, env = "ZENML_AUTH_ENCRYPTION_KEY_FILE", value_name = "FILE",
             help_heading = "Storage")]
         encryption_key_file: PathBuf,
@@ -146,7 +147,7 @@ section!(
             value_name = "SPAN", help_heading = "Database")]
         max_lifetime: Span,
         /// How connections to a database server are protected: disable, prefer, require, verify-ca or verify-full; only
-        /// the last is safe from whoever stands in between [default: what the URL says, or else prefer]
+        /// the last is safe from an attacker in between [default: what the URL says, or else prefer]
         #[arg(long = "database-tls", global = true, env = "ZENML_AUTH_DATABASE_TLS", value_name = "MODE", value_enum,
             hide_possible_values = true, help_heading = "Database")]
         tls: Tls,
@@ -293,7 +294,7 @@ section!(
         #[arg(long = "log-format", global = true, env = "ZENML_AUTH_LOG_FORMAT", value_name = "FORMAT", value_enum,
             hide_possible_values = true, help_heading = "Log")]
         format: LogFormat,
-        /// What to log, such as warn, or info,zenml_auth_core=debug [default: info]
+        /// What to log, such as warn, or info,zenml_auth_core=debug [default: info,sea_orm_migration=warn,sqlx=warn]
         #[arg(long = "log-filter", global = true, env = "ZENML_AUTH_LOG_FILTER", value_name = "FILTER",
             help_heading = "Log")]
         filter: String,
@@ -360,50 +361,33 @@ pub(super) struct File {
 mod tests {
     use std::collections::BTreeSet;
 
-    use clap::Args as _;
+    use clap::CommandFactory as _;
 
+    use super::super::guide::rows;
     use super::*;
+    use crate::commands::Program;
 
-    const GUIDE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operating.md"));
-
-    /// The settings of the operators' guide that have a flag: section, key, flag and variable.
-    fn documented() -> Vec<[&'static str; 4]> {
-        let mut section = "";
-        let mut settings = Vec::new();
-        for line in GUIDE.lines() {
-            if let Some(heading) = line.strip_prefix("### ") {
-                section = heading.trim_matches(['`', '[', ']']);
-            }
-            let cells: Vec<_> = line
-                .split('|')
-                .map(|cell| cell.trim().trim_matches('`'))
-                .collect();
-            if let [_, key, flag, variable, ..] = cells[..]
-                && let Some(flag) = flag.strip_prefix("--")
-                && variable.starts_with("ZENML_AUTH_")
-            {
-                settings.push([section, key, flag, variable]);
-            }
-        }
-        settings
+    /// Flag and variable of each setting of the program, those of its subcommands included.
+    fn settings_of(command: &clap::Command) -> BTreeSet<(Option<String>, String)> {
+        let own = command.get_arguments().filter_map(|argument| {
+            let variable = argument.get_env()?.to_str()?.to_owned();
+            Some((argument.get_long().map(str::to_owned), variable))
+        });
+        own.chain(command.get_subcommands().flat_map(settings_of))
+            .collect()
     }
 
     #[test]
     fn each_setting_is_called_what_the_guide_says() {
-        let command = Options::augment_args(clap::Command::new("program"));
-        let real: BTreeSet<_> = command
-            .get_arguments()
-            .filter(|argument| argument.get_id() != "config")
-            .map(|argument| {
-                let variable = argument.get_env().and_then(|name| name.to_str());
-                (argument.get_long().unwrap(), variable.unwrap())
-            })
-            .collect();
-        let told = documented()
+        let mut real = settings_of(&Program::command());
+        real.insert((None, ENCRYPTION_KEY_VARIABLE.to_owned()));
+        let told = rows()
             .into_iter()
-            .map(|[_, _, flag, variable]| (flag, variable));
+            .map(|row| (row.flag.map(str::to_owned), row.variable.to_owned()));
         assert_eq!(told.collect::<BTreeSet<_>>(), real);
-        for [section, key, ..] in documented() {
+        for row in rows() {
+            let Some(key) = row.key else { continue };
+            let section = row.section;
             // None takes a table, but those that are known say so.
             let error = toml::from_str::<File>(&format!("[{section}]\n{key} = {{ x = 1 }}\n")).unwrap_err();
             assert!(
@@ -411,5 +395,28 @@ mod tests {
                 "[{section}] {key}: {error}"
             );
         }
+    }
+
+    #[test]
+    fn help_shows_the_defaults_that_the_guide_names() {
+        let command = Options::augment_args(clap::Command::new("program"));
+        let mut shown = 0;
+        for row in rows() {
+            let (Some(flag), Some(told)) = (row.flag, row.default) else {
+                continue;
+            };
+            let mut arguments = command.get_arguments();
+            let argument = arguments
+                .find(|argument| argument.get_long() == Some(flag))
+                .unwrap();
+            let help = argument.get_help().unwrap().to_string();
+            let default = help
+                .split_once("[default: ")
+                .and_then(|(_, rest)| rest.split_once(']'))
+                .map_or("none", |(default, _)| default);
+            assert_eq!(default, told.replace('`', ""), "--{flag}");
+            shown += usize::from(default != "none");
+        }
+        assert!(shown > 40, "{shown}");
     }
 }

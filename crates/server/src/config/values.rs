@@ -236,7 +236,7 @@ pub enum Tls {
     Disable,
     /// With TLS if the server has it.
     Prefer,
-    /// With TLS, whoever answers.
+    /// With TLS, to any server that answers.
     Require,
     /// With the certificate of a trusted authority, whatever name is on it.
     VerifyCa,

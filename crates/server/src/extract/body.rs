@@ -2,8 +2,7 @@
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRef, FromRequest, Request};
-use http::StatusCode;
-use zenml_auth_api::{ErrorClass, RequestBody};
+use zenml_auth_api::{ErrorCode, RequestBody};
 
 use super::origin::{ClientAddress, Peer};
 use crate::errors::ApiError;
@@ -74,18 +73,17 @@ async fn read(request: Request<Body>, app: &App, max: usize) -> Result<Vec<u8>, 
 fn refusal(error: BodyError, max: usize) -> ApiError {
     match error {
         BodyError::TooLarge => ApiError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            ErrorClass::ValueError,
+            ErrorCode::BodyTooLarge,
             format!("A body has at most {max} bytes here."),
         ),
-        BodyError::TooSlow => ApiError::plain(
-            StatusCode::REQUEST_TIMEOUT,
+        BodyError::TooSlow => ApiError::new(
+            ErrorCode::BodyTimeout,
             format!(
                 "The body did not arrive within {} seconds. Send it again.",
                 BODY_TIMEOUT.as_secs()
             ),
         ),
         BodyError::Busy => ApiError::busy(),
-        BodyError::Broken => ApiError::bad_request("The body did not arrive whole."),
+        BodyError::Broken => ApiError::new(ErrorCode::BodyIncomplete, "The body did not arrive whole."),
     }
 }

@@ -11,7 +11,7 @@ use super::origin::{Peer, origin};
 use crate::errors::ApiError;
 use crate::state::App;
 
-/// Whoever sent a good bearer token or API key (RFC 6750 §2.1). Cookies do not count here: the API has no use for
+/// The sender of a good bearer token or API key (RFC 6750 §2.1). Cookies do not count here: the API has no use for
 /// credentials that browsers send by themselves.
 #[derive(Debug)]
 pub struct Authenticated(pub Caller);
@@ -29,8 +29,7 @@ where
         let origin = origin(parts);
         let authenticator = app.engine.authenticator();
         let caller = if bearer.starts_with(key::PREFIX) {
-            let parsed = KeyText::parse(bearer)
-                .map_err(|error| ApiError::credentials(format_args!("error decoding API key: {error}")))?;
+            let parsed = KeyText::parse(bearer).map_err(ApiError::api_key_malformed)?;
             let presented = Presented::ApiKey {
                 id: parsed.id,
                 value: &parsed.key,

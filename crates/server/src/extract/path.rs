@@ -1,7 +1,6 @@
 //! The variable parts of a path.
 
 use axum::extract::{FromRequestParts, Path};
-use http::StatusCode;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
@@ -18,7 +17,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Segment
         match Path::<T>::from_request_parts(parts, state).await {
             Ok(Path(value)) => Ok(Self(value)),
             // The escapes in it are no UTF-8; nothing can be called so.
-            Err(_) => Err(ApiError::plain(StatusCode::NOT_FOUND, "Not Found")),
+            Err(_) => Err(ApiError::no_such_path()),
         }
     }
 }

@@ -49,7 +49,7 @@ impl TrustedProxies {
     /// The address of the client: the peer's own, or, when the peer is a trusted proxy, the last one in the header that
     /// is not. Each trusted proxy adds the address of its own peer at the end; what stands before the first address that
     /// is no trusted proxy may be made up by the client. So the header is read hop by hop from its end, as bytes, and
-    /// reading ends at what is no address.
+    /// reading ends at the first text that is not an address.
     #[must_use]
     pub fn client_address(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let peer = peer.to_canonical();

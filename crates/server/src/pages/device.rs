@@ -66,7 +66,7 @@ impl Visit<'_> {
 
     /// The address of the browser, if the machine asks from another network. Unknown is not another.
     fn elsewhere(&self, grant: &DeviceGrant) -> Option<String> {
-        let browser = self.caller.origin.address?;
+        let browser = self.caller.origin().address?;
         let machine: IpAddr = grant.traits.ip_address.as_ref()?.as_str().parse().ok()?;
         (Network::from(machine) != Network::from(browser)).then(|| browser.to_string())
     }

@@ -5,7 +5,7 @@ use cookie::{Cookie, SameSite};
 use http::{HeaderMap, HeaderValue, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use zenml_auth_core::caller::Caller;
-use zenml_auth_core::services::AuthenticateError;
+use zenml_auth_core::services::{AuthenticateError, Presented};
 use zenml_auth_model::{DeviceId, Origin, Secret};
 
 use super::render::path;
@@ -74,7 +74,7 @@ pub(super) fn presented(app: &App, headers: &HeaderMap) -> Option<Secret> {
         .map(Secret::new)
 }
 
-/// Whoever has signed in, if somebody has.
+/// The person who has signed in, if somebody has.
 pub(super) async fn current(
     app: &App,
     headers: &HeaderMap,
@@ -83,8 +83,9 @@ pub(super) async fn current(
     let Some(cookie) = presented(app, headers) else {
         return Ok(None);
     };
-    match app.engine.sign_in().browser(&cookie, origin).await {
-        Ok((caller, _)) => Ok(Some(caller)),
+    let presented = Presented::Cookie(&cookie);
+    match app.engine.authenticator().authenticate(presented, origin).await {
+        Ok(caller) => Ok(Some(caller)),
         Err(AuthenticateError::Internal(error)) => Err(error.into()),
         // The sign-in has ended, for whatever reason; another one is in order.
         Err(_) => Ok(None),

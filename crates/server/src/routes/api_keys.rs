@@ -29,7 +29,7 @@ fn issued(issued: IssuedApiKey) -> ApiKeyResponse {
 /// A page of the keys of a service account.
 ///
 /// # Errors
-/// 403 for who is no administrator, 404 when there is no such account.
+/// 403 for a caller who is not an administrator, 404 when there is no such account.
 #[utoipa::path(get, path = "/api/v1/service_accounts/{service_account_id}/api_keys", tag = "API keys",
     security(("bearer" = [])), params(("service_account_id" = String, Path)),
     responses((status = 200, body = PageResponse<ApiKeyResponse>), (status = 403), (status = 404), (status = 422)))]
@@ -55,7 +55,7 @@ pub async fn list(
 /// Creates a key; the answer is the only one that ever shows it.
 ///
 /// # Errors
-/// 403 for who is no administrator, 404 when there is no such account, 409 for a name that is taken.
+/// 403 for a caller who is not an administrator, 404 when there is no such account, 409 for a name that is taken.
 #[utoipa::path(post, path = "/api/v1/service_accounts/{service_account_id}/api_keys", tag = "API keys",
     security(("bearer" = [])), params(("service_account_id" = String, Path)), request_body = ApiKeyRequest,
     responses((status = 200, body = ApiKeyResponse), (status = 403), (status = 404), (status = 409), (status = 422)))]
@@ -84,7 +84,7 @@ pub async fn create(
 /// and which of its values that was.
 ///
 /// # Errors
-/// 403 for anyone else who is no administrator, 404 when there is none.
+/// 403 for anyone else who is not an administrator, 404 when there is none.
 #[utoipa::path(get, path = "/api/v1/service_accounts/{service_account_id}/api_keys/{api_key_name_or_id}",
     tag = "API keys", security(("bearer" = [])),
     params(("service_account_id" = String, Path), ("api_key_name_or_id" = String, Path)),
@@ -110,7 +110,7 @@ pub async fn get(
 /// Changes a key. Switching it off ends every use of it at once.
 ///
 /// # Errors
-/// 403 for who is no administrator, 404, 409 for a name that is taken.
+/// 403 for a caller who is not an administrator, 404, 409 for a name that is taken.
 #[utoipa::path(put, path = "/api/v1/service_accounts/{service_account_id}/api_keys/{api_key_name_or_id}",
     tag = "API keys", security(("bearer" = [])),
     params(("service_account_id" = String, Path), ("api_key_name_or_id" = String, Path)),
@@ -139,7 +139,7 @@ pub async fn update(
 /// Replaces a key's value; the one before stays good for the retention.
 ///
 /// # Errors
-/// 403 for who is no administrator, 404, 422 for a retention that makes no sense.
+/// 403 for a caller who is not an administrator, 404, 422 for a retention that makes no sense.
 #[utoipa::path(put, path = "/api/v1/service_accounts/{service_account_id}/api_keys/{api_key_name_or_id}/rotate",
     tag = "API keys", security(("bearer" = [])),
     params(("service_account_id" = String, Path), ("api_key_name_or_id" = String, Path)),
@@ -165,7 +165,7 @@ pub async fn rotate(
 /// Deletes a key; every use of it ends at once.
 ///
 /// # Errors
-/// 403 for who is no administrator, 404 when there is none.
+/// 403 for a caller who is not an administrator, 404 when there is none.
 #[utoipa::path(delete, path = "/api/v1/service_accounts/{service_account_id}/api_keys/{api_key_name_or_id}",
     tag = "API keys", security(("bearer" = [])),
     params(("service_account_id" = String, Path), ("api_key_name_or_id" = String, Path)),

@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use http::StatusCode;
 use zenml_auth_api::api_token::{ApiTokenQuery, ApiTokenType};
-use zenml_auth_api::{ErrorClass, SecretText};
+use zenml_auth_api::{ErrorCode, SecretText};
 
 use crate::errors::ApiError;
 use crate::extract::Authenticated;
 use crate::state::App;
 
-/// A token for use by hand, with the rights of whoever asks.
+/// A token for use by hand, with the caller's rights.
 ///
 /// # Errors
 /// 400 when it should be good for too long, 501 for tokens of pipeline runs.
@@ -28,8 +27,7 @@ pub async fn issue(
     let query = ApiTokenQuery::parse(query.as_deref().unwrap_or_default())?;
     if query.token_type == ApiTokenType::Workload || query.scoped {
         return Err(ApiError::new(
-            StatusCode::NOT_IMPLEMENTED,
-            ErrorClass::NotImplementedError,
+            ErrorCode::NotImplemented,
             "Tokens of pipeline runs need a server that manages pipelines. Ask for a generic token.",
         ));
     }

@@ -1,4 +1,4 @@
-//! `/api/v1/current-user`: whoever is signed in.
+//! `/api/v1/current-user`: the caller.
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
@@ -13,7 +13,7 @@ use crate::extract::{Authenticated, Json as JsonBody, LARGE_BODY};
 use crate::state::App;
 
 fn of_caller(caller: &Caller, hydrate: Hydrate) -> Result<UserResponse, ApiError> {
-    match &caller.identity {
+    match caller.identity() {
         Identity::User(user) => Ok(UserResponse::from_user(user, hydrate, None)),
         Identity::ServiceAccount(account) => Ok(UserResponse::from_service_account(account, hydrate)),
         // The operator never comes over the network.

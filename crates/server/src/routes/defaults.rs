@@ -66,6 +66,20 @@ pub async fn projects(
     Ok(Json(listing(&asked.query, server, server.project_id, item)?))
 }
 
+/// The same, as releases before 0.80 call it.
+///
+/// # Errors
+/// 400 for a page after the last, 422 for a filter that makes no sense.
+#[utoipa::path(get, path = "/api/v1/workspaces", tag = "defaults", security(("bearer" = [])),
+    responses((status = 200, body = PageResponse<ProjectResponse>), (status = 400), (status = 401), (status = 422)))]
+pub async fn workspaces(
+    app: State<App>,
+    caller: Authenticated,
+    query: RawQuery,
+) -> Result<Json<PageResponse<ProjectResponse>>, ApiError> {
+    projects(app, caller, query).await
+}
+
 fn the_project(app: &App, which: &str, query: Option<&str>, noun: &str) -> Result<ProjectResponse, ApiError> {
     let hydrate = Hydrate::of_item(query.unwrap_or_default())?;
     let server = app.engine.server();
@@ -130,7 +144,7 @@ pub async fn stacks(
 /// The one stack, by id.
 ///
 /// # Errors
-/// 404 for any other, 422 for what is no id.
+/// 404 for any other, 422 for a text that is not an id.
 #[utoipa::path(get, path = "/api/v1/stacks/{stack_id}", tag = "defaults", security(("bearer" = [])),
     params(("stack_id" = String, Path)),
     responses((status = 200, body = StackResponse), (status = 401), (status = 404), (status = 422)))]

@@ -25,7 +25,7 @@ fn owner(caller: &Caller) -> Result<&User, ApiError> {
 }
 
 fn grant_response(caller: &Caller, grant: &DeviceGrant, hydrate: Hydrate) -> DeviceResponse {
-    // Whoever gets to see an approved request is who approved it.
+    // Only the person who approved a request gets to see it.
     let approver = match grant.state {
         GrantState::Approved { .. } | GrantState::Exchanged { .. } => caller.user(),
         GrantState::Pending | GrantState::Denied { .. } => None,
@@ -46,7 +46,7 @@ pub async fn list(
 ) -> Result<Json<PageResponse<DeviceResponse>>, ApiError> {
     let asked = ListQuery::parse(query.as_deref().unwrap_or_default())?;
     let page = app.engine.devices().list(&caller, &asked.query).await?;
-    // Who is no person has an empty page, so that there is an owner wherever there is a device.
+    // A workload has an empty page, so that there is an owner wherever there is a device.
     let mut page = page_response(page, |device| {
         caller
             .user()

@@ -1,4 +1,4 @@
-//! `GET /.well-known/jwks.json`: the public keys of access tokens, for whoever verifies them elsewhere (RFC 7517).
+//! `GET /.well-known/jwks.json`: the public keys of access tokens, for programs that verify them elsewhere (RFC 7517).
 
 use axum::Json;
 use axum::extract::State;

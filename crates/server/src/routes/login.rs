@@ -33,8 +33,7 @@ pub async fn login(
             sign_in.with_password(&username, password, &origin).await?
         }
         LoginRequest::ApiKey { key } => {
-            let key = KeyText::parse(key.expose())
-                .map_err(|error| ApiError::credentials(format_args!("error decoding API key: {error}")))?;
+            let key = KeyText::parse(key.expose()).map_err(ApiError::api_key_malformed)?;
             sign_in.with_api_key(key.id, &key.key, &origin).await?
         }
         LoginRequest::DeviceCode {
@@ -60,7 +59,7 @@ fn token_response(token: &AccessToken) -> TokenResponse {
 ///
 /// # Errors
 /// 401 when there is nothing to end.
-#[utoipa::path(get, path = "/api/v1/logout", tag = "sign in", security(("bearer" = [])),
+#[utoipa::path(method(get, post), path = "/api/v1/logout", tag = "sign in", security(("bearer" = [])),
     responses((status = 200, description = "The token is no longer good"), (status = 401)))]
 pub async fn logout(
     State(app): State<App>,

@@ -2,12 +2,14 @@
 
 use axum::Router;
 use axum::middleware::from_fn;
-use axum::routing::{get, post, put};
-use http::StatusCode;
-use zenml_auth_api::paths;
+use utoipa::{Modify as _, OpenApi as _};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use zenml_auth_api::ErrorCode;
 
 use crate::errors::ApiError;
 use crate::middleware::never_store;
+use crate::openapi::{ApiDoc, Errors};
 use crate::state::App;
 
 pub mod api_keys;
@@ -24,60 +26,57 @@ pub mod login;
 pub mod service_accounts;
 pub mod users;
 
-/// All endpoints of the API.
+/// All endpoints of the API, and their description. Each is declared once, by the attribute of its handler.
+fn endpoints() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(ApiDoc::openapi())
+        .routes(routes!(info::info))
+        .routes(routes!(login::login))
+        .routes(routes!(login::logout))
+        .routes(routes!(device_authorization::request))
+        .routes(routes!(api_token::issue))
+        .routes(routes!(current_user::get, current_user::update))
+        .routes(routes!(devices::list))
+        .routes(routes!(devices::get, devices::update, devices::delete))
+        .routes(routes!(devices::verify))
+        .routes(routes!(service_accounts::list, service_accounts::create))
+        .routes(routes!(
+            service_accounts::get,
+            service_accounts::update,
+            service_accounts::delete
+        ))
+        .routes(routes!(api_keys::list, api_keys::create))
+        .routes(routes!(api_keys::get, api_keys::update, api_keys::delete))
+        .routes(routes!(api_keys::rotate))
+        .routes(routes!(users::list, users::create))
+        .routes(routes!(users::get, users::update, users::delete))
+        .routes(routes!(users::activate))
+        .routes(routes!(users::deactivate))
+        .routes(routes!(users::email_opt_in))
+        .routes(routes!(defaults::projects))
+        .routes(routes!(defaults::project))
+        .routes(routes!(defaults::workspaces))
+        .routes(routes!(defaults::workspace))
+        .routes(routes!(defaults::stacks))
+        .routes(routes!(defaults::stack))
+        .routes(routes!(jwks::jwks))
+        .routes(routes!(health::health))
+        .routes(routes!(health::ready))
+}
+
+/// The description of the API (OpenAPI 3.1).
+#[must_use]
+pub fn description() -> utoipa::openapi::OpenApi {
+    let mut description = endpoints().into_openapi();
+    Errors.modify(&mut description);
+    description
+}
+
+/// What serves the API.
 pub fn router() -> Router<App> {
-    Router::new()
-        .route(paths::INFO, get(info::info))
-        .route(paths::LOGIN, post(login::login))
-        .route(paths::LOGOUT, get(login::logout).post(login::logout))
-        .route(paths::DEVICE_AUTHORIZATION, post(device_authorization::request))
-        .route(paths::API_TOKEN, get(api_token::issue))
-        .route(
-            paths::CURRENT_USER,
-            get(current_user::get).put(current_user::update),
-        )
-        .route(paths::DEVICES, get(devices::list))
-        .route(
-            paths::DEVICE,
-            get(devices::get).put(devices::update).delete(devices::delete),
-        )
-        .route(paths::DEVICE_VERIFY, put(devices::verify))
-        .route(
-            paths::SERVICE_ACCOUNTS,
-            get(service_accounts::list).post(service_accounts::create),
-        )
-        .route(
-            paths::SERVICE_ACCOUNT,
-            get(service_accounts::get)
-                .put(service_accounts::update)
-                .delete(service_accounts::delete),
-        )
-        .route(paths::API_KEYS, get(api_keys::list).post(api_keys::create))
-        .route(
-            paths::API_KEY,
-            get(api_keys::get).put(api_keys::update).delete(api_keys::delete),
-        )
-        .route(paths::API_KEY_ROTATE, put(api_keys::rotate))
-        .route(paths::USERS, get(users::list).post(users::create))
-        .route(
-            paths::USER,
-            get(users::get).put(users::update).delete(users::delete),
-        )
-        .route(paths::USER_ACTIVATE, put(users::activate))
-        .route(paths::USER_DEACTIVATE, put(users::deactivate))
-        .route(paths::USER_EMAIL_OPT_IN, put(users::email_opt_in))
-        .route(paths::PROJECTS, get(defaults::projects))
-        .route(paths::PROJECT, get(defaults::project))
-        .route(paths::WORKSPACES, get(defaults::projects))
-        .route(paths::WORKSPACE, get(defaults::workspace))
-        .route(paths::STACKS, get(defaults::stacks))
-        .route(paths::STACK, get(defaults::stack))
-        .route(jwks::PATH, get(jwks::jwks))
-        .route(paths::HEALTH, get(health::health))
-        .route(paths::READY, get(health::ready))
-        .fallback(async || ApiError::plain(StatusCode::NOT_FOUND, "Not Found"))
+    Router::from(endpoints())
+        .fallback(async || ApiError::no_such_path())
         .method_not_allowed_fallback(async || {
-            ApiError::plain(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+            ApiError::new(ErrorCode::MethodNotAllowed, "Method Not Allowed")
         })
         .layer(from_fn(never_store))
 }

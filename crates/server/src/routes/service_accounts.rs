@@ -15,7 +15,7 @@ use crate::state::App;
 /// A page of service accounts.
 ///
 /// # Errors
-/// 400 for a page after the last, 403 for who is no administrator, 422 for a filter that makes no sense.
+/// 400 for a page after the last, 403 for a caller who is not an administrator, 422 for a filter that makes no sense.
 #[utoipa::path(get, path = "/api/v1/service_accounts", tag = "service accounts", security(("bearer" = [])),
     responses((status = 200, body = PageResponse<ServiceAccountResponse>), (status = 400), (status = 403),
         (status = 422)))]
@@ -35,7 +35,7 @@ pub async fn list(
 /// Creates a service account.
 ///
 /// # Errors
-/// 403 for who is no administrator, 409 for a name that is taken, 422 for a body that makes no sense.
+/// 403 for a caller who is not an administrator, 409 for a name that is taken, 422 for a body that makes no sense.
 #[utoipa::path(post, path = "/api/v1/service_accounts", tag = "service accounts", security(("bearer" = [])),
     request_body = ServiceAccountRequest,
     responses((status = 200, body = ServiceAccountResponse), (status = 403), (status = 409), (status = 422)))]
@@ -80,7 +80,7 @@ pub async fn get(
 /// Changes a service account. Switching it off ends every use of its keys at once.
 ///
 /// # Errors
-/// 403 for who is no administrator, 404, 409 for a name that is taken.
+/// 403 for a caller who is not an administrator, 404, 409 for a name that is taken.
 #[utoipa::path(put, path = "/api/v1/service_accounts/{service_account_name_or_id}", tag = "service accounts",
     security(("bearer" = [])), params(("service_account_name_or_id" = String, Path)),
     request_body = ServiceAccountUpdate,
@@ -110,7 +110,7 @@ pub async fn update(
 /// Deletes a service account with its keys.
 ///
 /// # Errors
-/// 403 for who is no administrator, 404 when there is none.
+/// 403 for a caller who is not an administrator, 404 when there is none.
 #[utoipa::path(delete, path = "/api/v1/service_accounts/{service_account_name_or_id}", tag = "service accounts",
     security(("bearer" = [])), params(("service_account_name_or_id" = String, Path)),
     responses((status = 200), (status = 403), (status = 404)))]

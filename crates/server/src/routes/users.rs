@@ -40,7 +40,7 @@ pub(super) fn changes(update: UserUpdate) -> UserChanges {
     }
 }
 
-/// A page of users; for who is no administrator, of oneself only.
+/// A page of users; for a caller who is not an administrator, of oneself only.
 ///
 /// # Errors
 /// 400 for a page after the last, 422 for a filter that makes no sense.
@@ -60,7 +60,7 @@ pub async fn list(
 /// Creates a user; without a password, the user is invited, and the answer holds the activation token.
 ///
 /// # Errors
-/// 403 for who is no administrator, 409 for a name that is taken, 422 for a body that makes no sense.
+/// 403 for a caller who is not an administrator, 409 for a name that is taken, 422 for a body that makes no sense.
 #[utoipa::path(post, path = "/api/v1/users", tag = "users", security(("bearer" = [])), request_body = UserRequest,
     responses((status = 200, body = UserResponse), (status = 403), (status = 409), (status = 422)))]
 pub async fn create(
@@ -133,7 +133,7 @@ pub async fn update(
 /// Deactivates a user; the answer holds a token with which they can set a new password and come back.
 ///
 /// # Errors
-/// 403 for oneself and for who is no administrator, 404.
+/// 403 for oneself and for a caller who is not an administrator, 404.
 #[utoipa::path(put, path = "/api/v1/users/{user_name_or_id}/deactivate", tag = "users", security(("bearer" = [])),
     params(("user_name_or_id" = String, Path)),
     responses((status = 200, body = UserResponse), (status = 403), (status = 404)))]
@@ -150,7 +150,7 @@ pub async fn deactivate(
     Ok(Json(UserResponse::from_user(&user, Hydrate::Yes, Some(&token))))
 }
 
-/// Redeems an activation token: sets a password, and lets the user in again.
+/// Redeems an activation token: sets a password, and switches the user on again.
 ///
 /// # Errors
 /// 401 when the token is not good, 422 without a password.
@@ -208,7 +208,7 @@ pub async fn email_opt_in(
 /// Deletes a user with their devices and sign-ins.
 ///
 /// # Errors
-/// 403 for oneself and for who is no administrator, 404.
+/// 403 for oneself and for a caller who is not an administrator, 404.
 #[utoipa::path(delete, path = "/api/v1/users/{user_name_or_id}", tag = "users", security(("bearer" = [])),
     params(("user_name_or_id" = String, Path)), responses((status = 200), (status = 403), (status = 404)))]
 pub async fn delete(

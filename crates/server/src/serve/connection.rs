@@ -770,7 +770,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_asks_for_nothing_does_not_stay() {
+    async fn a_client_that_asks_for_nothing_does_not_stay() {
         for sent in [
             &b""[..],
             b"P",
@@ -798,7 +798,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_does_not_read_does_not_stay() {
+    async fn a_client_that_does_not_read_does_not_stay() {
         let mut client = connect();
         let begun = Instant::now();
         client
@@ -815,7 +815,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_goes_on_asking_stays() {
+    async fn a_client_that_goes_on_asking_stays() {
         let mut client = connect();
         for _ in 0..100 {
             client.write_all(ASK).await.unwrap();

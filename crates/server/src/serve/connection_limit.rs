@@ -42,7 +42,7 @@ pub(super) const MAX_LEAVING: usize = 32;
 const MAX_LEAVING_OF_SHARES: usize = MAX_LEAVING / 2;
 /// For how long the server has to have waited for a stranger before their place is given to another one. A request that is
 /// there already is read by then, also on a busy machine. A new connection waits no longer than this for such a place.
-pub(super) const PATIENCE: Duration = Duration::from_millis(250);
+pub(super) const WAIT_WHEN_FULL: Duration = Duration::from_millis(250);
 
 /// How many connections there may be.
 #[derive(Debug, Clone)]
@@ -291,7 +291,7 @@ impl Places {
     /// Whether new connections have waited for an ordinary place for so long that they are not to wait any more. Clients
     /// that ask again and again would keep them waiting without end.
     fn has_waited_enough(&mut self) -> bool {
-        self.full_since.get_or_insert_with(Instant::now).elapsed() >= PATIENCE
+        self.full_since.get_or_insert_with(Instant::now).elapsed() >= WAIT_WHEN_FULL
     }
 
     fn add(&mut self, activity: Arc<Activity>, client: Option<IpAddr>, kind: Kind) -> u64 {
@@ -438,7 +438,7 @@ struct Idle {
 impl Idle {
     /// Whether its client could have asked by now.
     fn had_its_time(&self) -> bool {
-        self.wait >= PATIENCE
+        self.wait >= WAIT_WHEN_FULL
     }
 }
 
@@ -633,7 +633,7 @@ mod tests {
             matches!(early, Err(Admission::Full)),
             "nor does it get the reserve"
         );
-        tokio::time::advance(PATIENCE - Duration::from_millis(1)).await;
+        tokio::time::advance(WAIT_WHEN_FULL - Duration::from_millis(1)).await;
         assert!(try_connect(&limit, address(1)).is_err());
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(!connect(&limit, address(1)).place.is_reserved());
@@ -653,7 +653,7 @@ mod tests {
         let others: Vec<_> = (0..20)
             .map(|number| connect(&limit, address(100 + number / 7)))
             .collect();
-        tokio::time::advance(PATIENCE * 2).await;
+        tokio::time::advance(WAIT_WHEN_FULL * 2).await;
         let own: Vec<_> = (0..12).map(|_| connect_proven(&limit, address(1))).collect();
         for _ in 0..3 {
             assert!(matches!(
@@ -688,11 +688,11 @@ mod tests {
         // Told to leave, and still there.
         for number in 0..312 {
             all.push(connect(&limit, address(u8::try_from(number / 10).unwrap())));
-            tokio::time::advance(PATIENCE / 8).await;
+            tokio::time::advance(WAIT_WHEN_FULL / 8).await;
         }
         assert_eq!(limit.places().leaving, MAX_LEAVING);
         assert!(matches!(try_connect(&limit, address(200)), Err(Admission::Full)));
-        tokio::time::advance(PATIENCE).await;
+        tokio::time::advance(WAIT_WHEN_FULL).await;
         assert!(connect(&limit, address(200)).place.is_reserved());
         assert_eq!(limit.places().leaving, MAX_LEAVING);
         drop(all);
@@ -709,7 +709,7 @@ mod tests {
                 drop(one.activity.begin());
             }
             assert!(matches!(try_connect(&limit, address(1)), Err(Admission::Full)));
-            tokio::time::advance(PATIENCE / 5).await;
+            tokio::time::advance(WAIT_WHEN_FULL / 5).await;
         }
         for one in &all {
             drop(one.activity.begin());
@@ -730,7 +730,7 @@ mod tests {
         let limit = limit();
         let own: Vec<_> = (0..8).map(|_| connect(&limit, address(1))).collect();
         assert!(connect(&limit, address(1)).place.is_reserved());
-        tokio::time::advance(PATIENCE).await;
+        tokio::time::advance(WAIT_WHEN_FULL).await;
         drop(own[0].activity.begin());
         assert!(!connect(&limit, address(1)).place.is_reserved());
         assert!(!was_sent_away(&own[0]).await);
@@ -753,7 +753,7 @@ mod tests {
                 one
             })
             .collect();
-        tokio::time::advance(PATIENCE).await;
+        tokio::time::advance(WAIT_WHEN_FULL).await;
         let new: Vec<_> = (0..4).map(|_| connect(&limit, address(1))).collect();
         assert!(
             new.iter().any(|one| !one.place.is_reserved()),
@@ -768,7 +768,7 @@ mod tests {
         let mut all = Vec::new();
         for _ in 0..4 {
             all.extend((0..64).filter_map(|_| try_connect(&limit, address(1)).ok()));
-            tokio::time::advance(PATIENCE).await;
+            tokio::time::advance(WAIT_WHEN_FULL).await;
         }
         assert_eq!(limit.places().leaving, MAX_LEAVING_OF_SHARES);
         drop(all);
@@ -782,7 +782,7 @@ mod tests {
             let mut all = Vec::new();
             for number in 0..60 {
                 all.push(connect(&limit, address(number)));
-                tokio::time::advance(PATIENCE / 8).await;
+                tokio::time::advance(WAIT_WHEN_FULL / 8).await;
             }
             assert!(all.iter().all(|one| !one.place.is_reserved()));
             drop(all);
@@ -793,6 +793,15 @@ mod tests {
             );
             assert!(places.entries.is_empty() && places.by_client.is_empty());
         }
+    }
+
+    #[test]
+    fn an_address_has_an_eighth_of_the_connections_and_eight_at_least() {
+        for (total, share) in [(512, 64), (100, 12), (64, 8), (16, 8), (0, 8)] {
+            assert_eq!(ConnectionLimits::from(total).per_address, share, "{total}");
+        }
+        let told = ConnectionLimits::from(512).per_address(Some(20));
+        assert_eq!(told.per_address, 20);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use super::connection_limit::{Admission, ConnectionLimit, PATIENCE, Place};
+use super::connection_limit::{Admission, ConnectionLimit, Place, WAIT_WHEN_FULL};
 use super::idle_timeout::Activity;
 
 /// How many may wait to be accepted, if the system allows it. A client that finds no place in the line tries again
@@ -96,7 +96,7 @@ impl Listener {
                     }
                     self.waiting = Some((stream, peer));
                     // Strangers whose place it could get have kept the server waiting for long enough by then.
-                    let freed = tokio::time::timeout(PATIENCE / 5, self.limit.freed());
+                    let freed = tokio::time::timeout(WAIT_WHEN_FULL / 5, self.limit.freed());
                     let _ = freed.await;
                 }
             }

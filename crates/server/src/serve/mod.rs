@@ -131,9 +131,12 @@ mod tests {
     use std::path::Path;
     use std::sync::Arc;
 
+    use axum::body::Body;
     use axum::routing::get;
+    use http::StatusCode;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpStream;
+    use tower::ServiceExt as _;
     use zenml_auth_storage::ConnectOptions;
     use zenml_auth_testkit::encryption::encryption_keys;
 
@@ -207,5 +210,38 @@ mod tests {
         }
         stop.send(Stop::Now).unwrap();
         serving.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_request_has_sixty_seconds() {
+        let folder = tempfile::tempdir().unwrap();
+        let app = app(folder.path()).await;
+        let takes = |seconds| get(move || tokio::time::sleep(Duration::from_secs(seconds)));
+        let routes = routes::router()
+            .route("/slow", takes(59))
+            .route("/too-slow", takes(61));
+        let router = guarded(routes, app);
+        // The database has been opened, and nothing else takes time.
+        tokio::time::pause();
+        for (path, status, seconds) in [
+            ("/slow", StatusCode::OK, 59),
+            ("/too-slow", StatusCode::SERVICE_UNAVAILABLE, 60),
+        ] {
+            let begun = Instant::now();
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let answer = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(answer.status(), status, "{path}");
+            assert_eq!(begun.elapsed().as_secs(), seconds, "{path}");
+            if status == StatusCode::OK {
+                continue;
+            }
+            assert!(answer.headers().contains_key(header::RETRY_AFTER));
+            let body = axum::body::to_bytes(answer.into_body(), 1_000).await.unwrap();
+            let body = String::from_utf8_lossy(&body);
+            assert!(
+                body.contains("The request took too long") && body.contains("request_id"),
+                "{body}"
+            );
+        }
     }
 }

@@ -76,21 +76,35 @@ impl Client {
         self.with(body["access_token"].as_str().unwrap())
     }
 
-    /// Sends a request, and gives status and body; `None` when the server is gone before it has answered.
-    pub fn exchange(&self, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
+    /// Sends a request with these header lines besides its own, and gives the whole answer; `None` when the server is gone
+    /// before it has answered.
+    pub fn talk(&self, method: &str, path: &str, headers: &str, body: &str) -> Option<String> {
         let mut stream = self.connect()?;
         write!(
             stream,
             "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\
-             User-Agent: Host/laptop ZenML/0.98.0 Python/3.11.7 OS/Linux\r\nContent-Length: {}\r\n\r\n{body}",
+             User-Agent: Host/laptop ZenML/0.98.0 Python/3.11.7 OS/Linux\r\n{headers}Content-Length: {}\r\n\r\n{body}",
             self.token,
             body.len()
         )
         .ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    }
+
+    /// Sends a request, and gives status and body; `None` when the server is gone before it has answered.
+    pub fn exchange(&self, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
+        let (status, _, body) = self.whole(method, path, body)?;
+        Some((status, body))
+    }
+
+    /// The same with the head of the answer before the body.
+    pub fn whole(&self, method: &str, path: &str, body: &str) -> Option<(u16, String, String)> {
+        let answer = self.talk(method, path, "", body)?;
         let status = answer.split(' ').nth(1)?.parse().ok()?;
-        Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        Some((status, head.to_owned(), body.to_owned()))
     }
 
     /// The same with JSON in the answer. What was cut off is no answer.

@@ -12,12 +12,14 @@
 )]
 
 mod addresses;
+mod browser;
 mod client;
 mod ledger;
+pub mod one_of_each;
 mod watch;
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -26,8 +28,9 @@ use serde_json::Value;
 use zenml_auth_testkit::encryption::ENCRYPTION_KEY;
 
 pub use addresses::Addresses;
+pub use browser::Browser;
 pub use client::{Client, polling, text};
-pub use ledger::Ledger;
+pub use ledger::{Ledger, Way};
 pub use watch::Watch;
 
 pub const ADMIN: &str = "default";
@@ -67,10 +70,102 @@ pub fn run(folder: &Path, arguments: &[&str]) -> Output {
     program(folder, arguments).output().unwrap()
 }
 
+/// Runs a command on a data folder that reads a password, which has to succeed, and gives what it says.
+pub fn run_with(folder: &Path, arguments: &[&str], password: &str) -> String {
+    let mut command = program(folder, arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writeln!(command.stdin.take().unwrap(), "{password}").unwrap();
+    said(&command.wait_with_output().unwrap())
+}
+
+/// The same command, started by another one that becomes it: `sh -c 'ulimit -n 96 && exec "$0" "$@"'`.
+pub fn started_by(outer: &[&str], command: &Command) -> Command {
+    let (program, arguments) = outer.split_first().unwrap();
+    let mut outer = Command::new(program);
+    outer
+        .args(arguments)
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    outer
+}
+
+/// What a command says when it succeeds, which it has to.
+pub fn said(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
 /// What a command says when it fails, which it has to.
 pub fn failure(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// What a server says when it refuses to start, which it has to. One that starts all the same is ended.
+pub fn refusal(mut command: Command) -> String {
+    let mut process = command
+        .args(["--bind", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    while process.try_wait().unwrap().is_none() {
+        if begun.elapsed() > DEADLINE {
+            process.kill().unwrap();
+            panic!("it started: {:?}", process.wait_with_output());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    failure(&process.wait_with_output().unwrap())
+}
+
+/// Another user of this machine, who is `nobody` on most systems.
+pub const ANOTHER_USER: u32 = 65534;
+
+/// Whether tests may run programs as another user, which only root may. Where they may not, says so.
+#[cfg(unix)]
+pub fn may_be_another_user() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        zenml_auth_testkit::report::missing("the rights of root");
+    }
+    is_root
+}
+
+/// A command as another user, for whom its program is copied into this folder: they may not enter all folders on the way to
+/// it.
+#[cfg(unix)]
+pub fn as_another_user(command: &Command, folder: &Path) -> Command {
+    use std::os::unix::process::CommandExt as _;
+
+    let program = Path::new(command.get_program());
+    let copy = folder.join(program.file_name().unwrap());
+    if !copy.exists() {
+        // By another process: a file can't be run while it is open for writing, and what is open here is so for a moment in
+        // every process that another test starts.
+        let copied = Command::new("cp").arg(program).arg(&copy).status().unwrap();
+        assert!(copied.success());
+    }
+    let mut theirs = Command::new(copy);
+    theirs.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => theirs.env(name, value),
+            None => theirs.env_remove(name),
+        };
+    }
+    theirs.current_dir("/").uid(ANOTHER_USER).gid(ANOTHER_USER);
+    theirs
 }
 
 /// A running server; it is killed when dropped.

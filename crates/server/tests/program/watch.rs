@@ -1,4 +1,4 @@
-//! A credential that others use all the time on both servers, while it is revoked and let in again.
+//! A credential that others use all the time on both servers, while it is revoked and given back.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex};
@@ -7,14 +7,14 @@ use std::time::Duration;
 use super::{Client, Server};
 
 /// For how long a server may have nobody who uses a credential; a measure of what is broken, not of what is slow.
-const PATIENCE: Duration = Duration::from_secs(120);
+const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What a request with the credential has to come to, if nothing changes until it is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Known {
     Live,
     Revoked,
-    /// It is being revoked or let in again at the moment.
+    /// It is being revoked or given back at the moment.
     Unknown,
 }
 
@@ -66,7 +66,7 @@ impl Watch {
     fn until_used(&self) {
         let state = self.state.lock().unwrap();
         let unused = |state: &mut State| state.used != [true; 2];
-        let (state, waited) = self.changed.wait_timeout_while(state, PATIENCE, unused).unwrap();
+        let (state, waited) = self.changed.wait_timeout_while(state, TIMEOUT, unused).unwrap();
         drop(state);
         assert!(!waited.timed_out(), "nobody uses a credential");
     }
@@ -82,7 +82,7 @@ impl Watch {
     }
 
     /// Revokes a live credential that both servers know, while it is used on both. Once that is acknowledged, nobody
-    /// may be let in with it.
+    /// may be authenticated with it.
     pub fn revoking<T>(&self, token: &str, revoke: impl FnOnce() -> T) -> T {
         self.now(token, Known::Live);
         self.until_used();
@@ -92,7 +92,7 @@ impl Watch {
         done
     }
 
-    /// Lets a revoked credential in again. Once that is acknowledged, nobody may be refused with it.
+    /// Gives a revoked credential back. Once that is acknowledged, nobody may be refused with it.
     pub fn restoring<T>(&self, token: &str, restore: impl FnOnce() -> T) -> T {
         self.now(token, Known::Unknown);
         let done = restore();
@@ -126,7 +126,7 @@ impl Watch {
         Some(status)
     }
 
-    /// Uses it on one of the servers until told to stop. Tells how often it was let in, and how often refused.
+    /// Uses it on one of the servers until told to stop. Tells how often it was good, and how often refused.
     pub fn strike_on(&self, servers: [&Server; 2], server: usize, done: &AtomicBool) -> (u64, u64) {
         let client = servers[server].client();
         let (mut let_in, mut refused) = (0, 0);

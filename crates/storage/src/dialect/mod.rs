@@ -430,7 +430,7 @@ impl Dialect {
     }
 
     /// Where the first letter is that the database can't hold, if there is one. It refuses to look for such a text.
-    pub(crate) fn first_unholdable(self, text: &str) -> Option<usize> {
+    pub(crate) fn first_unsupported_char(self, text: &str) -> Option<usize> {
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite => {

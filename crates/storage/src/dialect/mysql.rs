@@ -14,7 +14,7 @@ use zenml_auth_migrations::compatibility::OLDEST_SCHEMA;
 use zenml_auth_migrations::serving;
 use zenml_auth_model::text::MAX_TEXT_BYTES;
 
-use super::server::{CHANGES, first_connection, never_this_one, not_this_one, pool};
+use super::server::{CHANGES, fatal_connect_error, first_connection, passing_connect_error, pool};
 use super::{Connections, Dialect, Failure, unique};
 use crate::epoch::Authority;
 use crate::options::{ConnectOptions, OptionsError, TlsMode};
@@ -68,7 +68,7 @@ pub(super) async fn connect_once(settings: &Settings) -> Result<MySqlConnection,
 /// Says what to do where the driver names a feature that it was built without (ADR 0021).
 fn explained(error: SqlxError) -> SqlxError {
     match error {
-        SqlxError::Configuration(reason) if reason.to_string().contains("RSA") => never_this_one(
+        SqlxError::Configuration(reason) if reason.to_string().contains("RSA") => fatal_connect_error(
             "MySQL wants this user's password, which is only sent over TLS; let the server offer TLS, and leave it on here"
                 .to_owned(),
         ),
@@ -177,12 +177,12 @@ async fn prepare(settings: &Settings, connection: &mut MySqlConnection) -> Resul
     };
     if is_older(&version, oldest) {
         let [major, minor, patch] = oldest;
-        return Err(never_this_one(format!(
+        return Err(fatal_connect_error(format!(
             "{product} {version} is too old; {major}.{minor}.{patch} is the oldest that is supported"
         )));
     }
     if is_read_only(&read_only) {
-        return Err(not_this_one(
+        return Err(passing_connect_error(
             "this server takes no changes; connect to the one that does",
         ));
     }
@@ -208,7 +208,7 @@ async fn prepare(settings: &Settings, connection: &mut MySqlConnection) -> Resul
          sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,PIPES_AS_CONCAT', \
          innodb_lock_wait_timeout = {}, wait_timeout = {}, {limits}",
         seconds(statement),
-        // The pool closes it first. Whoever froze in the middle of a transaction loses it, and its locks, then.
+        // The pool closes it first. A program that froze in the middle of a transaction loses it, and its locks, then.
         seconds(settings.idle_timeout) + 60,
     );
     connection.execute(AssertSqlSafe(session)).await?;
@@ -312,7 +312,7 @@ pub(super) fn failure(error: &dyn DatabaseError) -> Failure {
         1034 | 1194 | 1195 => Failure::Corrupt,
         // A table or a column is not there: the schema was changed behind our back, and may be put right again.
         1054 | 1146 => Failure::Unavailable,
-        // Out of memory or connections, shutting down, not let in, a cluster's node that is not ready, no such database,
+        // Out of memory or connections, shutting down, access denied, a cluster's node that is not ready, no such database,
         // network trouble, lock wait timeout, more than this user may, interrupted, took too long, killed.
         1037..=1045
         | 1047

@@ -13,7 +13,7 @@ use sea_orm::{AccessMode, DatabaseConnection, IsolationLevel, SqlxPostgresConnec
 use zenml_auth_core::ports::StoreError;
 use zenml_auth_migrations::compatibility::OLDEST_SCHEMA;
 
-use super::server::{CHANGES, first_connection, never_this_one, not_this_one, pool};
+use super::server::{CHANGES, fatal_connect_error, first_connection, passing_connect_error, pool};
 use super::{Connections, Dialect, Failure, unique};
 use crate::epoch::Authority;
 use crate::options::{ConnectOptions, OptionsError, TlsMode};
@@ -64,7 +64,7 @@ async fn connect_first(settings: &Settings) -> Result<PgConnection, SqlxError> {
     // It has served its purpose; how it ends does not matter.
     let _ = other.close().await;
     if is_shared? {
-        return Err(never_this_one(
+        return Err(fatal_connect_error(
             "a connection pooler such as PgBouncer stands in between and hands sessions to others between transactions, by \
              which settings and locks get lost; set pool_mode = session for this database, or connect to PostgreSQL itself"
                 .to_owned(),
@@ -200,27 +200,33 @@ async fn prepare(settings: &Settings, connection: &mut PgConnection) -> Result<(
     Ok(())
 }
 
-/// Refuses what can't keep our promises: one that is too old, one that can't store every text, and a standby, which does
-/// not know yet what was revoked a moment ago.
+/// Asks the server what it is, and whether that will do.
 async fn check(connection: &mut PgConnection) -> Result<(), SqlxError> {
     let (version, encoding, is_standby): (i32, String, bool) = sqlx::query_as(
         "SELECT current_setting('server_version_num')::int4, current_setting('server_encoding'), pg_is_in_recovery()",
     )
     .fetch_one(connection)
     .await?;
-    if version / 10_000 < OLDEST {
-        return Err(never_this_one(format!(
-            "PostgreSQL {} is too old; {OLDEST} is the oldest that is supported",
-            version / 10_000
+    accept(version, &encoding, is_standby)
+}
+
+/// Refuses what can't keep our promises: one that is too old, one that can't store every text, and a standby, which does
+/// not know yet what was revoked a moment ago.
+fn accept(version: i32, encoding: &str, is_standby: bool) -> Result<(), SqlxError> {
+    // `150013`: two digits for the major version before four for the minor one, since version 10.
+    let major = version / 10_000;
+    if major < OLDEST {
+        return Err(fatal_connect_error(format!(
+            "PostgreSQL {major} is too old; {OLDEST} is the oldest that is supported"
         )));
     }
     if encoding != "UTF8" {
-        return Err(never_this_one(format!(
+        return Err(fatal_connect_error(format!(
             "the database has the encoding {encoding}; make one with the encoding UTF8"
         )));
     }
     if is_standby {
-        return Err(not_this_one(
+        return Err(passing_connect_error(
             "this PostgreSQL is a standby; connect to the primary",
         ));
     }
@@ -336,4 +342,35 @@ pub(super) fn last_chars(text: SimpleExpr, count: i64) -> SimpleExpr {
 /// A number from 0 up to, but not including, the given one.
 pub(super) fn random_below(limit: i64) -> SimpleExpr {
     Expr::cust(format!("floor(random() * {limit})::bigint"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_postgresql_and_another_encoding_are_refused_by_name() {
+        let said = |version, encoding| {
+            let accepted = accept(version, encoding, false);
+            accepted.map_err(|error| error.to_string())
+        };
+        for good in [130_000, 130_023, 150_013, 180_001] {
+            assert_eq!(said(good, "UTF8"), Ok(()));
+        }
+        for (old, name) in [
+            (120_022, "PostgreSQL 12"),
+            (100_000, "PostgreSQL 10"),
+            (90_624, "PostgreSQL 9"),
+        ] {
+            let refused = said(old, "UTF8").unwrap_err();
+            assert!(
+                refused.contains(&format!("{name} is too old; 13 is")),
+                "{refused}"
+            );
+        }
+        for other in ["SQL_ASCII", "LATIN1"] {
+            let refused = said(150_013, other).unwrap_err();
+            assert!(refused.contains(&format!("the encoding {other};")), "{refused}");
+        }
+    }
 }

@@ -92,11 +92,11 @@ pub(super) fn pool<DB: Database>(
 pub(super) type BoxFuture<'c> = std::pin::Pin<Box<dyn Future<Output = Result<(), SqlxError>> + Send + 'c>>;
 
 /// For what makes a server useless, for now at least.
-pub(super) fn not_this_one(why: &str) -> SqlxError {
+pub(super) fn passing_connect_error(why: &str) -> SqlxError {
     SqlxError::Protocol(why.to_owned())
 }
 
 /// For what makes a server useless for good.
-pub(super) fn never_this_one(why: String) -> SqlxError {
+pub(super) fn fatal_connect_error(why: String) -> SqlxError {
     SqlxError::Configuration(why.into())
 }

@@ -3,7 +3,7 @@
 use zenml_auth_core::ports::Unique;
 
 struct Index {
-    /// As the migrations name it. The key of a table that is no id goes by its name on PostgreSQL.
+    /// As the migrations name it. The key of a table that is not an id goes by its name on PostgreSQL.
     name: &'static str,
     table: &'static str,
     columns: &'static [&'static str],

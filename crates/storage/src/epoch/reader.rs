@@ -31,7 +31,7 @@ enum Question {
 }
 
 impl EpochReader {
-    /// Starts a task that owns the connection, and ends when nobody can ask any more. Whoever asks may go away at any
+    /// Starts a task that owns the connection, and ends when nobody can ask any more. A caller may go away at any
     /// time without breaking off a read, which would cost the connection.
     pub(crate) fn start(
         dialect: Dialect,
@@ -40,7 +40,7 @@ impl EpochReader {
         authority: Authority,
     ) -> Self {
         let (questions, asked) = mpsc::unbounded_channel();
-        let desk = Desk {
+        let actor = EpochActor {
             dialect,
             options,
             endpoint,
@@ -48,7 +48,7 @@ impl EpochReader {
             connection: None,
             serves: false,
         };
-        tokio::spawn(desk.answer(asked));
+        tokio::spawn(actor.answer(asked));
         Self { questions }
     }
 
@@ -73,7 +73,7 @@ impl EpochReader {
         answered.await.map_err(|_| closed())?.map(|_| ())
     }
 
-    /// Closes the connection. Whoever asks from now on gets an error.
+    /// Closes the connection. Callers get an error from now on.
     pub(crate) async fn close(&self) {
         let (done, closed) = oneshot::channel();
         if self.questions.send(Question::Close(done)).is_ok() {
@@ -84,7 +84,7 @@ impl EpochReader {
 }
 
 /// What the task works with.
-struct Desk {
+struct EpochActor {
     dialect: Dialect,
     options: ConnectOptions,
     endpoint: Endpoint,
@@ -94,7 +94,7 @@ struct Desk {
     serves: bool,
 }
 
-impl Desk {
+impl EpochActor {
     async fn answer(mut self, mut asked: mpsc::UnboundedReceiver<Question>) {
         while let Some(first) = self.next(&mut asked).await {
             // One read serves all who have asked by now.

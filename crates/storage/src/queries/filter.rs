@@ -80,13 +80,13 @@ fn test(dialect: Dialect, kind: FieldKind, column: SimpleExpr, test: &Test) -> S
 /// come before or after them as they do with what precedes the first letter that it can't hold, which is the smallest.
 fn holdable(dialect: Dialect, test: &Test) -> Cow<'_, Test> {
     let without = |values: &[Value]| {
-        let kept = values
-            .iter()
-            .filter(|value| !matches!(value, Value::Text(text) if dialect.first_unholdable(text).is_some()));
+        let kept = values.iter().filter(
+            |value| !matches!(value, Value::Text(text) if dialect.first_unsupported_char(text).is_some()),
+        );
         kept.cloned().collect()
     };
     match test {
-        Test::Compare(comparison, Value::Text(text)) => match dialect.first_unholdable(text) {
+        Test::Compare(comparison, Value::Text(text)) => match dialect.first_unsupported_char(text) {
             None => Cow::Borrowed(test),
             Some(at) => {
                 let before = Value::Text(text.get(..at).unwrap_or_default().to_owned());
@@ -104,7 +104,7 @@ fn holdable(dialect: Dialect, test: &Test) -> Cow<'_, Test> {
         },
         Test::OneOf(values) => Cow::Owned(Test::OneOf(without(values))),
         Test::NotOneOf(values) => Cow::Owned(Test::NotOneOf(without(values))),
-        Test::Match(how, part) if dialect.first_unholdable(part).is_some() => Cow::Owned(match how {
+        Test::Match(how, part) if dialect.first_unsupported_char(part).is_some() => Cow::Owned(match how {
             TextMatch::NotContains => Test::IsNotNull,
             TextMatch::Contains | TextMatch::StartsWith | TextMatch::EndsWith => Test::Never,
         }),

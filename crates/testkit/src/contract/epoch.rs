@@ -180,7 +180,7 @@ pub(super) async fn what_is_refused_revokes_nothing(store: Arc<dyn Store>) {
     assert!(store.epoch().await.unwrap() > epoch);
 }
 
-pub(super) async fn whoever_knows_no_epoch_has_to_forget_everything(store: Arc<dyn Store>) {
+pub(super) async fn a_cache_without_an_epoch_has_to_forget_everything(store: Arc<dyn Store>) {
     let build = Builders::new();
     let now = store.epoch().await.unwrap();
     let told = store.revoked_since(Epoch::UNKNOWN).await.unwrap();
@@ -194,7 +194,7 @@ pub(super) async fn whoever_knows_no_epoch_has_to_forget_everything(store: Arc<d
 
 /// Several revoke at the same time, while somebody catches up again and again: each revocation is told exactly once, and
 /// never before its row is seen.
-pub(super) async fn whoever_sees_an_epoch_sees_its_rows(store: Arc<dyn Store>) {
+pub(super) async fn a_reader_of_an_epoch_sees_its_rows(store: Arc<dyn Store>) {
     const REVOKERS: usize = 8;
     const ROUNDS: u32 = 15;
     let build = Builders::new();

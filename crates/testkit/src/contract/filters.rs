@@ -297,7 +297,7 @@ pub(super) async fn nothing_is_a_wildcard(store: Arc<dyn Store>) {
 
 pub(super) async fn long_filters_are_answered(store: Arc<dyn Store>) {
     let listings = Listings::in_store(&store).await;
-    // As many conditions with as many values as are let in, and texts longer than databases like their patterns.
+    // As many conditions with as many values as are accepted, and texts longer than databases like their patterns.
     let mut values: Vec<String> = (1..MAX_CHOICES)
         .map(|number| format!("no such name {number}"))
         .collect();

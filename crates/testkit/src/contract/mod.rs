@@ -158,8 +158,8 @@ properties![
     epoch::every_revocation_moves_the_epoch_on,
     epoch::a_set_revokes_all_of_it_at_once,
     epoch::what_is_refused_revokes_nothing,
-    epoch::whoever_knows_no_epoch_has_to_forget_everything,
-    epoch::whoever_sees_an_epoch_sees_its_rows,
+    epoch::a_cache_without_an_epoch_has_to_forget_everything,
+    epoch::a_reader_of_an_epoch_sees_its_rows,
 ];
 
 /// Runs the store contract on the stores that a function makes: `async fn new_store() -> TestStore`, called for each
@@ -244,8 +244,8 @@ macro_rules! store_contract {
             every_revocation_moves_the_epoch_on
             a_set_revokes_all_of_it_at_once
             what_is_refused_revokes_nothing
-            whoever_knows_no_epoch_has_to_forget_everything
-            whoever_sees_an_epoch_sees_its_rows
+            a_cache_without_an_epoch_has_to_forget_everything
+            a_reader_of_an_epoch_sees_its_rows
         }
     };
     ($new_store:path => $($property:ident)+) => {
@@ -253,7 +253,7 @@ macro_rules! store_contract {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $property() {
                 let store: Option<$crate::contract::TestStore> = $new_store().await.into();
-                // Without one, whoever should have made it has said why.
+                // Without one, the test that should have made it has said why.
                 if let Some(store) = store {
                     $crate::contract::check(stringify!($property), &store).await;
                 }

@@ -317,7 +317,7 @@ pub(super) async fn the_latest_users_of_a_key_are_kept(store: Arc<dyn Store>) {
     let latest: Vec<_> = (0..KEY_USERS_KEPT as u64).map(|back| after(99 - back)).collect();
     assert_eq!(of_value(2), latest);
     assert_eq!(of_value(1).len(), 10, "each value for itself");
-    // Whoever was forgotten and comes again is remembered again.
+    // A user that was forgotten and comes again is remembered again.
     note(vec![use_of_value(key.id, 2, after(200), from(12))]).await;
     let kept = store.api_key_uses(key.id).await.unwrap();
     assert_eq!(kept[0].from, from(12));

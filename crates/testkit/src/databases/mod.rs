@@ -14,13 +14,16 @@ mod postgres;
 mod process;
 mod proxy;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
-use zenml_auth_storage::sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
+use zenml_auth_storage::sea_orm::{
+    ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, Statement, TransactionTrait as _,
+};
 use zenml_auth_storage::{ConnectOptions, SqlStore};
 
 pub use pgbouncer::PgBouncer;
@@ -309,18 +312,39 @@ impl TestDatabase {
 
     /// A store on it, with the schema up to date.
     pub async fn store(&self) -> SqlStore {
-        let store = SqlStore::connect(&self.options()).await.unwrap();
+        self.store_with(self.options()).await
+    }
+
+    /// The same, with options of its own. It waits longer for its connections than by default: other tests want the
+    /// processors, too.
+    pub async fn store_with(&self, mut options: ConnectOptions) -> SqlStore {
+        options.acquire_timeout = Duration::from_secs(60);
+        let store = SqlStore::connect(&options).await.unwrap();
         store.migrate_up().await.unwrap();
         store
     }
 
     /// Cuts the connections of everybody else, and tells how many there were.
     pub async fn cut_connections(&self) -> usize {
+        let ids = self.connections().await;
         let admin = self.server.admin().await.unwrap();
-        let backend = admin.get_database_backend();
+        for id in &ids {
+            let cut = match self.kind() {
+                Kind::Postgres => format!("SELECT pg_terminate_backend({id})"),
+                Kind::MySql => format!("KILL {id}"),
+            };
+            // It may have gone by itself.
+            let _ = admin.execute_unprepared(&cut).await;
+        }
+        ids.len()
+    }
+
+    /// The connections to it that there are, by the numbers that the server gave them.
+    pub async fn connections(&self) -> BTreeSet<i64> {
+        let admin = self.server.admin().await.unwrap();
         let sql = match self.kind() {
             Kind::Postgres => format!(
-                "SELECT pg_terminate_backend(pid) AS cut FROM pg_stat_activity WHERE datname = '{}'",
+                "SELECT CAST(pid AS bigint) AS id FROM pg_stat_activity WHERE datname = '{}'",
                 self.name
             ),
             // Where there is a choice: MySQL's other list fails over the bytes in statements that it would show.
@@ -335,17 +359,67 @@ impl TestDatabase {
             ),
         };
         let rows = admin
-            .query_all_raw(Statement::from_string(backend, sql))
+            .query_all_raw(Statement::from_string(admin.get_database_backend(), sql))
             .await
             .unwrap();
-        if self.kind() == Kind::MySql {
-            for row in &rows {
-                let id: i64 = row.try_get("", "id").unwrap();
-                // It may have gone by itself.
-                let _ = admin.execute_unprepared(&format!("KILL {id}")).await;
+        admin.close().await.unwrap();
+        rows.iter().map(|row| row.try_get("", "id").unwrap()).collect()
+    }
+
+    /// Waits until the connections that there are, without these, are as wanted, and hands them out.
+    ///
+    /// # Panics
+    /// When they do not become so within half a minute.
+    pub async fn connections_when(
+        &self,
+        without: &BTreeSet<i64>,
+        wanted: impl Fn(&BTreeSet<i64>) -> bool,
+    ) -> BTreeSet<i64> {
+        let mut found = BTreeSet::new();
+        for _ in 0..600 {
+            found = &self.connections().await - without;
+            if wanted(&found) {
+                return found;
             }
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        rows.len()
+        panic!("the connections stay {found:?}");
+    }
+
+    /// Keeps everybody else from reading and writing a table, who wait as long as they may.
+    pub async fn hold(&self, table: &str) -> HeldTable {
+        let transaction = self.connection().await.begin().await.unwrap();
+        let lock = match self.kind() {
+            Kind::Postgres => format!("LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"),
+            Kind::MySql => format!("LOCK TABLES {table} WRITE"),
+        };
+        transaction.execute_unprepared(&lock).await.unwrap();
+        HeldTable {
+            kind: self.kind(),
+            transaction,
+        }
+    }
+}
+
+/// A table that nobody else can read or write.
+#[derive(Debug)]
+#[must_use = "the table is everybody's again once it is dropped"]
+pub struct HeldTable {
+    kind: Kind,
+    transaction: DatabaseTransaction,
+}
+
+impl HeldTable {
+    /// Lets the others go on.
+    pub async fn release(self) {
+        if self.kind == Kind::MySql {
+            // There it is the session's, and not the transaction's.
+            self.transaction
+                .execute_unprepared("UNLOCK TABLES")
+                .await
+                .unwrap();
+        }
+        self.transaction.rollback().await.unwrap();
     }
 }
 

@@ -67,7 +67,7 @@ impl Process {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            // Whoever kills all of our group, or a Ctrl-C in the terminal, has to leave it to do its work.
+            // A signal to all of our group, or a Ctrl-C in the terminal, has to leave it to do its work.
             .process_group(0)
             .spawn()
             .unwrap();
@@ -152,7 +152,7 @@ impl Certificate {
     }
 }
 
-/// A temporary folder for whoever the server runs as.
+/// A temporary folder for the user that the server runs as.
 pub(super) struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -185,7 +185,7 @@ impl Folder {
         (public, private)
     }
 
-    /// Adds a script that turns into a command, run as whoever the server is to run as.
+    /// Adds a script that turns into a command, run as the user that the server is to run as.
     fn script(&self, name: &str, command: &[String]) {
         let quoted: Vec<String> = as_nobody_if_root(self.0.path())
             .iter()

@@ -12,14 +12,14 @@ use zenml_auth_api::login::LoginRequest;
 use zenml_auth_client::{Client, ClientError, Credentials};
 use zenml_auth_model::Timestamp;
 
-use crate::cause::remedy;
 use crate::clock;
 use crate::connection::{Connection, Kind, Origin, SignIn};
 use crate::context::Context;
+use crate::credential_status::{LocalStatus, RemoteStatus};
 use crate::env::{STORE_API_KEY, STORE_API_TOKEN, STORE_URL};
 use crate::error::{CliError, Exit, reason_of};
 use crate::output::{self, Format, OutputArgs, Record};
-use crate::standing::{Named, Told};
+use crate::rejection::Rejection;
 use crate::token::Claims;
 use crate::ui;
 
@@ -113,7 +113,7 @@ pub(crate) async fn run(context: &Context, args: ExplainArgs) -> Result<(), CliE
 }
 
 async fn explain(context: &Context, teller: &Teller) -> Result<(), CliError> {
-    let stored = context.store.server()?;
+    let stored = context.files.server()?;
     let stored = stored.as_ref().map(|stored| stored.address.as_str());
     for remark in environment::remarks(&context.env, stored) {
         teller.note(&remark)?;
@@ -155,7 +155,7 @@ async fn explain(context: &Context, teller: &Teller) -> Result<(), CliError> {
         "The token is good: you are {}.",
         super::connect::described(&user)
     ))?;
-    let told = Told::by(&client, &Named::by(sign_in), user.id).await;
+    let told = RemoteStatus::by(&client, &LocalStatus::by(sign_in), user.id).await;
     if let Some(warning) = told.warning(context.now) {
         teller.note(&format!("But {warning}."))?;
     }
@@ -164,7 +164,7 @@ async fn explain(context: &Context, teller: &Teller) -> Result<(), CliError> {
 
 /// Which server it is about.
 fn find_connection(context: &Context, teller: &Teller) -> Result<Connection, CliError> {
-    let Some(connection) = Connection::find(&context.env, &context.store)? else {
+    let Some(connection) = Connection::find(&context.env, &context.files)? else {
         let key = [STORE_API_KEY, STORE_API_TOKEN]
             .into_iter()
             .find(|name| context.env.has(name));
@@ -178,7 +178,7 @@ fn find_connection(context: &Context, teller: &Teller) -> Result<Connection, Cli
         });
     };
     let from = match connection.origin {
-        Origin::Files => format!("the files in {}", context.store.dir().display()),
+        Origin::Files => format!("the files in {}", context.files.dir().display()),
         Origin::Variable(name) => name.to_owned(),
     };
     teller.good(&format!("The server is {}, from {from}.", connection.address))?;
@@ -276,7 +276,7 @@ impl Facts<'_> {
     /// Whether it is the server that the credential is for, as far as that can be seen.
     fn look_at_server(&self, connection: &Connection) -> Result<(), CliError> {
         if self.sign_in.origin == Origin::Files
-            && let Some(known) = self.context.store.known_server_id(&connection.address)?
+            && let Some(known) = self.context.files.known_server_id(&connection.address)?
             && known != self.info.id.to_string()
         {
             self.teller.note(&format!(
@@ -380,6 +380,6 @@ impl Facts<'_> {
             Exit::NotSignedIn,
             format!("the server does not accept it: {said}"),
         )
-        .next(remedy(&said, self.sign_in.kind, &self.connect))
+        .next(Rejection::of(error).remedy(self.sign_in.kind, &self.connect))
     }
 }

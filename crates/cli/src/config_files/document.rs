@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::StoreError;
+use super::ConfigFilesError;
 use crate::yaml::{self, Mapping};
 
 /// A YAML file that holds a mapping.
@@ -25,25 +25,25 @@ impl Document {
     }
 
     /// Reads a file; one that does not exist, or holds nothing, is empty.
-    pub(crate) fn read(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, ConfigFilesError> {
         let text = match fs::read_to_string(path) {
             Ok(text) => zeroize::Zeroizing::new(text),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::empty(path)),
             Err(error) if error.kind() == ErrorKind::InvalidData => {
-                return Err(StoreError::Broken {
+                return Err(ConfigFilesError::Broken {
                     path: path.to_owned(),
                     reason: "it is not text".to_owned(),
                 });
             }
             Err(source) => {
-                return Err(StoreError::Io {
+                return Err(ConfigFilesError::Io {
                     path: path.to_owned(),
                     action: "read",
                     source,
                 });
             }
         };
-        let broken = |reason: String| StoreError::Broken {
+        let broken = |reason: String| ConfigFilesError::Broken {
             path: path.to_owned(),
             reason,
         };
@@ -61,16 +61,16 @@ impl Document {
     }
 
     /// An error about something in the file.
-    pub(crate) fn broken(&self, reason: impl Into<String>) -> StoreError {
-        StoreError::Broken {
+    pub(crate) fn broken(&self, reason: impl Into<String>) -> ConfigFilesError {
+        ConfigFilesError::Broken {
             path: self.path.clone(),
             reason: reason.into(),
         }
     }
 
-    /// Replaces the file, in one step: whoever reads it sees all of it as it was, or all of it as it is now.
-    pub(crate) fn write(&self) -> Result<(), StoreError> {
-        let failed = |source| StoreError::Io {
+    /// Replaces the file, in one step: a reader sees all of it as it was, or all of it as it is now.
+    pub(crate) fn write(&self) -> Result<(), ConfigFilesError> {
+        let failed = |source| ConfigFilesError::Io {
             path: self.path.clone(),
             action: "written",
             source,
@@ -92,12 +92,12 @@ impl Document {
 }
 
 /// Makes a folder for its owner only, if there is none.
-pub(crate) fn make_folder(dir: &Path) -> Result<(), StoreError> {
+pub(crate) fn make_folder(dir: &Path) -> Result<(), ConfigFilesError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir).map_err(|source| StoreError::Io {
+    builder.create(dir).map_err(|source| ConfigFilesError::Io {
         path: dir.to_owned(),
         action: "made",
         source,
@@ -105,8 +105,8 @@ pub(crate) fn make_folder(dir: &Path) -> Result<(), StoreError> {
 }
 
 /// Waits for a lock, and holds it until it is dropped.
-pub(crate) fn lock(path: &Path) -> Result<File, StoreError> {
-    let failed = |source| StoreError::Io {
+pub(crate) fn lock(path: &Path) -> Result<File, ConfigFilesError> {
+    let failed = |source| ConfigFilesError::Io {
         path: path.to_owned(),
         action: "locked",
         source,

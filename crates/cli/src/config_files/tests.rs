@@ -44,30 +44,30 @@ https://Other.example.com:443:
 
 struct Folder {
     dir: tempfile::TempDir,
-    store: Store,
+    files: ConfigFiles,
 }
 
 impl Folder {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::new(dir.path().join("zenml"), true);
-        Self { dir, store }
+        let files = ConfigFiles::new(dir.path().join("zenml"), true);
+        Self { dir, files }
     }
 
     fn of_python() -> Self {
         let folder = Self::new();
-        fs::create_dir(folder.store.dir()).unwrap();
+        fs::create_dir(folder.files.dir()).unwrap();
         folder.put("config.yaml", CONFIG);
         folder.put("credentials.yaml", CREDENTIALS);
         folder
     }
 
     fn put(&self, name: &str, text: &str) {
-        fs::write(self.store.dir().join(name), text).unwrap();
+        fs::write(self.files.dir().join(name), text).unwrap();
     }
 
     fn get(&self, name: &str) -> String {
-        fs::read_to_string(self.store.dir().join(name)).unwrap_or_default()
+        fs::read_to_string(self.files.dir().join(name)).unwrap_or_default()
     }
 }
 
@@ -101,24 +101,24 @@ fn device_token() -> StoredCredentials {
 #[test]
 fn nothing_is_there_at_first() {
     let folder = Folder::new();
-    assert_eq!(folder.store.server().unwrap(), None);
-    assert!(folder.store.credentials(&local()).unwrap().is_none());
-    folder.store.disconnect(&local()).unwrap();
+    assert_eq!(folder.files.server().unwrap(), None);
+    assert!(folder.files.credentials(&local()).unwrap().is_none());
+    folder.files.forget_server(&local()).unwrap();
 }
 
 #[test]
 fn what_python_wrote_is_read() {
     let folder = Folder::of_python();
     assert_eq!(
-        folder.store.server().unwrap(),
+        folder.files.server().unwrap(),
         Some(stored("http://127.0.0.1:8237"))
     );
     assert_eq!(
-        folder.store.client_id().unwrap().to_string(),
+        folder.files.client_id().unwrap().to_string(),
         "77ec22a2-335b-4130-ba6c-1e1c371236a7"
     );
     let token = folder
-        .store
+        .files
         .credentials(&local())
         .unwrap()
         .unwrap()
@@ -130,7 +130,7 @@ fn what_python_wrote_is_read() {
         "2026-12-23T18:51:39.584271"
     );
     let other = folder
-        .store
+        .files
         .credentials(&address("https://other.example.com"))
         .unwrap()
         .unwrap();
@@ -141,8 +141,8 @@ fn what_python_wrote_is_read() {
 fn connecting_keeps_what_is_not_ours() {
     let folder = Folder::of_python();
     folder
-        .store
-        .connect(
+        .files
+        .save_connection(
             &stored("http://127.0.0.1:8237"),
             &device_token(),
             &ServerDetails::default(),
@@ -175,16 +175,16 @@ fn another_server_has_other_stacks() {
     let folder = Folder::of_python();
     let other = stored("https://other.example.com");
     folder
-        .store
-        .connect(&other, &device_token(), &ServerDetails::default())
+        .files
+        .save_connection(&other, &device_token(), &ServerDetails::default())
         .unwrap();
     let config = folder.get("config.yaml");
     assert!(
         !config.contains("active_stack_id") && !config.contains("http_timeout"),
         "{config}"
     );
-    assert_eq!(folder.store.server().unwrap(), Some(other.clone()));
-    let credentials = folder.store.credentials(&other.address).unwrap().unwrap();
+    assert_eq!(folder.files.server().unwrap(), Some(other.clone()));
+    let credentials = folder.files.credentials(&other.address).unwrap().unwrap();
     assert!(credentials.api_key.is_none(), "the key before is gone");
     assert!(folder.get("credentials.yaml").contains("future_field: 7"));
 }
@@ -200,14 +200,14 @@ fn values_that_are_not_ours_stay_what_they_were() {
         &format!("{CREDENTIALS}https://third.example.com:\n  password: 12e5\n  server_name: 'no'\n  username: '1:30'\n"),
     );
     folder
-        .store
-        .connect(
+        .files
+        .save_connection(
             &stored("http://127.0.0.1:8237"),
             &device_token(),
             &ServerDetails::default(),
         )
         .unwrap();
-    folder.store.disconnect(&local()).unwrap();
+    folder.files.forget_server(&local()).unwrap();
     assert!(
         folder.get("config.yaml").contains(odd),
         "{}",
@@ -218,7 +218,7 @@ fn values_that_are_not_ours_stay_what_they_were() {
         assert!(credentials.contains(kept), "{credentials}");
     }
     let third = folder
-        .store
+        .files
         .credentials(&address("https://third.example.com"))
         .unwrap()
         .unwrap();
@@ -238,7 +238,7 @@ fn an_entry_is_found_under_the_name_that_python_gave_it() {
     let server = address("http://localhost");
     let key = |folder: &Folder| {
         folder
-            .store
+            .files
             .credentials(&server)
             .unwrap()
             .unwrap()
@@ -250,10 +250,10 @@ fn an_entry_is_found_under_the_name_that_python_gave_it() {
         api_key: Some(Secret::new("newest")),
         ..StoredCredentials::default()
     };
-    folder.store.keep_credentials(&server, &rotated).unwrap();
+    folder.files.save_credentials(&server, &rotated).unwrap();
     folder
-        .store
-        .keep_token(&server, &device_token().token.unwrap())
+        .files
+        .save_token(&server, &device_token().token.unwrap())
         .unwrap();
     assert_eq!(key(&folder).expose(), "newest");
     let kept = folder.get("credentials.yaml");
@@ -262,8 +262,8 @@ fn an_entry_is_found_under_the_name_that_python_gave_it() {
         "Python looks for it there:\n{kept}"
     );
     folder
-        .store
-        .connect(&stored("http://localhost"), &rotated, &ServerDetails::default())
+        .files
+        .save_connection(&stored("http://localhost"), &rotated, &ServerDetails::default())
         .unwrap();
     let kept = folder.get("credentials.yaml");
     assert_eq!(
@@ -275,7 +275,7 @@ fn an_entry_is_found_under_the_name_that_python_gave_it() {
         "credentials.yaml",
         &format!("http://localhost:\n  api_key: old\n{typed}:\n  api_key: new\n"),
     );
-    folder.store.disconnect(&server).unwrap();
+    folder.files.forget_server(&server).unwrap();
     assert_eq!(folder.get("credentials.yaml"), "{}\n", "nothing of it is left");
 }
 
@@ -295,25 +295,25 @@ fn whether_to_check_certificates_is_read_as_python_reads_it() {
             &format!("store:\n  url: http://x\n  verify_ssl: {written}\n"),
         );
         assert_eq!(
-            folder.store.server().unwrap().unwrap().verify_ssl,
+            folder.files.server().unwrap().unwrap().verify_ssl,
             expected,
             "{written}"
         );
     }
     let folder = Folder::of_python();
     folder.put("config.yaml", "store:\n  url: http://x\n  verify_ssl: [1]\n");
-    assert!(folder.store.server().is_err());
+    assert!(folder.files.server().is_err());
 }
 
 #[test]
 fn disconnecting_forgets_this_server_only() {
     let folder = Folder::of_python();
-    folder.store.disconnect(&local()).unwrap();
-    assert_eq!(folder.store.server().unwrap(), None);
-    assert!(folder.store.credentials(&local()).unwrap().is_none());
+    folder.files.forget_server(&local()).unwrap();
+    assert_eq!(folder.files.server().unwrap(), None);
+    assert!(folder.files.credentials(&local()).unwrap().is_none());
     assert!(
         folder
-            .store
+            .files
             .credentials(&address("https://other.example.com"))
             .unwrap()
             .is_some()
@@ -321,11 +321,11 @@ fn disconnecting_forgets_this_server_only() {
     assert!(folder.get("config.yaml").contains("user_id: 77ec22a2"));
     let folder = Folder::of_python();
     folder
-        .store
-        .disconnect(&address("https://other.example.com"))
+        .files
+        .forget_server(&address("https://other.example.com"))
         .unwrap();
     assert_eq!(
-        folder.store.server().unwrap(),
+        folder.files.server().unwrap(),
         Some(stored("http://127.0.0.1:8237"))
     );
 }
@@ -333,8 +333,8 @@ fn disconnecting_forgets_this_server_only() {
 #[test]
 fn the_client_id_is_made_once() {
     let folder = Folder::new();
-    let id = folder.store.client_id().unwrap();
-    assert_eq!(folder.store.client_id().unwrap(), id);
+    let id = folder.files.client_id().unwrap();
+    assert_eq!(folder.files.client_id().unwrap(), id);
     assert!(folder.get("config.yaml").contains(&id.to_string()));
 }
 
@@ -351,15 +351,18 @@ fn a_broken_file_is_named_and_left_alone() {
         ("credentials.yaml", "http://127.0.0.1:8237: ZENKEY_hunter2\n"),
     ] {
         let folder = Folder::new();
-        fs::create_dir(folder.store.dir()).unwrap();
+        fs::create_dir(folder.files.dir()).unwrap();
         folder.put(name, text);
-        let connected = folder.store.connect(
+        let connected = folder.files.save_connection(
             &stored("http://127.0.0.1:8237"),
             &device_token(),
             &ServerDetails::default(),
         );
         let error = connected.unwrap_err();
-        assert!(matches!(error, StoreError::Broken { .. }), "{text}: {error:?}");
+        assert!(
+            matches!(error, ConfigFilesError::Broken { .. }),
+            "{text}: {error:?}"
+        );
         assert!(
             error.to_string().contains(name) && !error.to_string().contains("hunter2"),
             "{error}"
@@ -373,11 +376,11 @@ fn a_token_is_kept_only_where_credentials_are() {
     let folder = Folder::of_python();
     let token = device_token().token.unwrap();
     folder
-        .store
-        .keep_token(&address("https://other.example.com"), &token)
+        .files
+        .save_token(&address("https://other.example.com"), &token)
         .unwrap();
     let kept = folder
-        .store
+        .files
         .credentials(&address("https://other.example.com"))
         .unwrap()
         .unwrap();
@@ -386,8 +389,8 @@ fn a_token_is_kept_only_where_credentials_are() {
         (true, "t1")
     );
     folder
-        .store
-        .keep_token(&address("https://third.example.com"), &token)
+        .files
+        .save_token(&address("https://third.example.com"), &token)
         .unwrap();
     assert!(!folder.get("credentials.yaml").contains("third"));
 }
@@ -395,12 +398,12 @@ fn a_token_is_kept_only_where_credentials_are() {
 #[test]
 fn nothing_is_written_where_that_is_forbidden() {
     let folder = Folder::of_python();
-    let store = Store::new(folder.store.dir().to_owned(), false);
-    assert!(store.credentials(&local()).unwrap().is_none());
-    let refused = store
-        .connect(&stored("http://x"), &device_token(), &ServerDetails::default())
+    let files = ConfigFiles::new(folder.files.dir().to_owned(), false);
+    assert!(files.credentials(&local()).unwrap().is_none());
+    let refused = files
+        .save_connection(&stored("http://x"), &device_token(), &ServerDetails::default())
         .unwrap_err();
-    assert!(matches!(refused, StoreError::DiskForbidden));
+    assert!(matches!(refused, ConfigFilesError::DiskForbidden));
     assert_eq!(folder.get("credentials.yaml"), CREDENTIALS);
 }
 
@@ -410,18 +413,18 @@ fn files_are_for_their_owner_only() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = Folder::of_python();
     for name in ["config.yaml", "credentials.yaml"] {
-        fs::set_permissions(folder.store.dir().join(name), fs::Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(folder.files.dir().join(name), fs::Permissions::from_mode(0o644)).unwrap();
     }
     folder
-        .store
-        .connect(
+        .files
+        .save_connection(
             &stored("http://127.0.0.1:8237"),
             &device_token(),
             &ServerDetails::default(),
         )
         .unwrap();
     for name in ["config.yaml", "credentials.yaml", ".zenml-auth.lock"] {
-        let mode = fs::metadata(folder.store.dir().join(name))
+        let mode = fs::metadata(folder.files.dir().join(name))
             .unwrap()
             .permissions()
             .mode();
@@ -434,11 +437,11 @@ fn files_are_for_their_owner_only() {
 fn a_link_is_followed() {
     let folder = Folder::of_python();
     let real = folder.dir.path().join("dotfiles.yaml");
-    fs::rename(folder.store.dir().join("config.yaml"), &real).unwrap();
-    std::os::unix::fs::symlink(&real, folder.store.dir().join("config.yaml")).unwrap();
-    folder.store.disconnect(&local()).unwrap();
+    fs::rename(folder.files.dir().join("config.yaml"), &real).unwrap();
+    std::os::unix::fs::symlink(&real, folder.files.dir().join("config.yaml")).unwrap();
+    folder.files.forget_server(&local()).unwrap();
     assert!(
-        fs::symlink_metadata(folder.store.dir().join("config.yaml"))
+        fs::symlink_metadata(folder.files.dir().join("config.yaml"))
             .unwrap()
             .is_symlink()
     );
@@ -450,17 +453,17 @@ fn many_at_once_lose_nothing() {
     let folder = Folder::of_python();
     std::thread::scope(|scope| {
         for number in 0..8 {
-            let store = &folder.store;
+            let files = &folder.files;
             scope.spawn(move || {
                 let server = address(&format!("https://s{number}.example.com"));
-                store.keep_credentials(&server, &device_token()).unwrap();
+                files.save_credentials(&server, &device_token()).unwrap();
             });
         }
     });
     for number in 0..8 {
         let server = address(&format!("https://s{number}.example.com"));
         assert!(
-            folder.store.credentials(&server).unwrap().is_some(),
+            folder.files.credentials(&server).unwrap().is_some(),
             "{server} got lost"
         );
     }

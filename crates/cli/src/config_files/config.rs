@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use zenml_auth_client::{ServerAddress, TlsTrust};
 use zenml_auth_model::ClientId;
 
-use super::StoreError;
+use super::ConfigFilesError;
 use super::document::Document;
 use crate::yaml::{Mapping, Node};
 
@@ -50,7 +50,7 @@ pub(crate) struct StoredServer {
 }
 
 /// The server, if the file names one. A local database, which the Python client can use too, is none.
-pub(crate) fn server(config: &Document) -> Result<Option<StoredServer>, StoreError> {
+pub(crate) fn server(config: &Document) -> Result<Option<StoredServer>, ConfigFilesError> {
     let store = match config.root.get("store").filter(|store| !store.is_null()) {
         None => return Ok(None),
         Some(store) => store
@@ -89,7 +89,7 @@ pub(crate) fn url_as_written(config: &Document) -> Option<&str> {
 }
 
 /// Connects to a server. What the file says of the same server besides is kept.
-pub(crate) fn set_server(config: &mut Document, stored: &StoredServer) -> Result<(), StoreError> {
+pub(crate) fn set_server(config: &mut Document, stored: &StoredServer) -> Result<(), ConfigFilesError> {
     let before = server(config)?;
     let same = before.is_some_and(|before| before.address == stored.address);
     let kept = config.root.get_mut("store").filter(|_| same);
@@ -126,7 +126,7 @@ fn forget_the_server_s(config: &mut Document) {
 }
 
 /// The client's id, which the Python client calls `user_id`.
-pub(crate) fn client_id(config: &Document) -> Result<Option<ClientId>, StoreError> {
+pub(crate) fn client_id(config: &Document) -> Result<Option<ClientId>, ConfigFilesError> {
     match config.root.get("user_id").filter(|value| !value.is_null()) {
         None => Ok(None),
         Some(value) => {
@@ -143,8 +143,8 @@ pub(crate) fn set_client_id(config: &mut Document, id: ClientId) {
 }
 
 /// A client id of one's own.
-pub(crate) fn new_client_id() -> Result<ClientId, StoreError> {
+pub(crate) fn new_client_id() -> Result<ClientId, ConfigFilesError> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|error| StoreError::NoRandomness(error.to_string()))?;
+    getrandom::fill(&mut bytes).map_err(|error| ConfigFilesError::NoRandomness(error.to_string()))?;
     Ok(ClientId::from_random(bytes))
 }

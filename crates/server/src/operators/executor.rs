@@ -1,4 +1,4 @@
-//! Doing it here, or having the owner of the database do it.
+//! Carries an operation out here, or has the server do it that owns the database.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,16 +9,16 @@ use zenml_auth_core::ports::StoreError;
 use zenml_auth_core::services::{Engine, OpenError};
 use zenml_auth_storage::SqlStore;
 
-#[cfg(unix)]
-use super::errand::{Errand, ErrandError};
 use super::operation::{Done, Operation, Refusal, perform};
+#[cfg(unix)]
+use super::socket_client::{SocketClient, SocketClientError};
 use crate::compose::{ComposeError, IfMissing, connect, ports};
 use crate::config::Config;
 use crate::encryption::known;
 use crate::ownership::{DatabaseFile, Lock};
 
-/// How often to look whether the database has become free or its owner answers, and how many times: a server that starts
-/// or stops, and a command, do not answer.
+/// How often to try to lock the database or to reach its owner, and how many times: a server that starts or stops does not
+/// answer, and another command does not either.
 #[cfg(unix)]
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 #[cfg(unix)]
@@ -46,7 +46,7 @@ pub enum AdminError {
     /// The owner could not be asked.
     #[cfg(unix)]
     #[error(transparent)]
-    Errand(#[from] ErrandError),
+    Socket(#[from] SocketClientError),
     /// It was not done.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -65,22 +65,22 @@ impl From<OpenError> for AdminError {
 }
 
 /// What carries operations out.
-pub enum Access {
-    /// We do, with the lock if the database has one.
-    Here(Box<Here>),
+pub enum Executor {
+    /// This program, with the lock if the database has one.
+    Local(Box<LocalExecutor>),
     /// The server that runs on the database.
     #[cfg(unix)]
-    Owner(Errand),
+    Server(SocketClient),
 }
 
-impl Access {
-    /// Finds out who does, and gets ready.
+impl Executor {
+    /// Finds out which one, and gets ready.
     ///
     /// # Errors
     /// [`AdminError`]
     pub async fn open(config: &Config) -> Result<Self, AdminError> {
         let Some(database) = DatabaseFile::locate(&config.database, IfMissing::Refuse)? else {
-            return Here::open(config, None, None).await;
+            return LocalExecutor::open(config, None, None).await;
         };
         Self::open_file(config, &database).await
     }
@@ -89,11 +89,11 @@ impl Access {
     async fn open_file(config: &Config, database: &DatabaseFile) -> Result<Self, AdminError> {
         for _ in 0..LOOKS {
             if let Some(lock) = database.try_lock()? {
-                return Here::open(config, Some(database), Some(lock)).await;
+                return LocalExecutor::open(config, Some(database), Some(lock)).await;
             }
-            match Errand::begin(database).await {
-                Ok(errand) => return Ok(Self::Owner(errand)),
-                Err(ErrandError::NobodyThere) => {}
+            match SocketClient::connect(database).await {
+                Ok(client) => return Ok(Self::Server(client)),
+                Err(SocketClientError::NobodyThere) => {}
                 Err(error) => return Err(error.into()),
             }
             tokio::time::sleep(LOOK_AGAIN_AFTER).await;
@@ -104,7 +104,7 @@ impl Access {
     #[cfg(not(unix))]
     async fn open_file(config: &Config, database: &DatabaseFile) -> Result<Self, AdminError> {
         match database.lock().await {
-            Ok(lock) => Here::open(config, Some(database), Some(lock)).await,
+            Ok(lock) => LocalExecutor::open(config, Some(database), Some(lock)).await,
             Err(ComposeError::InUse(path)) => Err(AdminError::NoSocket(path)),
             Err(error) => Err(error.into()),
         }
@@ -116,9 +116,9 @@ impl Access {
     /// [`AdminError`]
     pub async fn perform(&mut self, operation: Operation) -> Result<Done, AdminError> {
         match self {
-            Self::Here(here) => Ok(perform(&here.engine, operation).await?),
+            Self::Local(local) => Ok(perform(&local.engine, operation).await?),
             #[cfg(unix)]
-            Self::Owner(errand) => Ok(errand.ask(operation).await?),
+            Self::Server(client) => Ok(client.ask(operation).await?),
         }
     }
 
@@ -128,33 +128,33 @@ impl Access {
     /// [`AdminError`]
     pub async fn close(self) -> Result<(), AdminError> {
         match self {
-            Self::Here(here) => here.close().await,
+            Self::Local(local) => local.close().await,
             #[cfg(unix)]
-            Self::Owner(_) => Ok(()),
+            Self::Server(_) => Ok(()),
         }
     }
 }
 
-/// The database, in our hands.
-pub struct Here {
+/// The database, opened by this program.
+pub struct LocalExecutor {
     store: Arc<SqlStore>,
     engine: Engine,
     lock: Option<Lock>,
 }
 
-impl Here {
+impl LocalExecutor {
     async fn open(
         config: &Config,
         database: Option<&DatabaseFile>,
         lock: Option<Lock>,
-    ) -> Result<Access, AdminError> {
+    ) -> Result<Executor, AdminError> {
         let store = Arc::new(connect(&config.database, IfMissing::Refuse).await?);
         store.check_schema().await.map_err(ComposeError::from)?;
         // Nothing is authenticated here, so the signing keys stay sealed. `encryption status` alone uses the keys.
         let keys = known(config, database).map_err(ComposeError::from)?.keys;
         let ports = ports(store.clone(), keys);
-        let engine = Engine::open_to_look(ports, config.settings, config.hashing).await?;
-        Ok(Access::Here(Box::new(Self { store, engine, lock })))
+        let engine = Engine::open_without_signing_keys(ports, config.settings, config.hashing).await?;
+        Ok(Executor::Local(Box::new(Self { store, engine, lock })))
     }
 
     async fn close(self) -> Result<(), AdminError> {
@@ -162,5 +162,30 @@ impl Here {
         self.store.close().await?;
         drop(self.lock);
         Ok(())
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::config::{self, Options};
+
+    #[tokio::test(start_paused = true)]
+    async fn after_fifteen_seconds_a_command_gives_up_on_a_server_that_does_not_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = Options::default();
+        options.storage.data_dir = Some(folder.path().to_owned());
+        let config = config::load(options).unwrap();
+        let path = folder.path().join("zenml-auth.db");
+        std::fs::write(&path, "").unwrap();
+        let lock = DatabaseFile::at(path.clone()).try_lock().unwrap().unwrap();
+        let began = Instant::now();
+        let refused = Executor::open(&config).await.err().unwrap();
+        assert!(matches!(refused, AdminError::Silent(_)), "{refused}");
+        assert_eq!(began.elapsed(), Duration::from_secs(15));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "", "nothing was changed");
+        drop(lock);
     }
 }

@@ -21,7 +21,7 @@ pub(crate) use paths::config_dir;
 
 /// Why the files can't be used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum StoreError {
+pub(crate) enum ConfigFilesError {
     /// Nobody knows where they would be.
     #[error("there is no home folder to keep the connection in")]
     NoHome,
@@ -51,7 +51,7 @@ pub(crate) enum StoreError {
     DiskForbidden,
 }
 
-impl StoreError {
+impl ConfigFilesError {
     /// What to do about it.
     pub(crate) fn next(&self) -> String {
         match self {
@@ -72,12 +72,12 @@ impl StoreError {
 
 /// The files in one folder.
 #[derive(Debug, Clone)]
-pub(crate) struct Store {
+pub(crate) struct ConfigFiles {
     dir: PathBuf,
     credentials_on_disk: bool,
 }
 
-impl Store {
+impl ConfigFiles {
     /// The files in this folder; neither has to exist. `credentials_on_disk` is whether credentials may be kept there.
     pub(crate) const fn new(dir: PathBuf, credentials_on_disk: bool) -> Self {
         Self {
@@ -99,11 +99,11 @@ impl Store {
         self.dir.join("credentials.yaml")
     }
 
-    fn read_config(&self) -> Result<Document, StoreError> {
+    fn read_config(&self) -> Result<Document, ConfigFilesError> {
         Document::read(&self.config_path())
     }
 
-    fn read_credentials(&self) -> Result<Document, StoreError> {
+    fn read_credentials(&self) -> Result<Document, ConfigFilesError> {
         if self.credentials_on_disk {
             Document::read(&self.credentials_path())
         } else {
@@ -112,7 +112,7 @@ impl Store {
     }
 
     /// The server this machine is connected to, if any.
-    pub(crate) fn server(&self) -> Result<Option<StoredServer>, StoreError> {
+    pub(crate) fn server(&self) -> Result<Option<StoredServer>, ConfigFilesError> {
         config::server(&self.read_config()?)
     }
 
@@ -120,13 +120,13 @@ impl Store {
     pub(crate) fn credentials(
         &self,
         server: &ServerAddress,
-    ) -> Result<Option<StoredCredentials>, StoreError> {
+    ) -> Result<Option<StoredCredentials>, ConfigFilesError> {
         let config = self.read_config()?;
         credentials::find(&self.read_credentials()?, server, config::url_as_written(&config))
     }
 
     /// The id of the server that answered at this address when it was connected to, if that is kept.
-    pub(crate) fn known_server_id(&self, server: &ServerAddress) -> Result<Option<String>, StoreError> {
+    pub(crate) fn known_server_id(&self, server: &ServerAddress) -> Result<Option<String>, ConfigFilesError> {
         let config = self.read_config()?;
         let kept = self.read_credentials()?;
         Ok(credentials::server_id(
@@ -137,7 +137,7 @@ impl Store {
     }
 
     /// The client id of this installation, made and kept when there is none.
-    pub(crate) fn client_id(&self) -> Result<ClientId, StoreError> {
+    pub(crate) fn client_id(&self) -> Result<ClientId, ConfigFilesError> {
         if let Some(id) = config::client_id(&self.read_config()?)? {
             return Ok(id);
         }
@@ -155,15 +155,15 @@ impl Store {
     }
 
     /// Makes sure that a connection could be kept, before somebody goes to the trouble of making one.
-    pub(crate) fn check_writable(&self) -> Result<(), StoreError> {
+    pub(crate) fn check_writable(&self) -> Result<(), ConfigFilesError> {
         if !self.credentials_on_disk {
-            return Err(StoreError::DiskForbidden);
+            return Err(ConfigFilesError::DiskForbidden);
         }
         // Files are replaced by new ones, so that it is the folder that counts.
         self.locked(|| {
             tempfile::tempfile_in(&self.dir)
                 .map(drop)
-                .map_err(|source| StoreError::Io {
+                .map_err(|source| ConfigFilesError::Io {
                     path: self.dir.clone(),
                     action: "written to",
                     source,
@@ -172,14 +172,14 @@ impl Store {
     }
 
     /// Keeps a connection: from now on this machine is connected to this server, with this.
-    pub(crate) fn connect(
+    pub(crate) fn save_connection(
         &self,
         server: &StoredServer,
         credentials: &StoredCredentials,
         details: &ServerDetails,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), ConfigFilesError> {
         if !self.credentials_on_disk {
-            return Err(StoreError::DiskForbidden);
+            return Err(ConfigFilesError::DiskForbidden);
         }
         self.locked(|| {
             let mut config = self.read_config()?;
@@ -197,13 +197,13 @@ impl Store {
     }
 
     /// Keeps a new API key, and the token that was made from it, for a server.
-    pub(crate) fn keep_credentials(
+    pub(crate) fn save_credentials(
         &self,
         server: &ServerAddress,
         credentials: &StoredCredentials,
-    ) -> Result<(), StoreError> {
+    ) -> Result<(), ConfigFilesError> {
         if !self.credentials_on_disk {
-            return Err(StoreError::DiskForbidden);
+            return Err(ConfigFilesError::DiskForbidden);
         }
         self.locked(|| {
             let config = self.read_config()?;
@@ -214,7 +214,11 @@ impl Store {
     }
 
     /// Keeps a token that was issued for credentials that are already kept; leaves the files alone when they no longer are.
-    pub(crate) fn keep_token(&self, server: &ServerAddress, token: &StoredToken) -> Result<(), StoreError> {
+    pub(crate) fn save_token(
+        &self,
+        server: &ServerAddress,
+        token: &StoredToken,
+    ) -> Result<(), ConfigFilesError> {
         if !self.credentials_on_disk {
             return Ok(());
         }
@@ -230,7 +234,7 @@ impl Store {
     }
 
     /// Forgets a server: its credentials, and the connection if it is this server's.
-    pub(crate) fn disconnect(&self, server: &ServerAddress) -> Result<(), StoreError> {
+    pub(crate) fn forget_server(&self, server: &ServerAddress) -> Result<(), ConfigFilesError> {
         self.locked(|| {
             let mut config = self.read_config()?;
             let mut kept = self.read_credentials()?;
@@ -247,7 +251,7 @@ impl Store {
     }
 
     /// Does something while no other process of ours changes the files.
-    fn locked<T>(&self, change: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    fn locked<T>(&self, change: impl FnOnce() -> Result<T, ConfigFilesError>) -> Result<T, ConfigFilesError> {
         document::make_folder(&self.dir)?;
         let _lock = document::lock(&self.dir.join(".zenml-auth.lock"))?;
         change()

@@ -26,7 +26,7 @@ pub fn folder(database: &DatabaseFile) -> PathBuf {
     database.beside(".admin")
 }
 
-/// Begins to listen, for whoever has the lock on the database. A socket that was left behind by a server that was killed
+/// Begins to listen. The caller has the lock on the database. A socket that was left behind by a server that was killed
 /// is replaced.
 ///
 /// # Errors
@@ -51,7 +51,7 @@ pub fn remove(database: &DatabaseFile) -> io::Result<()> {
     }
 }
 
-/// Connects to whoever listens.
+/// Connects to the server that listens.
 ///
 /// # Errors
 /// `NotFound` or `ConnectionRefused` when nobody does, and `PermissionDenied` when one may not, or when it is none of the

@@ -13,14 +13,14 @@ use crate::token::Claims;
 
 /// What can be read from a credential itself.
 #[derive(Debug, Default)]
-pub(crate) struct Named {
+pub(crate) struct LocalStatus {
     pub(crate) device: Option<Uuid>,
     pub(crate) api_key: Option<Uuid>,
     /// When the token ends, where it is what one signs in with.
     pub(crate) token_ends: Option<Timestamp>,
 }
 
-impl Named {
+impl LocalStatus {
     pub(crate) fn by(sign_in: &SignIn) -> Self {
         let claims = sign_in.token.as_ref().map(Claims::of).unwrap_or_default();
         let key = match &sign_in.credentials {
@@ -40,7 +40,7 @@ impl Named {
 
 /// What the server tells of it. Nothing is amiss where it does not.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct RemoteStatus {
     pub(crate) trusted: Option<bool>,
     pub(crate) key_name: Option<String>,
     /// When the device's connection or the key ends.
@@ -51,8 +51,8 @@ pub(crate) struct Told {
     pub(crate) value_ends: Option<Timestamp>,
 }
 
-impl Told {
-    pub(crate) async fn by(client: &Client, named: &Named, account: Uuid) -> Self {
+impl RemoteStatus {
+    pub(crate) async fn by(client: &Client, named: &LocalStatus, account: Uuid) -> Self {
         let mut told = Self::default();
         if let Some(id) = named.device
             && let Ok(device) = client.device(id).await

@@ -10,7 +10,7 @@ use zenml_auth_client::WireEvent;
 use crate::spinner::{self, Spinner};
 
 /// How long a server may take before it is worth a word.
-const PATIENCE: Duration = Duration::from_secs(2);
+const SHOW_AFTER: Duration = Duration::from_secs(2);
 /// How often it is looked whether it has answered.
 const PACE: Duration = Duration::from_millis(100);
 
@@ -27,7 +27,7 @@ pub(crate) fn note(event: &WireEvent) {
     match event {
         WireEvent::Sent { .. } => *since = Some(Instant::now()),
         WireEvent::Received { .. } | WireEvent::Failed { .. } => {
-            if since.take().is_some_and(|began| began.elapsed() >= PATIENCE) {
+            if since.take().is_some_and(|began| began.elapsed() >= SHOW_AFTER) {
                 spinner::clear_line();
             }
         }
@@ -39,7 +39,7 @@ pub(crate) fn note(event: &WireEvent) {
 pub(crate) async fn show() -> Infallible {
     loop {
         tokio::time::sleep(PACE).await;
-        if let Some(began) = since().filter(|began| began.elapsed() >= PATIENCE)
+        if let Some(began) = since().filter(|began| began.elapsed() >= SHOW_AFTER)
             && !spinner::is_shown()
         {
             let spinner = Spinner::silent();

@@ -1,4 +1,4 @@
-//! The owner's end: who serves carries out what operators ask for through the local socket.
+//! The server's end of the operators' socket: carries out what their commands ask for.
 
 use std::io;
 use std::sync::Arc;
@@ -15,49 +15,49 @@ use super::socket;
 use super::wire::{Answer, AnyRequest, Hello, LONGEST_REQUEST, Line, Lines, PROTOCOL, Request, WireError};
 use crate::ownership::DatabaseFile;
 
-/// How long a line may take, and how long nobody may say anything.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How many may be inside at a time; the others wait outside.
-const GUESTS: usize = 16;
-/// How long operations that are under way may take once the server stops.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long a line may take, and a connection may be silent.
+const IO_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many connections are served at the same time; others wait to be accepted.
+const MAX_CONNECTIONS: usize = 16;
+/// How long operations may go on once the server stops.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The open door.
+/// The task that serves the socket.
 #[derive(Debug)]
-pub struct Door {
+pub struct SocketServer {
     stop: watch::Sender<bool>,
-    keeper: JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
-impl Door {
-    /// Opens it, for whoever has the lock on the database.
+impl SocketServer {
+    /// Starts it. The caller has the lock on the database.
     ///
     /// # Errors
     /// When there can't be a private socket beside the database.
-    pub fn open(database: DatabaseFile, engine: Arc<Engine>) -> io::Result<Self> {
+    pub fn start(database: DatabaseFile, engine: Arc<Engine>) -> io::Result<Self> {
         let listener = socket::listen(&database)?;
         let (stop, stopped) = watch::channel(false);
-        let keeper = tokio::spawn(async move {
-            keep(listener, engine, stopped).await;
+        let task = tokio::spawn(async move {
+            serve(listener, engine, stopped).await;
             if let Err(error) = socket::remove(&database) {
                 tracing::debug!(%error, "can't remove the socket for operators");
             }
         });
-        Ok(Self { stop, keeper })
+        Ok(Self { stop, task })
     }
 
-    /// Closes it, once what is under way is done.
-    pub async fn close(self) {
+    /// Stops it, once the operations that it has begun are done.
+    pub async fn stop(self) {
         let _ = self.stop.send(true);
-        if let Err(error) = self.keeper.await {
+        if let Err(error) = self.task.await {
             tracing::warn!(%error, "the socket for operators broke");
         }
     }
 }
 
-async fn keep(listener: UnixListener, engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
-    let places = Arc::new(Semaphore::new(GUESTS));
-    let mut guests = JoinSet::new();
+async fn serve(listener: UnixListener, engine: Arc<Engine>, mut stop: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = JoinSet::new();
     loop {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else {
             break;
@@ -73,23 +73,25 @@ async fn keep(listener: UnixListener, engine: Arc<Engine>, mut stop: watch::Rece
                 }
             },
         };
-        while guests.try_join_next().is_some() {}
+        while connections.try_join_next().is_some() {}
         let (engine, stop) = (Arc::clone(&engine), stop.clone());
-        guests.spawn(async move {
-            if let Err(error) = attend(stream, &engine, stop).await {
+        connections.spawn(async move {
+            if let Err(error) = serve_connection(stream, &engine, stop).await {
                 tracing::debug!(%error, "an operator's connection ended");
             }
             drop(place);
         });
     }
     drop(listener);
-    let done = timeout(GRACE, async { while guests.join_next().await.is_some() {} });
+    let done = timeout(SHUTDOWN_TIMEOUT, async {
+        while connections.join_next().await.is_some() {}
+    });
     if done.await.is_err() {
         tracing::warn!("an operator's request took too long and was cut off");
     }
 }
 
-async fn attend(
+async fn serve_connection(
     stream: UnixStream,
     engine: &Engine,
     mut stop: watch::Receiver<bool>,
@@ -99,11 +101,11 @@ async fn attend(
         return Ok(());
     }
     let mut lines = Lines::new(stream);
-    lines.send(&Hello::ours(), PATIENCE).await?;
+    lines.send(&Hello::ours(), IO_TIMEOUT).await?;
     loop {
         let received = tokio::select! {
             _ = stop.changed() => return Ok(()),
-            received = lines.receive(LONGEST_REQUEST, PATIENCE) => received,
+            received = lines.receive(LONGEST_REQUEST, IO_TIMEOUT) => received,
         };
         let operation = match received {
             Ok(None) => return Ok(()),
@@ -117,7 +119,7 @@ async fn attend(
             Ok(operation) => carry_out(engine, operation).await,
             Err(refusal) => Answer::Refused(refusal),
         };
-        lines.send(&answer, PATIENCE).await?;
+        lines.send(&answer, IO_TIMEOUT).await?;
         if last {
             return Ok(());
         }

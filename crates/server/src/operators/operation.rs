@@ -28,7 +28,7 @@ pub enum Operation {
         /// Their password; one is made when none is given.
         password: Option<SecretText>,
     },
-    /// Set a user's password, and let them in again; everything they were signed in with ends.
+    /// Set a user's password, and switch them on; everything they were signed in with ends.
     ResetPassword {
         /// The sign-in name.
         name: String,
@@ -40,7 +40,7 @@ pub enum Operation {
         /// The sign-in name.
         name: String,
     },
-    /// Let a user in again, with the password they had.
+    /// Switch a user on again, with the password they had.
     ActivateUser {
         /// The sign-in name.
         name: String,

@@ -4,7 +4,7 @@ use zenml_auth_api::info::InfoResponse;
 use zenml_auth_client::ServerAddress;
 use zenml_auth_model::{DeviceId, Secret, Timestamp};
 
-use super::StoreError;
+use super::ConfigFilesError;
 use super::document::Document;
 use crate::yaml::{Mapping, Node};
 
@@ -91,7 +91,7 @@ pub(crate) fn find(
     document: &Document,
     server: &ServerAddress,
     written: Option<&str>,
-) -> Result<Option<StoredCredentials>, StoreError> {
+) -> Result<Option<StoredCredentials>, ConfigFilesError> {
     let Some(key) = key_of(document, server, written) else {
         return Ok(None);
     };
@@ -154,7 +154,7 @@ pub(crate) fn set(
     written: Option<&str>,
     credentials: &StoredCredentials,
     details: &ServerDetails,
-) -> Result<(), StoreError> {
+) -> Result<(), ConfigFilesError> {
     let kept = key_of(document, server, written);
     for key in keys_of(document, server) {
         if Some(&key) != kept.as_ref() {
@@ -184,7 +184,7 @@ pub(crate) fn set_credentials(
     server: &ServerAddress,
     written: Option<&str>,
     credentials: &StoredCredentials,
-) -> Result<(), StoreError> {
+) -> Result<(), ConfigFilesError> {
     let key = key_of(document, server, written).unwrap_or_else(|| server.as_str().to_owned());
     replace(document, server, &key, credentials)
 }
@@ -194,7 +194,7 @@ fn replace(
     server: &ServerAddress,
     key: &str,
     credentials: &StoredCredentials,
-) -> Result<(), StoreError> {
+) -> Result<(), ConfigFilesError> {
     if document.root.get(key).is_none() {
         let mut entry = Mapping::new();
         entry.insert("url", server.as_str());
@@ -218,7 +218,7 @@ fn entry_of<'a>(
     document: &'a mut Document,
     server: &ServerAddress,
     key: &str,
-) -> Result<&'a mut Mapping, StoreError> {
+) -> Result<&'a mut Mapping, ConfigFilesError> {
     let broken = document.broken(format!("the entry for {server} holds no settings"));
     let entry = document.root.get_mut(key).and_then(Node::as_mapping_mut);
     entry.ok_or(broken)
@@ -230,7 +230,7 @@ pub(crate) fn set_token(
     server: &ServerAddress,
     written: Option<&str>,
     token: &StoredToken,
-) -> Result<bool, StoreError> {
+) -> Result<bool, ConfigFilesError> {
     let Some(key) = key_of(document, server, written) else {
         return Ok(false);
     };

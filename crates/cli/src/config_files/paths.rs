@@ -2,20 +2,20 @@
 
 use std::path::PathBuf;
 
-use super::StoreError;
+use super::ConfigFilesError;
 use crate::env::{CONFIG_PATH, Env};
 
 /// The folder: what `ZENML_CONFIG_PATH` says, or the platform's folder for applications as Python's click names it.
-pub(crate) fn config_dir(env: &Env) -> Result<PathBuf, StoreError> {
+pub(crate) fn config_dir(env: &Env) -> Result<PathBuf, ConfigFilesError> {
     if let Some(path) = env.get(CONFIG_PATH) {
         let path = PathBuf::from(path);
-        return std::path::absolute(&path).map_err(|source| StoreError::Io {
+        return std::path::absolute(&path).map_err(|source| ConfigFilesError::Io {
             path,
             action: "found",
             source,
         });
     }
-    application_dir(env, Platform::OURS).ok_or(StoreError::NoHome)
+    application_dir(env, Platform::OURS).ok_or(ConfigFilesError::NoHome)
 }
 
 /// The platforms that click tells apart.
