@@ -45,6 +45,7 @@ mod audit_writer;
 pub mod caller;
 pub mod device_code;
 pub mod epoch_log;
+mod hashing_memory;
 mod identities;
 pub mod lookup;
 #[cfg(feature = "memory")]

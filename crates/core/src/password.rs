@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use argon2::password_hash::phc::PasswordHash as Phc;
-use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash as Phc, Salt};
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use subtle::ConstantTimeEq as _;
 use tokio::sync::Semaphore;
 use zenml_auth_model::text::nfc;
 use zenml_auth_model::{PasswordHash, Secret};
 use zeroize::Zeroizing;
 
+use crate::hashing_memory::HashingMemory;
 use crate::ports::Entropy;
 use crate::strength::{self, MAX_PASSWORD_BYTES, WeakPassword, Whose};
 
@@ -54,6 +55,7 @@ impl Default for HashingCost {
 /// Hashes and checks passwords.
 pub struct Passwords {
     argon2: Argon2<'static>,
+    memory: Arc<HashingMemory>,
     permits: Arc<Semaphore>,
     waiting: AtomicUsize,
     queue: usize,
@@ -71,6 +73,7 @@ impl Passwords {
         Ok(Self {
             decoy: decoy(&params, entropy),
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
+            memory: Arc::default(),
             permits: Arc::new(Semaphore::new(cost.parallel.max(1))),
             waiting: AtomicUsize::new(0),
             queue: cost.queue.max(1),
@@ -88,10 +91,10 @@ impl Passwords {
         whose: Whose,
         entropy: &dyn Entropy,
     ) -> Result<Result<PasswordHash, WeakPassword>, HashingError> {
-        let argon2 = self.argon2.clone();
+        let (argon2, memory) = (self.argon2.clone(), Arc::clone(&self.memory));
         let salt = salt(entropy);
         self.off_thread(move || match strength::check(&password, least, &whose) {
-            Ok(()) => hash_now(&argon2, &password, salt).map(Ok),
+            Ok(()) => hash_now(&argon2, &memory, &password, salt).map(Ok),
             Err(weak) => Ok(Err(weak)),
         })
         .await
@@ -102,9 +105,10 @@ impl Passwords {
     /// # Errors
     /// See [`HashingError`].
     pub async fn hash(&self, password: Secret, entropy: &dyn Entropy) -> Result<PasswordHash, HashingError> {
-        let argon2 = self.argon2.clone();
+        let (argon2, memory) = (self.argon2.clone(), Arc::clone(&self.memory));
         let salt = salt(entropy);
-        self.off_thread(move || hash_now(&argon2, &password, salt)).await
+        self.off_thread(move || hash_now(&argon2, &memory, &password, salt))
+            .await
     }
 
     /// Whether a password is the one behind the hash, composed (NFC) or just as it was typed, which is how older builds
@@ -113,7 +117,7 @@ impl Passwords {
     /// # Errors
     /// See [`HashingError`].
     pub async fn verify(&self, password: Secret, hash: Option<PasswordHash>) -> Result<bool, HashingError> {
-        let argon2 = self.argon2.clone();
+        let memory = Arc::clone(&self.memory);
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.decoy.clone());
         let right = self
@@ -122,17 +126,22 @@ impl Passwords {
                 let typed = password.expose();
                 // Longer ones can't have been set; refusing them early would tell how long the longest is, no more.
                 let is = |text: &str| {
-                    text.len() <= MAX_PASSWORD_BYTES && argon2.verify_password(text.as_bytes(), &phc).is_ok()
+                    Ok(text.len() <= MAX_PASSWORD_BYTES && is_behind(&phc, &memory, text.as_bytes())?)
                 };
                 // Composing shortens a text to a third at most.
                 if typed.len() > 3 * MAX_PASSWORD_BYTES {
                     return Ok(false);
                 }
                 let composed = Zeroizing::new(nfc(typed).into_owned());
-                Ok(is(&composed) || (*composed != typed && is(typed)))
+                Ok(is(&composed)? || (*composed != typed && is(typed)?))
             })
             .await?;
         Ok(right && known)
+    }
+
+    /// Gives the memory back that no password was hashed in since the last call.
+    pub fn release_memory(&self) {
+        self.memory.release();
     }
 
     async fn off_thread<T: Send + 'static>(
@@ -197,18 +206,83 @@ fn decoy(params: &Params, entropy: &dyn Entropy) -> PasswordHash {
     ))
 }
 
-fn hash_now(argon2: &Argon2<'_>, password: &Secret, salt: [u8; 16]) -> Result<PasswordHash, HashingError> {
+fn hash_now(
+    argon2: &Argon2<'_>,
+    memory: &HashingMemory,
+    password: &Secret,
+    salt: [u8; 16],
+) -> Result<PasswordHash, HashingError> {
     let composed = Zeroizing::new(nfc(password.expose()).into_owned());
-    let hash: Phc = argon2
-        .hash_password_with_salt(composed.as_bytes(), &salt)
-        .map_err(|_| HashingError::Broken)?;
-    Ok(PasswordHash::from_phc(hash.to_string()))
+    let mut output = Zeroizing::new([0; Params::DEFAULT_OUTPUT_LEN]);
+    memory.compute(argon2, composed.as_bytes(), &salt, &mut *output)?;
+    let phc = || -> argon2::password_hash::Result<Phc> {
+        Ok(Phc {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(argon2.params())?,
+            salt: Some(Salt::new(&salt)?),
+            hash: Some(Output::new(&*output)?),
+        })
+    };
+    let phc = phc().map_err(|_| HashingError::Broken)?;
+    Ok(PasswordHash::from_phc(phc.to_string()))
+}
+
+/// Whether this password is the one behind the hash, computed at the cost that the hash names.
+fn is_behind(phc: &Phc, memory: &HashingMemory, password: &[u8]) -> Result<bool, HashingError> {
+    let (Some(salt), Some(expected)) = (&phc.salt, &phc.hash) else {
+        return Err(HashingError::Broken);
+    };
+    let argon2 = || -> argon2::password_hash::Result<Argon2<'_>> {
+        let version = phc.version.map(Version::try_from).transpose()?;
+        Ok(Argon2::new(
+            Algorithm::try_from(phc.algorithm.as_str())?,
+            version.unwrap_or_default(),
+            Params::try_from(phc)?,
+        ))
+    };
+    let argon2 = argon2().map_err(|_| HashingError::Broken)?;
+    let mut output = Zeroizing::new([0; Output::MAX_LENGTH]);
+    let output = output.get_mut(..expected.len()).ok_or(HashingError::Broken)?;
+    memory.compute(&argon2, password, salt, output)?;
+    Ok(expected.as_bytes().ct_eq(output).into())
 }
 
 #[cfg(test)]
 mod tests {
+    use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+
     use super::*;
     use crate::ports::SystemEntropy;
+
+    #[tokio::test]
+    async fn hashes_are_those_of_the_library() {
+        let passwords = passwords(8);
+        let ours = passwords
+            .hash(Secret::new("correct horse"), &SystemEntropy)
+            .await
+            .unwrap();
+        let ours = Phc::new(ours.as_phc()).unwrap();
+        assert!(passwords.argon2.verify_password(b"correct horse", &ours).is_ok());
+        // At other costs, of other kinds, and with other lengths than ours.
+        for (algorithm, memory, output) in [
+            (Algorithm::Argon2id, 256, 32),
+            (Algorithm::Argon2i, 8, 16),
+            (Algorithm::Argon2d, 64, 64),
+        ] {
+            let params = Params::new(memory, 2, 1, Some(output)).unwrap();
+            let theirs: Phc = Argon2::new(algorithm, Version::V0x13, params)
+                .hash_password_with_salt(b"correct horse", &salt(&SystemEntropy))
+                .unwrap();
+            for (typed, right) in [("correct horse", true), ("correct horsf", false)] {
+                let theirs = PasswordHash::from_phc(theirs.to_string());
+                assert_eq!(
+                    passwords.verify(Secret::new(typed), Some(theirs)).await,
+                    Ok(right)
+                );
+            }
+        }
+    }
 
     #[tokio::test]
     async fn the_decoy_costs_what_a_real_hash_costs() {
@@ -358,7 +432,7 @@ mod tests {
         let passwords = passwords(8);
         let decomposed = "re\u{301}sume\u{301} otter";
         // As older builds hashed it.
-        let hash = passwords
+        let hash: Phc = passwords
             .argon2
             .hash_password_with_salt(decomposed.as_bytes(), &salt(&SystemEntropy))
             .unwrap();

@@ -14,6 +14,8 @@ use crate::serve::Stop;
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// How often what was refused is written to the audit trail, as far as it is time.
 const REFUSALS_EVERY: Duration = Duration::from_secs(1);
+/// How often memory is given back that passwords are hashed in.
+const MEMORY_EVERY: Duration = Duration::from_secs(5);
 /// How often signing keys are loaded, and rotated if it is time.
 const KEYS_EVERY: Duration = Duration::from_secs(60);
 /// How often what has ended is cleaned away.
@@ -44,6 +46,12 @@ impl Jobs {
         });
         every(REFUSALS_EVERY, "write refusals to the audit trail", |engine| {
             Box::pin(async move { engine.maintenance().flush_refusals().await })
+        });
+        every(MEMORY_EVERY, "give memory back", |engine| {
+            Box::pin(async move {
+                engine.maintenance().release_memory();
+                Ok(())
+            })
         });
         every(KEYS_EVERY, "load signing keys", |engine| {
             Box::pin(async move { engine.maintenance().rotate_signing_key_if_due().await })

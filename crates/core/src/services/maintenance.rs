@@ -53,6 +53,11 @@ pub(super) async fn retired_until(
 pub struct Maintenance<'a>(pub(super) &'a Engine);
 
 impl Maintenance<'_> {
+    /// Gives back the memory in which no password was hashed since the last call.
+    pub fn release_memory(self) {
+        self.0.passwords.release_memory();
+    }
+
     /// Loads the signing keys, after a new one took over if the current one has signed long enough. Replicas that
     /// call it at the same time agree on one new key.
     ///
