@@ -3,7 +3,7 @@
 //! Requests come in through [`routes`] (the API) and [`pages`] (what people see), get their caller and body from
 //! [`extract`], call one service of `zenml-auth-core`, and answer in the wire's form; [`errors`] says how each
 //! refusal looks. [`compose`] is the one place where storage is plugged into core, [`ownership`] sees to it that one
-//! process at a time writes to a SQLite file, and [`admin`] is how operators get at what that process owns.
+//! process at a time writes to a SQLite file, and [`operators`] is how operators get at what that process owns.
 //! [`encryption`] says where the keys come from that secrets are sealed under, and [`permissions`] who may read the files.
 
 pub mod commands;

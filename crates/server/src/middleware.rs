@@ -16,6 +16,9 @@ use crate::extract::{ClientAddress, Peer, RequestId};
 use crate::serve::body_budget::BodyHold;
 use crate::state::App;
 
+/// How many bytes of a path are logged. No path of this server is half as long.
+const LOGGED_PATH: usize = 512;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Gives every request an id, which its log lines, its audit entries and its answer carry, and logs how it went.
@@ -44,7 +47,7 @@ pub async fn identify(State(app): State<App>, mut request: Request, next: Next) 
         "request",
         id = %id,
         method = %request.method(),
-        path = %request.uri().path(),
+        path = %logged(request.uri().path()),
         address = %address,
     );
     async move {
@@ -77,6 +80,12 @@ pub async fn identify(State(app): State<App>, mut request: Request, next: Next) 
     }
     .instrument(span)
     .await
+}
+
+/// A path as the log has it: log lines wait in memory, so that they may not be as long as a stranger likes.
+fn logged(path: &str) -> &str {
+    path.get(..path.floor_char_boundary(LOGGED_PATH))
+        .unwrap_or_default()
 }
 
 /// Writes the body of a failure, now that the request's id is known.
@@ -153,6 +162,15 @@ pub async fn never_store(request: Request, next: Next) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_path_is_logged_in_part() {
+        assert_eq!(logged("/api/v1/info"), "/api/v1/info");
+        let long = format!("/{}", "x".repeat(60_000));
+        assert_eq!(logged(&long), &long[..LOGGED_PATH]);
+        let between = format!("/{}", "é".repeat(60_000));
+        assert_eq!(logged(&between).len(), LOGGED_PATH - 1);
+    }
 
     #[test]
     fn ids_from_outside_are_harmless() {

@@ -474,10 +474,19 @@ async fn an_outage_is_logged_once_a_second(kind: Kind) {
         asked += asking.await.unwrap();
     }
     let seconds = begun.elapsed().as_secs() + 1;
-    let lines = lines_of(&log).split_off(before);
+    let is_answered = |line: &&Value| line["message"] == "answered";
+    let begun = Instant::now();
+    // Lines reach the log a little later than answers their clients.
+    let lines = loop {
+        let lines = lines_of(&log).split_off(before);
+        if lines.iter().filter(is_answered).count() as u64 >= asked {
+            break lines;
+        }
+        assert!(begun.elapsed() < program::DEADLINE, "not all requests are logged");
+        std::thread::sleep(Duration::from_millis(20));
+    };
     let at = |level: &'static str| lines.iter().filter(move |line| line["level"] == level);
-    let answered: Vec<_> = at("INFO").filter(|line| line["message"] == "answered").collect();
-    assert!(answered.len() as u64 >= asked);
+    let answered: Vec<_> = at("INFO").filter(is_answered).collect();
     assert!(
         answered
             .iter()

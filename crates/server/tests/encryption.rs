@@ -135,7 +135,10 @@ fn a_database_of_before_is_sealed_when_a_server_starts() {
     said(&run(folder.path(), &["migrate", "down", &steps]));
     fs::remove_file(file(folder.path(), "zenml-auth.db.key")).unwrap();
     let server = Server::start(folder.path(), &[]);
-    assert!(log(folder.path()).contains("sealed the signing keys and the server secret"));
+    program::wait_for_line(
+        &folder.path().join("test.log"),
+        "sealed the signing keys and the server secret",
+    );
     assert_eq!(current_user(&server, &before), 200, "nobody has to sign in again");
     let (_, jwks) = server.send("GET", "/.well-known/jwks.json", "", "");
     let jwks: Value = serde_json::from_str(&jwks).unwrap();

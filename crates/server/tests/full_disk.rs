@@ -207,9 +207,8 @@ fn on_a_full_disk_rights_are_still_taken_away() {
         assert_eq!(taken, !way.gives_another(), "{way:?}: {:?}", ledger.refused);
     }
     ledger.check(&admin, "in the second half of the reserve");
-    let text = std::fs::read_to_string(&log).unwrap();
-    assert!(text.contains("rights are taken away in the room that was kept for it"));
-    assert!(text.contains("the reserve for a full disk is whole again"));
+    program::wait_for_line(&log, "rights are taken away in the room that was kept for it");
+    program::wait_for_line(&log, "the reserve for a full disk is whole again");
 }
 
 #[test]

@@ -164,10 +164,8 @@ fn the_very_next_request_is_refused_under_load() {
         rounds.unwrap();
     });
     assert_eq!(hammer.let_in_too_late.load(Ordering::SeqCst), 0);
-    assert!(
-        log(folder.path()).contains("operation=\"reset_password\""),
-        "the server did it"
-    );
+    // The server did it.
+    program::wait_for_line(&folder.path().join("test.log"), "operation=\"reset_password\"");
 }
 
 #[test]
@@ -335,7 +333,10 @@ fn a_socket_that_could_be_somebody_elses_is_not_used() {
     let server = Server::start(folder.path(), &[]);
     assert!(server.sign_in(PASSWORD).is_some(), "it serves all the same");
     assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
-    assert!(log(folder.path()).contains("there is no socket for operators"));
+    program::wait_for_line(
+        &folder.path().join("test.log"),
+        "there is no socket for operators",
+    );
 }
 
 /// Runs one of the tests below that are none by themselves, as another user. They find the socket in a variable.
@@ -385,7 +386,10 @@ fn other_users_are_turned_away() {
     let mut hello = String::new();
     BufReader::new(root).read_line(&mut hello).unwrap();
     assert!(hello.contains("zenml-auth-server"), "{hello}");
-    assert!(log(folder.path()).contains("another user of this machine was turned away"));
+    program::wait_for_line(
+        &folder.path().join("test.log"),
+        "another user of this machine was turned away",
+    );
 }
 
 #[test]
@@ -649,7 +653,7 @@ fn a_long_path_will_do() {
         .unwrap();
     assert!(said(&reset).contains("shown this once"));
     assert_eq!(current_user(&server, &token), 401);
-    assert!(log(&folder).contains("operation=\"reset_password\""));
+    program::wait_for_line(&folder.join("test.log"), "operation=\"reset_password\"");
     assert_eq!(
         fs::read_dir(temporary.path()).unwrap().count(),
         0,

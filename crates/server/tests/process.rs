@@ -573,6 +573,72 @@ fn standard_output_has_the_greeting_only() {
     assert!(fs::read_to_string(&log).unwrap().contains("answered"));
 }
 
+/// A terminal that was stopped, or a collector that hangs.
+#[cfg(unix)]
+#[test]
+fn a_log_that_nobody_reads_holds_up_nobody() {
+    const REQUESTS: usize = 15_000;
+    let folder = TempDir::new().unwrap();
+    let address = free_address();
+    let (mut log, stderr) = std::io::pipe().unwrap();
+    let process = program(
+        &folder.path().join("data"),
+        &["--bind", &address, "--log-format", "json"],
+    )
+    .stdout(Stdio::null())
+    .stderr(stderr)
+    .spawn()
+    .unwrap();
+    let server = Server::of(process, address, String::new());
+    let begun = Instant::now();
+    while server.client().connect().is_none() {
+        assert!(begun.elapsed() < DEADLINE, "it does not listen");
+        std::thread::yield_now();
+    }
+    let mut connection = server.client().connect().unwrap();
+    let mut asking = connection.try_clone().unwrap();
+    let asked = std::thread::spawn(move || {
+        let request = "GET /health HTTP/1.1\r\nHost: zenml.example.com\r\n\r\n";
+        for _ in 0..REQUESTS / 100 {
+            asking.write_all(request.repeat(100).as_bytes()).unwrap();
+        }
+    });
+    connection.set_read_timeout(Some(DEADLINE)).unwrap();
+    let answers = BufReader::new(&mut connection).lines();
+    let answered = answers
+        .map(Result::unwrap)
+        .filter(|line| line.contains("HTTP/1.1 200 "))
+        .take(REQUESTS);
+    assert_eq!(answered.count(), REQUESTS);
+    asked.join().unwrap();
+
+    // Now somebody reads it.
+    let reading = std::thread::spawn(move || {
+        let mut text = String::new();
+        log.read_to_string(&mut text).unwrap();
+        text
+    });
+    assert_eq!(server.terminate().0, Some(0));
+    let text = reading.join().unwrap();
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let with = |message: &str| -> Vec<&Value> {
+        let is = |line: &&Value| line["message"].as_str().unwrap().starts_with(message);
+        lines.iter().filter(is).collect()
+    };
+    let dropped = with("log lines were dropped")
+        .iter()
+        .map(|line| line["lines"].as_u64().unwrap())
+        .sum::<u64>();
+    let kept = with("answered").len() as u64;
+    assert!(kept < REQUESTS as u64, "{} lines", lines.len());
+    // What it says when it stops may have been dropped, too.
+    let all = REQUESTS as u64..REQUESTS as u64 + 10;
+    assert!(all.contains(&(kept + dropped)), "{kept} and {dropped}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_request_that_failed_has_its_reason_in_the_log_under_its_id() {

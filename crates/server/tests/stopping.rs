@@ -13,8 +13,7 @@ mod program;
 
 use std::io::Write as _;
 use std::net::TcpStream;
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use program::{DEADLINE, Server, program};
 use tempfile::TempDir;
@@ -22,14 +21,6 @@ use zenml_auth_testkit::databases::{Kind, Proxy, fresh};
 
 zenml_auth_testkit::on_servers! {
     a_database_that_falls_silent_does_not_keep_it_from_ending
-}
-
-fn wait_for(log: &Path, text: &str) {
-    let begun = Instant::now();
-    while !std::fs::read_to_string(log).unwrap().contains(text) {
-        assert!(begun.elapsed() < DEADLINE, "no {text:?} in the log");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 #[test]
@@ -48,7 +39,7 @@ fn another_signal_while_it_stops_ends_it_at_once() {
         std::io::Read::read_exact(&mut client, &mut asked).unwrap();
         assert_eq!(&asked, b"HTTP/1.1 100");
         server.signal("-TERM");
-        wait_for(&log, "stopping: requests");
+        program::wait_for_line(&log, "stopping: requests");
         std::thread::sleep(Duration::from_millis(500));
         assert!(
             server.process.try_wait().unwrap().is_none(),
@@ -58,7 +49,7 @@ fn another_signal_while_it_stops_ends_it_at_once() {
         let (status, took) = server.wait_for_end();
         assert_eq!(status, Some(code), "{again}");
         assert!(took < Duration::from_secs(5), "{took:?}");
-        wait_for(&log, "ended by another signal");
+        program::wait_for_line(&log, "ended by another signal");
     }
 }
 

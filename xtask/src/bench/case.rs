@@ -66,6 +66,7 @@ pub(super) fn rounds(options: &Options, load: &Load, cases: &[Case<'_>]) -> Resu
 }
 
 fn one_round(load: &Load, case: &Case<'_>, seconds: u32) -> Result<Measured, TaskError> {
+    case.program.empty_log()?;
     let before = case.program.cpu()?;
     let burst = load.burst(&case.target, seconds)?;
     Ok(Measured {

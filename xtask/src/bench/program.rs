@@ -1,7 +1,9 @@
 //! A program that is measured.
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::TaskError;
@@ -13,6 +15,7 @@ pub(super) struct Program {
     /// The process whose memory and time count.
     measured: u32,
     output: BufReader<ChildStdout>,
+    log: Option<File>,
 }
 
 impl Program {
@@ -23,7 +26,21 @@ impl Program {
             measured: process.id(),
             process,
             output: BufReader::new(output),
+            log: None,
         })
+    }
+
+    /// Starts one whose log goes to a file, as it does where the program is installed.
+    pub(super) fn start_logging(command: &mut Command, log: &Path) -> Result<Self, TaskError> {
+        let log = File::options().create(true).append(true).open(log)?;
+        let mut program = Self::start(command.stderr(log.try_clone()?))?;
+        program.log = Some(log);
+        Ok(program)
+    }
+
+    /// Empties its log, which would fill the disk.
+    pub(super) fn empty_log(&self) -> Result<(), TaskError> {
+        Ok(self.log.as_ref().map_or(Ok(()), |log| log.set_len(0))?)
     }
 
     /// The next line that it prints.

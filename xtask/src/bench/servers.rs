@@ -87,8 +87,9 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// Starts it on a data folder or another database, with whatever else is set, and waits for its first answer.
-    pub(super) fn start(binary: &Path, settings: &[&str]) -> Result<Self, TaskError> {
+    /// Starts it on a data folder or another database, with what else is set, and waits for its first answer. But for the
+    /// limits on one address, from which all the load comes, it runs as it ships.
+    pub(super) fn start(binary: &Path, settings: &[&str], log: &Path) -> Result<Self, TaskError> {
         let address = free_address()?;
         let mut command = Command::new(binary);
         command
@@ -100,7 +101,7 @@ impl Server {
             command.env("ZENML_AUTH_ENCRYPTION_KEY", ENCRYPTION_KEY);
         }
         let begun = Instant::now();
-        let program = Program::start(&mut command)?;
+        let program = Program::start_logging(&mut command, log)?;
         while request(&address, "GET", "/ready")
             .send()
             .map_or(true, |answer| answer.status != 200)

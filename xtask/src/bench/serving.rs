@@ -52,13 +52,15 @@ impl Serving {
         folder: &Path,
         fill: &Fill,
         content: Content,
+        more: &[&str],
     ) -> Result<Self, TaskError> {
         let folder_text = folder.to_str().ok_or("the target folder's name is no UTF-8")?;
-        let settings = ["--data-dir", folder_text, "--log-filter", "warn"];
-        Server::start(binary, &settings)?.program.terminate()?;
+        let settings = [&["--data-dir", folder_text], more].concat();
+        let log = folder.with_extension("log");
+        Server::start(binary, &settings, &log)?.program.terminate()?;
         println!("Filling a database ({database}) …");
         fill.add(folder, content)?;
-        let serving = Self::on_started(database, Server::start(binary, &settings)?)?;
+        let serving = Self::on_started(database, Server::start(binary, &settings, &log)?)?;
         let listings = match content {
             Content::Live { number: MANY, .. } => LISTINGS,
             Content::Live { .. } | Content::Ended => &[],
@@ -71,10 +73,10 @@ impl Serving {
     }
 
     /// The same on an empty database of PostgreSQL.
-    pub(super) fn on_postgres(binary: &Path, url: &str) -> Result<Self, TaskError> {
-        let settings = ["--database-url", url, "--log-filter", "warn"];
-        Server::start(binary, &settings)?.program.terminate()?;
-        Self::on_started("PostgreSQL", Server::start(binary, &settings)?)
+    pub(super) fn on_postgres(binary: &Path, url: &str, log: &Path) -> Result<Self, TaskError> {
+        let settings = ["--database-url", url];
+        Server::start(binary, &settings, log)?.program.terminate()?;
+        Self::on_started("PostgreSQL", Server::start(binary, &settings, log)?)
     }
 
     pub(super) fn on_started(database: &'static str, server: Server) -> Result<Self, TaskError> {

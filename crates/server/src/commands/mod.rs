@@ -121,7 +121,7 @@ fn with_runtime(command: Command, options: Options, schema: Schema) -> Result<()
     let options = options.with_variables();
     let mut config = config::load(options.clone())?;
     config.database.schema = schema;
-    let log = crate::telemetry::begin(&config.log)?;
+    let (log, _lines) = crate::telemetry::begin(&config.log)?;
     print::warn_of_unknown_variables();
     permissions::check_database(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -1,8 +1,11 @@
-//! Log lines, on standard error.
+//! The log.
+
+mod lines;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
+pub use self::lines::Lines;
 use crate::config::{Log, LogFormat};
 
 /// What is logged, which may change.
@@ -39,16 +42,18 @@ impl LogFilter {
     }
 }
 
-/// Begins to log.
+/// Begins to log, until the lines are dropped.
 ///
 /// # Errors
 /// When the filter can't be read.
-pub fn begin(log: &Log) -> Result<LogFilter, ParseError> {
+pub fn begin(log: &Log) -> Result<(LogFilter, Lines), ParseError> {
+    let filter = parse(&log.filter)?;
+    let (writer, waiting) = lines::begin();
     let lines = tracing_subscriber::fmt()
-        .with_env_filter(parse(&log.filter)?)
-        .with_writer(std::io::stderr);
+        .with_env_filter(filter)
+        .with_writer(writer);
     // A second call in one process, as in tests, leaves the first one's choice.
-    Ok(match log.format {
+    let filter = match log.format {
         LogFormat::Json => {
             let lines = lines
                 .json()
@@ -69,7 +74,8 @@ pub fn begin(log: &Log) -> Result<LogFilter, ParseError> {
             let _ = lines.try_init();
             LogFilter(Box::new(move |new| filter.reload(new).is_ok()))
         }
-    })
+    };
+    Ok((filter, waiting))
 }
 
 fn parse(filter: &str) -> Result<EnvFilter, ParseError> {

@@ -110,6 +110,16 @@ pub fn failure(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+/// Waits until the log has a text: lines reach it a little later than answers their clients.
+#[track_caller]
+pub fn wait_for_line(log: &Path, text: &str) {
+    let begun = Instant::now();
+    while !fs::read_to_string(log).unwrap().contains(text) {
+        assert!(begun.elapsed() < DEADLINE, "no {text:?} in the log");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// What a server says when it refuses to start, which it has to. One that starts all the same is ended.
 pub fn refusal(mut command: Command) -> String {
     let mut process = command
