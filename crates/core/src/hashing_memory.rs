@@ -43,7 +43,7 @@ impl HashingMemory {
         computed.map_err(|_| HashingError::Broken)
     }
 
-    /// Gives back what was not used since the last call.
+    /// Gives all of it back when none was used since the last call.
     pub(crate) fn release(&self) {
         let mut spare = self.0.lock();
         if !std::mem::take(&mut spare.used) {

@@ -139,7 +139,7 @@ impl Passwords {
         Ok(right && known)
     }
 
-    /// Gives the memory back that no password was hashed in since the last call.
+    /// Gives the memory back when no password was hashed since the last call.
     pub fn release_memory(&self) {
         self.memory.release();
     }

@@ -16,8 +16,8 @@ use crate::extract::{ClientAddress, Peer, RequestId};
 use crate::serve::body_budget::BodyHold;
 use crate::state::App;
 
-/// How many bytes of a path are logged. No path of this server is half as long.
-const LOGGED_PATH: usize = 512;
+/// How many bytes of a method, and of a path, are logged. None of this server's is half as long.
+const LOGGED: usize = 512;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -46,7 +46,7 @@ pub async fn identify(State(app): State<App>, mut request: Request, next: Next) 
     let span = tracing::info_span!(
         "request",
         id = %id,
-        method = %request.method(),
+        method = %logged(request.method().as_str()),
         path = %logged(request.uri().path()),
         address = %address,
     );
@@ -82,10 +82,9 @@ pub async fn identify(State(app): State<App>, mut request: Request, next: Next) 
     .await
 }
 
-/// A path as the log has it: log lines wait in memory, so that they may not be as long as a stranger likes.
-fn logged(path: &str) -> &str {
-    path.get(..path.floor_char_boundary(LOGGED_PATH))
-        .unwrap_or_default()
+/// A text of a request as the log has it: log lines wait in memory, so that they may not be as long as a stranger likes.
+fn logged(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(LOGGED)).unwrap_or_default()
 }
 
 /// Writes the body of a failure, now that the request's id is known.
@@ -164,12 +163,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_path_is_logged_in_part() {
+    fn a_long_text_is_logged_in_part() {
         assert_eq!(logged("/api/v1/info"), "/api/v1/info");
         let long = format!("/{}", "x".repeat(60_000));
-        assert_eq!(logged(&long), &long[..LOGGED_PATH]);
+        assert_eq!(logged(&long), &long[..LOGGED]);
         let between = format!("/{}", "é".repeat(60_000));
-        assert_eq!(logged(&between).len(), LOGGED_PATH - 1);
+        assert_eq!(logged(&between).len(), LOGGED - 1);
     }
 
     #[test]

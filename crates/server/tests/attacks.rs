@@ -124,6 +124,25 @@ where
     assert!(peak < most_kib(), "{name}: {peak} KiB");
 }
 
+/// In which passwords are hashed, 19 MiB each.
+#[test]
+fn memory_of_passwords_is_given_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(folder.path(), &["--rate-limit", "off"]);
+    let held = || memory(&server, "RssAnon");
+    assert!(server.sign_in(PASSWORD).is_some());
+    let after_sign_in = held();
+    let begun = Instant::now();
+    while held() + 15 * 1024 > after_sign_in {
+        assert!(
+            begun.elapsed() < program::DEADLINE,
+            "{after_sign_in} and {} KiB",
+            held()
+        );
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// How many addresses the attackers have: enough to use up the memory for bodies, of which each has a share.
 const ATTACKERS: u8 = 24;
 static LAST: AtomicU8 = AtomicU8::new(0);

@@ -573,6 +573,34 @@ fn standard_output_has_the_greeting_only() {
     assert!(fs::read_to_string(&log).unwrap().contains("answered"));
 }
 
+/// Lines wait in memory, and there is room for so many of them.
+#[test]
+fn what_a_stranger_sends_makes_no_long_line_in_the_log() {
+    let folder = TempDir::new().unwrap();
+    let log = folder.path().join("log");
+    let server = Server::start_as(program(&folder.path().join("data"), &[]), &log);
+    let long = "x".repeat(10_000);
+    for (method, path, headers) in [
+        ("GET", format!("/{long}"), String::new()),
+        (long.as_str(), "/health".to_owned(), String::new()),
+        ("GET", format!("/health?{long}"), String::new()),
+        ("GET", "/health".to_owned(), format!("X-Request-ID: {long}\r\n")),
+        (
+            "GET",
+            "/health".to_owned(),
+            format!("X-Forwarded-For: {long}\r\n"),
+        ),
+        ("GET", "/health".to_owned(), format!("User-Agent: {long}\r\n")),
+    ] {
+        assert!(server.client().talk(method, &path, &headers, "").is_some());
+    }
+    assert_eq!(server.terminate().0, Some(0));
+    let log = fs::read_to_string(&log).unwrap();
+    assert_eq!(log.matches("answered").count(), 6, "{log}");
+    let longest = log.lines().map(str::len).max().unwrap();
+    assert!(longest < 1_500, "{longest} bytes");
+}
+
 /// A terminal that was stopped, or a collector that hangs.
 #[cfg(unix)]
 #[test]

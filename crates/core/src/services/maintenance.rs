@@ -53,7 +53,7 @@ pub(super) async fn retired_until(
 pub struct Maintenance<'a>(pub(super) &'a Engine);
 
 impl Maintenance<'_> {
-    /// Gives back the memory in which no password was hashed since the last call.
+    /// Gives back the memory that passwords are hashed in when none was since the last call.
     pub fn release_memory(self) {
         self.0.passwords.release_memory();
     }

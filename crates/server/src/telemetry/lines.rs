@@ -4,7 +4,7 @@
 //! many at a time. When standard error does not keep up with them, those that find no room are dropped and counted, so
 //! that a terminal or a collector that reads the log slowly never holds up a request.
 
-use std::io::{self, BufWriter, Stderr, Write};
+use std::io::{self, BufWriter, Write};
 use std::sync::{Arc, OnceLock};
 
 use tracing::Level;
@@ -41,7 +41,7 @@ fn queue(to: impl Write + Send + 'static, room: usize) -> (NonBlocking, Lines) {
 }
 
 /// Lines that have waited. The thread flushes when no more do.
-struct Waiting<W: Write = Stderr> {
+struct Waiting<W: Write> {
     to: BufWriter<W>,
     dropped: Arc<OnceLock<ErrorCounter>>,
     /// Of how many dropped lines the log tells already.
