@@ -23,6 +23,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -951,6 +952,12 @@ fn a_trail_of_many_kinds(folder: &Path) -> Vec<Value> {
     client.ok("POST", "/api/v1/users", &ann.to_string());
     let ann = server.client().signed_in("ann", "first-Passw0rd");
     ann.ok("POST", accounts, r#"{"name": "first"}"#);
+    // What comes is of another second than what was.
+    let second = |time: Timestamp| time.to_string()[..19].to_owned();
+    let was = second(SystemClock.now());
+    while second(SystemClock.now()) == was {
+        thread::sleep(Duration::from_millis(10));
+    }
     client.ok("PUT", "/api/v1/users/ann", r#"{"name": "anna"}"#);
     ann.ok("POST", accounts, r#"{"name": "second"}"#);
     client.ok("PUT", "/api/v1/users/anna", r#"{"is_admin": false}"#);
