@@ -16,7 +16,8 @@ use std::fs::{self, DirBuilder, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use program::one_of_each::{check, fill, serve};
 use program::{Client, Server, text};
@@ -27,11 +28,11 @@ use zenml_auth_testkit::report;
 const ACCOUNTS: &str = "/api/v1/service_accounts";
 
 /// Runs a program that has to succeed; `None` where it is not installed.
-fn run(command: &mut Command) -> Option<()> {
+fn run(command: &mut Command) -> Option<Output> {
     match command.output() {
         Ok(output) => {
             assert!(output.status.success(), "{command:?}: {output:?}");
-            Some(())
+            Some(output)
         }
         Err(error) if error.kind() == ErrorKind::NotFound => {
             report::missing(command.get_program().to_str().unwrap());
@@ -54,6 +55,26 @@ fn revoke_the_key(server: &Server, known: &Value) {
     assert_eq!(server.client().with(&key).status(), 401);
 }
 
+/// Makes a backup of the database in a folder as the guide says; `None` where the program for it is not installed.
+fn back_up(folder: &Path, copy: &Path) -> Option<()> {
+    run(Command::new("sqlite3").arg("--version"))?;
+    let script = r#"umask 077; sqlite3 "$1" ".backup '$2'""#;
+    let mut made = Command::new("sh");
+    made.args(["-c", script, "sh"])
+        .args([&folder.join("zenml-auth.db"), copy]);
+    let made = run(&mut made)?;
+    assert!(made.stderr.is_empty(), "{made:?}");
+    Some(())
+}
+
+/// Restores it as the guide says, while no server runs.
+fn restore_file(copy: &Path, folder: &Path) {
+    fs::copy(copy, folder.join("zenml-auth.db")).unwrap();
+    for name in ["zenml-auth.db-wal", "zenml-auth.db-shm"] {
+        let _ = fs::remove_file(folder.join(name));
+    }
+}
+
 #[test]
 fn a_backup_of_a_running_server_is_whole_and_brings_back_what_was_revoked_later() {
     let folder = tempfile::tempdir().unwrap();
@@ -61,25 +82,99 @@ fn a_backup_of_a_running_server_is_whole_and_brings_back_what_was_revoked_later(
     let location = ["--data-dir", data.to_str().unwrap()];
     let server = serve(&location, folder.path());
     let known = fill(&server);
-    let database = data.join("zenml-auth.db");
-    if run(Command::new("sqlite3").arg("--version")).is_none() {
+    if back_up(&data, &backup).is_none() {
         return;
     }
-    let script = r#"umask 077; sqlite3 "$1" ".backup '$2'""#;
-    run(Command::new("sh")
-        .args(["-c", script, "sh"])
-        .args([&database, &backup]))
-    .unwrap();
     revoke_the_key(&server, &known);
 
-    // A crash leaves the files that belong to the database before.
     server.kill();
-    fs::rename(&backup, &database).unwrap();
     for beside in ["zenml-auth.db-wal", "zenml-auth.db-shm"] {
-        fs::remove_file(data.join(beside)).unwrap();
+        assert!(
+            data.join(beside).exists(),
+            "a crash leaves what belongs to the database before"
+        );
     }
+    restore_file(&backup, &data);
     let server = serve(&location, folder.path());
     check(&server, &known);
+}
+
+#[test]
+fn a_backup_that_was_made_while_it_ran_brings_everything_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let copy = elsewhere.path().join("zenml-auth.db");
+    let server = Server::start(folder.path(), &[]);
+    let admin = server.admin();
+    let known: Vec<_> = (0..20)
+        .map(|number| make_key(&admin, &format!("before-{number}")))
+        .collect();
+    // Changes go on meanwhile.
+    let is_made = AtomicBool::new(false);
+    let (made, during) = std::thread::scope(|scope| {
+        let going_on = scope.spawn(|| {
+            let mut during = Vec::new();
+            while during.len() < 10 || !is_made.load(Ordering::SeqCst) {
+                during.push(make_key(&admin, &format!("during-{}", during.len())));
+            }
+            during
+        });
+        let made = back_up(folder.path(), &copy);
+        is_made.store(true, Ordering::SeqCst);
+        (made, going_on.join().unwrap())
+    });
+    if made.is_none() {
+        return;
+    }
+    // After the backup, one account is deleted and another one made.
+    admin.ok("DELETE", &format!("{ACCOUNTS}/before-0"), "");
+    assert_eq!(server.client().with(&known[0]).status(), 401);
+    let later = make_key(&admin, "later");
+    server.kill();
+
+    restore_file(&copy, folder.path());
+    let server = Server::start(folder.path(), &[]);
+    let status = |key: &str| server.client().with(key).status();
+    for key in &known {
+        assert_eq!(status(key), 200, "what was revoked later is back");
+    }
+    assert_eq!(status(&later), 401);
+    assert_eq!(admin.at(&server).status(), 200, "tokens are good");
+    for key in &during {
+        assert!([200, 401].contains(&status(key)));
+    }
+    make_key(&server.admin(), "later");
+    assert_eq!(server.terminate().0, Some(0));
+
+    // Without the encryption key: all tokens end, and all accounts are there.
+    let other = tempfile::tempdir().unwrap();
+    restore_file(&copy, other.path());
+    let refused = program::failure(&program::run(other.path(), &["--bind", "127.0.0.1:0"]));
+    assert!(refused.contains("encryption reset"), "{refused}");
+    assert!(
+        program::run(other.path(), &["encryption", "reset", "--yes"])
+            .status
+            .success()
+    );
+    let server = Server::start(other.path(), &[]);
+    assert_eq!(admin.at(&server).status(), 401);
+    for key in &known {
+        assert_eq!(server.client().with(key).status(), 200);
+    }
+    assert_eq!(server.admin().status(), 200);
+    assert_eq!(server.terminate().0, Some(0));
+
+    // When it is stopped, the file is everything: a copy of it will do.
+    let third = tempfile::tempdir().unwrap();
+    for name in ["zenml-auth.db", "zenml-auth.db.key"] {
+        fs::copy(folder.path().join(name), third.path().join(name)).unwrap();
+    }
+    let server = Server::start(third.path(), &[]);
+    assert_eq!(admin.at(&server).status(), 200);
+    assert_eq!(
+        server.admin().ok("GET", &format!("{ACCOUNTS}/later"), "")["name"],
+        "later"
+    );
 }
 
 #[test]
@@ -130,7 +225,7 @@ fn dump(database: &TestDatabase, file: &Path) -> Option<()> {
         Kind::Postgres => dump.args(["--clean", "--if-exists"]),
         Kind::MySql => dump.args(["--single-transaction", name]),
     };
-    run(dump.stdout(File::create(file).unwrap()))
+    run(dump.stdout(File::create(file).unwrap())).map(drop)
 }
 
 /// Brings a backup back, over what is there.

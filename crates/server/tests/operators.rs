@@ -662,31 +662,9 @@ fn a_long_path_will_do() {
     );
 }
 
-#[test]
-fn a_server_of_another_version_is_told_apart_before_it_is_told_anything() {
-    let folder = TempDir::new().unwrap();
-    said(&run(folder.path(), &["migrate", "up"]));
-    let database = database(folder.path());
-    let _lock = database.try_lock().unwrap().unwrap();
-    let socket = socket_of(folder.path());
-    fs::create_dir(socket.parent().unwrap()).unwrap();
-    let listener = UnixListener::bind(&socket).unwrap();
-    let other = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        stream
-            .write_all(b"{\"protocol\":99,\"program\":\"zenml-auth-server 9.9.9\",\"mood\":\"good\"}\n")
-            .unwrap();
-        let mut heard = String::new();
-        stream.read_to_string(&mut heard).unwrap();
-        heard
-    });
-    let refused = failure(&run(folder.path(), &["admin", "reset-password", "default"]));
-    assert!(refused.contains("zenml-auth-server 9.9.9"), "{refused}");
-    assert_eq!(other.join().unwrap(), "", "it was not told the password");
-}
-
-#[test]
-fn a_server_that_was_asked_and_does_not_answer_may_have_done_it() {
+/// What a command says that fails when something else than our server owns the database, greets with this line, and then
+/// reads; and what that read.
+fn refused_by(greeting: &'static str, read: fn(UnixStream) -> String, command: &[&str]) -> (String, String) {
     let folder = TempDir::new().unwrap();
     said(&run(folder.path(), &["migrate", "up"]));
     let database = database(folder.path());
@@ -696,19 +674,44 @@ fn a_server_that_was_asked_and_does_not_answer_may_have_done_it() {
     let listener = UnixListener::bind(&socket).unwrap();
     let server = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
-        stream
-            .write_all(b"{\"protocol\":1,\"program\":\"zenml-auth-server\"}\n")
-            .unwrap();
-        let mut asked = String::new();
-        BufReader::new(stream).read_line(&mut asked).unwrap();
-        asked
+        writeln!(stream, "{greeting}").unwrap();
+        read(stream)
     });
-    let refused = failure(&run(folder.path(), &["admin", "deactivate-user", "ann"]));
+    let refused = failure(&run(folder.path(), command));
+    (refused, server.join().unwrap())
+}
+
+#[test]
+fn a_server_of_another_version_is_told_apart_before_it_is_told_anything() {
+    let (refused, heard) = refused_by(
+        r#"{"protocol":99,"program":"zenml-auth-server 9.9.9","mood":"good"}"#,
+        |mut stream| {
+            let mut all = String::new();
+            stream.read_to_string(&mut all).unwrap();
+            all
+        },
+        &["admin", "reset-password", "default"],
+    );
+    assert!(refused.contains("zenml-auth-server 9.9.9"), "{refused}");
+    assert_eq!(heard, "", "it was not told the password");
+}
+
+#[test]
+fn a_server_that_was_asked_and_does_not_answer_may_have_done_it() {
+    let (refused, asked) = refused_by(
+        r#"{"protocol":1,"program":"zenml-auth-server"}"#,
+        |stream| {
+            let mut line = String::new();
+            BufReader::new(stream).read_line(&mut line).unwrap();
+            line
+        },
+        &["admin", "deactivate-user", "ann"],
+    );
     assert!(
         refused.contains("the server was asked") && refused.contains("look whether it was done"),
         "{refused}"
     );
-    assert!(server.join().unwrap().contains("deactivate_user"));
+    assert!(asked.contains("deactivate_user"));
 }
 
 #[test]

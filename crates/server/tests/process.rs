@@ -14,15 +14,14 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use zenml_auth_model::Timestamp;
 
-use crate::program::{Client, DEADLINE, PASSWORD, Server, failure, program, run, text};
+use crate::program::{DEADLINE, PASSWORD, Server, failure, program, run, text};
 
 /// An address of this machine at which nobody listens.
 fn free_address() -> String {
@@ -170,118 +169,6 @@ fn what_was_acknowledged_survives_a_kill() {
     for name in acknowledged {
         assert!(body.contains(&format!("\"{name}\"")), "{name} is lost");
     }
-}
-
-/// Makes a backup of the database in a folder as the guide says; `None` where the program for it is not installed.
-#[cfg(unix)]
-fn back_up(folder: &Path, copy: &Path) -> Option<()> {
-    if Command::new("sqlite3").arg("-version").output().is_err() {
-        zenml_auth_testkit::report::missing("the program sqlite3");
-        return None;
-    }
-    let (database, copy) = (folder.join("zenml-auth.db"), copy.display());
-    let script = format!("umask 077\nsqlite3 {} \".backup '{copy}'\"", database.display());
-    let made = Command::new("sh").args(["-c", &script]).output().unwrap();
-    assert!(made.status.success() && made.stderr.is_empty(), "{made:?}");
-    Some(())
-}
-
-/// Restores it as the guide says, while no server runs.
-#[cfg(unix)]
-fn restore(copy: &Path, folder: &Path) {
-    fs::copy(copy, folder.join("zenml-auth.db")).unwrap();
-    for name in ["zenml-auth.db-wal", "zenml-auth.db-shm"] {
-        let _ = fs::remove_file(folder.join(name));
-    }
-}
-
-#[cfg(unix)]
-#[test]
-fn a_backup_that_was_made_while_it_ran_brings_everything_back() {
-    let folder = TempDir::new().unwrap();
-    let elsewhere = TempDir::new().unwrap();
-    let copy = elsewhere.path().join("zenml-auth.db");
-    let server = Server::start(folder.path(), &[]);
-    let admin = server.admin();
-    let accounts = "/api/v1/service_accounts";
-    let add = |admin: &Client, name: &str| {
-        admin.ok(
-            "POST",
-            accounts,
-            &json!({"name": name, "active": true}).to_string(),
-        );
-        let keys = format!("{accounts}/{name}/api_keys");
-        text(&admin.ok("POST", &keys, r#"{"name": "key"}"#), "/body/key")
-    };
-    let known: Vec<_> = (0..20)
-        .map(|number| add(&admin, &format!("before-{number}")))
-        .collect();
-    // Changes go on meanwhile.
-    let is_made = AtomicBool::new(false);
-    let (made, during) = std::thread::scope(|scope| {
-        let going_on = scope.spawn(|| {
-            let mut during = Vec::new();
-            while during.len() < 10 || !is_made.load(Ordering::SeqCst) {
-                during.push(add(&admin, &format!("during-{}", during.len())));
-            }
-            during
-        });
-        let made = back_up(folder.path(), &copy);
-        is_made.store(true, Ordering::SeqCst);
-        (made, going_on.join().unwrap())
-    });
-    if made.is_none() {
-        return;
-    }
-    // After the backup, one account is deleted and another one made.
-    admin.ok("DELETE", &format!("{accounts}/before-0"), "");
-    assert_eq!(server.client().with(&known[0]).status(), 401);
-    let later = add(&admin, "later");
-    server.kill();
-
-    restore(&copy, folder.path());
-    let server = Server::start(folder.path(), &[]);
-    let status = |key: &str| server.client().with(key).status();
-    for key in &known {
-        assert_eq!(status(key), 200, "what was revoked later is back");
-    }
-    assert_eq!(status(&later), 401);
-    assert_eq!(admin.at(&server).status(), 200, "tokens are good");
-    for key in &during {
-        assert!([200, 401].contains(&status(key)));
-    }
-    add(&server.admin(), "later");
-    assert_eq!(server.terminate().0, Some(0));
-
-    // Without the encryption key: all tokens end, and all accounts are there.
-    let other = TempDir::new().unwrap();
-    restore(&copy, other.path());
-    let refused = failure(&run(other.path(), &["--bind", "127.0.0.1:0"]));
-    assert!(refused.contains("encryption reset"), "{refused}");
-    assert!(
-        run(other.path(), &["encryption", "reset", "--yes"])
-            .status
-            .success()
-    );
-    let server = Server::start(other.path(), &[]);
-    assert_eq!(admin.at(&server).status(), 401);
-    for key in &known {
-        assert_eq!(server.client().with(key).status(), 200);
-    }
-    assert_eq!(server.admin().status(), 200);
-    assert_eq!(server.terminate().0, Some(0));
-
-    // When it is stopped, the file is everything: a copy of it will do.
-    let third = TempDir::new().unwrap();
-    for name in ["zenml-auth.db", "zenml-auth.db.key"] {
-        fs::copy(folder.path().join(name), third.path().join(name)).unwrap();
-    }
-    let server = Server::start(third.path(), &[]);
-    assert_eq!(admin.at(&server).status(), 200);
-    assert_eq!(
-        server.admin().ok("GET", &format!("{accounts}/later"), "")["name"],
-        "later"
-    );
 }
 
 #[test]

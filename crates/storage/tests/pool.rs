@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use zenml_auth_core::ports::{Store as _, StoreError};
 use zenml_auth_model::{User, UserId};
 use zenml_auth_storage::{ConnectOptions, SqlStore};
-use zenml_auth_testkit::databases::{Kind, fresh};
+use zenml_auth_testkit::databases::{HeldTable, Kind, TestDatabase, fresh};
 
 zenml_auth_testkit::on_servers! {
     there_are_never_more_than_the_most_and_one_that_reads_the_epoch
@@ -41,13 +41,21 @@ async fn connect(options: &ConnectOptions) -> Arc<SqlStore> {
     Arc::new(SqlStore::connect(options).await.unwrap())
 }
 
-async fn there_are_never_more_than_the_most_and_one_that_reads_the_epoch(kind: Kind) {
-    let Some(database) = fresh(kind).await else { return };
+/// A database whose users nobody can read until they are released, with the connections that hold them.
+async fn with_users_held(kind: Kind) -> Option<(TestDatabase, HeldTable, BTreeSet<i64>)> {
+    let database = fresh(kind).await?;
     database.store().await.close().await.unwrap();
     let held = database.hold("users").await;
     let others = database
         .connections_when(&BTreeSet::new(), |found| found.len() == 1)
         .await;
+    Some((database, held, others))
+}
+
+async fn there_are_never_more_than_the_most_and_one_that_reads_the_epoch(kind: Kind) {
+    let Some((database, held, others)) = with_users_held(kind).await else {
+        return;
+    };
     let mut options = database.options();
     options.connections = 3;
     options.acquire_timeout = Duration::from_secs(2);
@@ -74,12 +82,9 @@ async fn there_are_never_more_than_the_most_and_one_that_reads_the_epoch(kind: K
 }
 
 async fn what_is_not_used_is_closed_down_to_the_fewest(kind: Kind) {
-    let Some(database) = fresh(kind).await else { return };
-    database.store().await.close().await.unwrap();
-    let held = database.hold("users").await;
-    let others = database
-        .connections_when(&BTreeSet::new(), |found| found.len() == 1)
-        .await;
+    let Some((database, held, others)) = with_users_held(kind).await else {
+        return;
+    };
     let mut options = database.options();
     (options.connections, options.min_connections) = (5, 2);
     // One that keeps what it has for ten minutes, beside one that does so for a second.
@@ -104,12 +109,9 @@ async fn what_is_not_used_is_closed_down_to_the_fewest(kind: Kind) {
 }
 
 async fn what_is_too_old_is_replaced_unless_it_reads_the_epoch(kind: Kind) {
-    let Some(database) = fresh(kind).await else { return };
-    database.store().await.close().await.unwrap();
-    let held = database.hold("users").await;
-    let others = database
-        .connections_when(&BTreeSet::new(), |found| found.len() == 1)
-        .await;
+    let Some((database, held, others)) = with_users_held(kind).await else {
+        return;
+    };
     let mut options = database.options();
     options.min_connections = 2;
     // One that keeps its connections for half an hour, beside one that does so for a second.

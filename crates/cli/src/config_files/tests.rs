@@ -69,6 +69,12 @@ impl Folder {
     fn get(&self, name: &str) -> String {
         fs::read_to_string(self.files.dir().join(name)).unwrap_or_default()
     }
+
+    /// Keeps a connection to a server as a device.
+    fn connect(&self, url: &str) -> Result<(), ConfigFilesError> {
+        self.files
+            .save_connection(&stored(url), &device_token(), &ServerDetails::default())
+    }
 }
 
 fn address(text: &str) -> ServerAddress {
@@ -140,14 +146,7 @@ fn what_python_wrote_is_read() {
 #[test]
 fn connecting_keeps_what_is_not_ours() {
     let folder = Folder::of_python();
-    folder
-        .files
-        .save_connection(
-            &stored("http://127.0.0.1:8237"),
-            &device_token(),
-            &ServerDetails::default(),
-        )
-        .unwrap();
+    folder.connect("http://127.0.0.1:8237").unwrap();
     let config = folder.get("config.yaml");
     for kept in [
         "future_setting:",
@@ -199,14 +198,7 @@ fn values_that_are_not_ours_stay_what_they_were() {
         "credentials.yaml",
         &format!("{CREDENTIALS}https://third.example.com:\n  password: 12e5\n  server_name: 'no'\n  username: '1:30'\n"),
     );
-    folder
-        .files
-        .save_connection(
-            &stored("http://127.0.0.1:8237"),
-            &device_token(),
-            &ServerDetails::default(),
-        )
-        .unwrap();
+    folder.connect("http://127.0.0.1:8237").unwrap();
     folder.files.forget_server(&local()).unwrap();
     assert!(
         folder.get("config.yaml").contains(odd),
@@ -353,11 +345,7 @@ fn a_broken_file_is_named_and_left_alone() {
         let folder = Folder::new();
         fs::create_dir(folder.files.dir()).unwrap();
         folder.put(name, text);
-        let connected = folder.files.save_connection(
-            &stored("http://127.0.0.1:8237"),
-            &device_token(),
-            &ServerDetails::default(),
-        );
+        let connected = folder.connect("http://127.0.0.1:8237");
         let error = connected.unwrap_err();
         assert!(
             matches!(error, ConfigFilesError::Broken { .. }),
@@ -415,14 +403,7 @@ fn files_are_for_their_owner_only() {
     for name in ["config.yaml", "credentials.yaml"] {
         fs::set_permissions(folder.files.dir().join(name), fs::Permissions::from_mode(0o644)).unwrap();
     }
-    folder
-        .files
-        .save_connection(
-            &stored("http://127.0.0.1:8237"),
-            &device_token(),
-            &ServerDetails::default(),
-        )
-        .unwrap();
+    folder.connect("http://127.0.0.1:8237").unwrap();
     for name in ["config.yaml", "credentials.yaml", ".zenml-auth.lock"] {
         let mode = fs::metadata(folder.files.dir().join(name))
             .unwrap()
