@@ -11,7 +11,7 @@ pub(crate) fn run(seconds: u32) -> Result<(), TaskError> {
     let mut test = cargo();
     // As all tests were built, so that nothing has to be built anew.
     test.args(["test", "--workspace", "--all-features"])
-        .args(["--test", "attacks", "--", "--nocapture"])
+        .args(["--test", "program", "--", "attacks::", "--nocapture"])
         .env("ZENML_AUTH_TEST_PROGRAM", program)
         .env("ATTACK_SECONDS", seconds.to_string());
     succeed(&mut test)

@@ -2,11 +2,14 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::{select, subsequence};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
 use uuid::Uuid;
 use zenml_auth_core::ports::Store;
 use zenml_auth_model::Timestamp;
@@ -128,11 +131,13 @@ async fn every_operator<F: Field, T: Clone + PartialEq + Debug>(listing: &Listin
 
 pub(super) async fn every_operator_on_every_field(store: Arc<dyn Store>) {
     let listings = Listings::in_store(&store).await;
-    every_operator(&listings.users).await;
-    every_operator(&listings.devices).await;
-    every_operator(&listings.service_accounts).await;
-    every_operator(&listings.api_keys).await;
-    every_operator(&listings.audit_events).await;
+    tokio::join!(
+        every_operator(&listings.users),
+        every_operator(&listings.devices),
+        every_operator(&listings.service_accounts),
+        every_operator(&listings.api_keys),
+        every_operator(&listings.audit_events),
+    );
 }
 
 fn wire_condition<F: Field>(texts: Vec<(F, Vec<String>)>) -> impl Strategy<Value = Condition<F>> {
@@ -168,7 +173,7 @@ fn whole_query<F: Field, C: Strategy<Value = Condition<F>>>(condition: C) -> imp
 }
 
 /// Asks a listing queries at random, and makes those that go wrong small.
-fn ask_at_random<F, T, C>(listing: &Listing<F, T>, cases: u32, condition: C)
+fn ask_at_random<F, T, C>(runtime: &Handle, listing: &Listing<F, T>, cases: u32, condition: C)
 where
     F: Field,
     T: Clone + PartialEq + Debug,
@@ -180,9 +185,8 @@ where
         max_global_rejects: 1_000_000,
         ..Config::default()
     };
-    let runtime = tokio::runtime::Handle::current();
     let result = TestRunner::new(config).run(&whole_query(condition), |query| {
-        let answer = tokio::task::block_in_place(|| runtime.block_on(listing.answer(&query)));
+        let answer = runtime.block_on(listing.answer(&query));
         let expected = listing.expected(&query);
         if answer == expected {
             Ok(())
@@ -199,21 +203,27 @@ where
     }
 }
 
-fn random_queries<F: Field, T: Clone + PartialEq + Debug>(listing: &Listing<F, T>) {
+fn random_queries<F: Field, T: Clone + PartialEq + Debug>(runtime: &Handle, listing: &Listing<F, T>) {
     let texts = F::ALL
         .iter()
         .map(|field| (*field, filter_texts(listing, *field)))
         .collect();
-    ask_at_random(listing, 200, wire_condition(texts));
+    ask_at_random(runtime, listing, 200, wire_condition(texts));
 }
 
 pub(super) async fn random_queries_match_the_oracle(store: Arc<dyn Store>) {
     let listings = Listings::in_store(&store).await;
-    random_queries(&listings.users);
-    random_queries(&listings.devices);
-    random_queries(&listings.service_accounts);
-    random_queries(&listings.api_keys);
-    random_queries(&listings.audit_events);
+    let runtime = Handle::current();
+    // Side by side, as they do little but wait for answers.
+    block_in_place(|| {
+        thread::scope(|scope| {
+            scope.spawn(|| random_queries(&runtime, &listings.users));
+            scope.spawn(|| random_queries(&runtime, &listings.devices));
+            scope.spawn(|| random_queries(&runtime, &listings.service_accounts));
+            scope.spawn(|| random_queries(&runtime, &listings.api_keys));
+            scope.spawn(|| random_queries(&runtime, &listings.audit_events));
+        });
+    });
 }
 
 /// Any value, whether or not it goes with a field.
@@ -266,9 +276,14 @@ fn any_condition<F: Field>() -> impl Strategy<Value = Condition<F>> {
 
 pub(super) async fn odd_tests_match_the_oracle(store: Arc<dyn Store>) {
     let listings = Listings::in_store(&store).await;
-    ask_at_random(&listings.users, 300, any_condition());
-    ask_at_random(&listings.devices, 300, any_condition());
-    ask_at_random(&listings.audit_events, 300, any_condition());
+    let runtime = Handle::current();
+    block_in_place(|| {
+        thread::scope(|scope| {
+            scope.spawn(|| ask_at_random(&runtime, &listings.users, 300, any_condition()));
+            scope.spawn(|| ask_at_random(&runtime, &listings.devices, 300, any_condition()));
+            scope.spawn(|| ask_at_random(&runtime, &listings.audit_events, 300, any_condition()));
+        });
+    });
 }
 
 pub(super) async fn nothing_is_a_wildcard(store: Arc<dyn Store>) {
