@@ -1,9 +1,10 @@
 //! The schema goes up and down on database servers, with data in it, and by one program at a time.
 
-use crate::common::{all, execute, schema, texts};
 use tokio::task::JoinSet;
 use zenml_auth_migrations::{MigrationError, down, status, up};
 use zenml_auth_testkit::databases::{Kind, fresh};
+
+use crate::common::{all, execute, schema, texts};
 
 zenml_auth_testkit::on_servers! {
     many_programs_migrate_once

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::common::{all, execute, schema, texts};
 use sea_orm_migration::MigratorTrait as _;
 use sea_orm_migration::sea_orm::{Database, DatabaseConnection, DbBackend};
 use zenml_auth_migrations::{Migrator, down, up};
 use zenml_auth_testkit::databases::{Kind, fresh};
+
+use crate::common::{all, execute, schema, texts};
 
 /// An id as a literal.
 fn id(db: &DatabaseConnection, number: u32) -> String {

@@ -1,7 +1,8 @@
 //! Every command against a server that answers as ZenML's 0.98.0 was recorded: what it asks, what it shows, how it ends.
 
-use crate::support::{ACCOUNT, DEVICE, KEY, USER, World, page, recorded};
 use serde_json::{Value, json};
+
+use crate::support::{ACCOUNT, DEVICE, KEY, USER, World, page, recorded};
 
 #[tokio::test]
 async fn devices_are_listed_in_every_form() {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use crate::support::{World, recorded};
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
+
+use crate::support::{World, recorded};
 
 const KEY: &str = "ZENKEY_eyJpZCI6IjRiMGExMjY0LWUzNjEtNGVkYy04NzA1LTFmMGMzZmYxZjEzYiIsImtleSI6Ijc2NzdmMWE4YjQ4ZjBkYWE3YTA2ODk1ZjgwZjVkZjZlOTNhMmFlMjk2YmQ2ZmYxZDk0ZjY2MDA2MWIwZTQwYzQifQ==";
 

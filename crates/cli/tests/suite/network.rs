@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::support::World;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+
+use crate::support::World;
 
 /// Puts TLS before a server; gives the port, and writes the certificate that it signed itself to a file.
 async fn with_tls(world: &World) -> (u16, String) {

@@ -1,7 +1,8 @@
 //! What programs read: the JSON of every command that has something to tell them.
 
-use crate::support::{ACCOUNT, DEVICE, KEY, USER, World, recorded};
 use serde_json::Value;
+
+use crate::support::{ACCOUNT, DEVICE, KEY, USER, World, recorded};
 
 #[tokio::test]
 async fn of_devices() {

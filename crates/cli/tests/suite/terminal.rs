@@ -3,12 +3,13 @@
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use crate::support::{ACCOUNT, DEVICE, KEY, World, recorded};
 use pty_process::{Pty, Size};
 use rustix::termios::{LocalModes, OptionalActions};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Child;
+
+use crate::support::{ACCOUNT, DEVICE, KEY, World, recorded};
 
 const CTRL_C: &str = "\u{3}";
 const CLEARED_LINE: &str = "\r\u{1b}[2K";

@@ -1,9 +1,10 @@
 //! The device flow, with a clock that moves by waiting.
 
-use crate::support::{Fake, Reply};
 use serde_json::{Value, json};
 use zenml_auth_client::{ClientError, DeviceFlow, DeviceFlowError, FlowEvent};
 use zenml_auth_model::ClientId;
+
+use crate::support::{Fake, Reply};
 
 fn codes(verification_uri: &str) -> Value {
     json!({

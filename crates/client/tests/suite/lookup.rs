@@ -1,8 +1,9 @@
 //! Finding things by name, by id, or by the beginning of an id.
 
-use crate::support::Fake;
 use serde_json::{Value, json};
 use zenml_auth_client::ClientError;
+
+use crate::support::Fake;
 
 const ID: &str = "4dd61a55-b8c9-4214-b613-292d167af1bc";
 const OTHER_ID: &str = "4dd61a55-0000-4214-b613-292d167af1bc";

@@ -1,7 +1,6 @@
 //! The client against what two releases of ZenML's server really answered: for every recorded exchange that a typed client can bring about, it has to
 //! ask what was asked, and to make of the answer what it was.
 
-use crate::support::{Fake, Reply};
 use serde_json::Value;
 use uuid::Uuid;
 use zenml_auth_api::RequestBody;
@@ -15,6 +14,8 @@ use zenml_auth_api::service_account::{ServiceAccountRequest, ServiceAccountUpdat
 use zenml_auth_api::user::{UserRequest, UserUpdate};
 use zenml_auth_client::{Client, ClientError, Credentials};
 use zenml_auth_model::Secret;
+
+use crate::support::{Fake, Reply};
 
 #[derive(serde::Deserialize)]
 struct Exchange {

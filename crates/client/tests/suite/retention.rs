@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{Fake, ManualTimer, Reply};
 use serde_json::{Value, json};
 use zenml_auth_api::api_key::ApiKeyResponse;
 use zenml_auth_client::{ClientError, Credentials, RetentionEvent, RetentionOutcome, RetentionWatch};
 use zenml_auth_model::Secret;
+
+use crate::support::{Fake, ManualTimer, Reply};
 
 const ID: &str = "4dd61a55-b8c9-4214-b613-292d167af1bc";
 const ROTATED: &str = "2026-11-25T12:00:00.000000";

@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::support::{Fake, Reply};
 use serde_json::{Value, json};
 use zenml_auth_api::ErrorClass;
 use zenml_auth_api::api_key::ApiKeyRotateRequest;
 use zenml_auth_client::{Client, ClientError, Credentials, WireEvent};
 use zenml_auth_model::Secret;
+
+use crate::support::{Fake, Reply};
 
 fn token(text: &str) -> Value {
     json!({"access_token": text, "token_type": "bearer", "expires_in": 3600})

@@ -3,12 +3,13 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use crate::common::{World, client, origin, traits};
 use zenml_auth_core::caller::Caller;
 use zenml_auth_core::services::{PollError, UserCode};
 use zenml_auth_core::settings::{Lifetimes, Settings};
 use zenml_auth_model::query::{PageRequest, Query};
 use zenml_auth_model::{Action, AuditEvent, DeviceTraits, Origin, Text};
+
+use crate::common::{World, client, origin, traits};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(60 * 60);

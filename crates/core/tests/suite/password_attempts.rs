@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::{CHEAP, PASSWORD, name};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use tokio::task::JoinSet;
@@ -14,6 +13,8 @@ use zenml_auth_core::settings::Settings;
 use zenml_auth_model::{Origin, Secret, Timestamp};
 use zenml_auth_testkit::clock::ManualClock;
 use zenml_auth_testkit::entropy::SeededEntropy;
+
+use crate::common::{CHEAP, PASSWORD, name};
 
 const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const REPLICAS: usize = 2;

@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::common::{PASSWORD, World, client, name, origin, traits};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use zenml_auth_core::caller::Caller;
@@ -22,6 +21,8 @@ use zenml_auth_model::query::Query;
 use zenml_auth_model::{
     ApiKeyId, Device, DeviceId, GrantId, Secret, ServiceAccountId, Text, Timestamp, User,
 };
+
+use crate::common::{PASSWORD, World, client, name, origin, traits};
 
 const PEOPLE: usize = 2;
 const CLIENTS: usize = 2;

@@ -3,13 +3,14 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use crate::common::{PASSWORD, World, client, name, traits};
 use zenml_auth_core::caller::Caller;
 use zenml_auth_core::services::{NewServiceAccount, UserCode};
 use zenml_auth_core::settings::Settings;
 use zenml_auth_model::audit::{About, RefusalReason, Refusals};
 use zenml_auth_model::query::{AuditField, Condition, Operator, PageRequest, Query};
 use zenml_auth_model::{Action, Actor, ApiKeyId, AuditEvent, Details, Origin, Secret, TargetKind, Text};
+
+use crate::common::{PASSWORD, World, client, name, traits};
 
 const MINUTE: Duration = Duration::from_secs(60);
 

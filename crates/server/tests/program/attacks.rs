@@ -7,7 +7,6 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{ADMIN, PASSWORD, Server};
 use http::{Method, Request};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt as _, Empty};
@@ -19,6 +18,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+
+use crate::support::{ADMIN, PASSWORD, Server};
 
 /// The most memory that the server may have at any time: half of what the shipped manifests give it. Unoptimised code keeps
 /// several times as much for each request that is under way, so a debug build only has to stay within the manifests.

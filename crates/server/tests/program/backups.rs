@@ -8,11 +8,12 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::support::one_of_each::{check, fill, serve};
-use crate::support::{Client, Server, text};
 use serde_json::{Value, json};
 use zenml_auth_testkit::databases::{Kind, TestDatabase, fresh};
 use zenml_auth_testkit::report;
+
+use crate::support::one_of_each::{check, fill, serve};
+use crate::support::{Client, Server, text};
 
 const ACCOUNTS: &str = "/api/v1/service_accounts";
 

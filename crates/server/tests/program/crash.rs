@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use crate::support::{Client, DEADLINE, Server, command, polling, text};
 use serde_json::{Value, json};
 use zenml_auth_testkit::databases::{Kind, own_server};
 use zenml_auth_testkit::server::device_id;
+
+use crate::support::{Client, DEADLINE, Server, command, polling, text};
 
 /// How often the server is killed.
 const CRASHES: u32 = 50;

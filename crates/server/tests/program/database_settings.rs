@@ -5,11 +5,12 @@ use std::path::Path;
 use std::process::Output;
 use std::time::{Duration, Instant};
 
-use crate::support::{Server, command, failure, said};
 use socket2::{Domain, Socket, Type};
 use tokio::task::{JoinSet, spawn_blocking};
 use zenml_auth_storage::sea_orm::ConnectionTrait as _;
 use zenml_auth_testkit::databases::{Kind, authority_of_others, fresh, own_server, own_server_with_tls};
+
+use crate::support::{Server, command, failure, said};
 
 zenml_auth_testkit::on_servers! {
     a_server_waits_for_a_database_that_starts_after_it

@@ -5,7 +5,6 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::support::Server;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -19,6 +18,8 @@ use zenml_auth_testkit::encryption::{ENCRYPTION_KEY, encryption_keys};
 use zenml_auth_testkit::server::{
     ADMIN, CHEAP, CookieJar, PASSWORD, TestOptions, TestResponse, TestServer, hidden_field, text,
 };
+
+use crate::support::Server;
 
 zenml_auth_testkit::on_servers! {
     without_its_database_nobody_is_let_in_or_turned_away

@@ -6,9 +6,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Client, Ledger, PASSWORD, Server, Way, program, run, run_with, said};
 use serde_json::json;
 use zenml_auth_testkit::report;
+
+use crate::support::{Client, Ledger, PASSWORD, Server, Way, program, run, run_with, said};
 
 /// A small file system in memory.
 struct Disk {

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{PASSWORD, Server};
 use tempfile::TempDir;
+
+use crate::support::{PASSWORD, Server};
 
 /// Kinds of frames (RFC 9113 §6).
 const DATA: u8 = 0;

@@ -4,7 +4,6 @@ use std::io::Read as _;
 use std::net::{IpAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::support::{ADMIN, Addresses, DEADLINE, PASSWORD, Server, program};
 use http::{HeaderName, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Bytes;
@@ -12,6 +11,8 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
+
+use crate::support::{ADMIN, Addresses, DEADLINE, PASSWORD, Server, program};
 
 /// How many connections the server serves: 56 for everybody, and 8 in reserve.
 const PLACES: u32 = 64;

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::support::{DEADLINE, Server};
 use tempfile::TempDir;
 use zenml_auth_storage::sea_orm::{ConnectionTrait as _, Statement};
 use zenml_auth_testkit::databases::{Kind, TestDatabase, authority_of_others, fresh, own_server_with_tls};
+
+use crate::support::{DEADLINE, Server};
 
 zenml_auth_testkit::on_servers! {
     a_password_that_was_rotated_in_its_file_is_used

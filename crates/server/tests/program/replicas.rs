@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use crate::support::{Client, Server, Watch, command, text};
 use serde_json::json;
 use zenml_auth_testkit::databases::{Kind, fresh};
 use zenml_auth_testkit::server::device_id;
+
+use crate::support::{Client, Server, Watch, command, text};
 
 /// How many revocations on each database; two databases make ten thousand.
 const ROUNDS: u32 = 5_000;

@@ -10,10 +10,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::support::{DEADLINE, Server, text};
 use tempfile::TempDir;
 use zenml_auth_testkit::databases::{Kind, fresh};
 use zenml_auth_testkit::report;
+
+use crate::support::{DEADLINE, Server, text};
 
 const CLIENTS: usize = 8;
 /// Fewer would show nothing.

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use crate::support::{DEADLINE, PASSWORD, Server};
 use zenml_auth_testkit::databases::{Kind, fresh};
 use zenml_auth_testkit::encryption::ENCRYPTION_KEY;
 use zenml_auth_testkit::next_release;
+
+use crate::support::{DEADLINE, PASSWORD, Server};
 
 zenml_auth_testkit::on_servers! {
     the_release_before_goes_on_until_the_schema_contracts

@@ -4,9 +4,10 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::support::{DEADLINE, Server, program};
 use tempfile::TempDir;
 use zenml_auth_testkit::databases::{Kind, Proxy, fresh};
+
+use crate::support::{DEADLINE, Server, program};
 
 zenml_auth_testkit::on_servers! {
     a_database_that_falls_silent_does_not_keep_it_from_ending

@@ -15,10 +15,11 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::one_of_each::{check, fill, serve};
-use crate::support::text;
 use serde_json::{Value, json};
 use zenml_auth_testkit::databases::{Kind, TestDatabase, fresh, own_server};
+
+use crate::support::one_of_each::{check, fill, serve};
+use crate::support::text;
 
 fn releases() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/releases")

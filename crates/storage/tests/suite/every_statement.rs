@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
-use crate::history::{Cast, Event, event, outcome};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use zenml_auth_core::memory::MemoryStore;
@@ -14,6 +13,8 @@ use zenml_auth_core::ports::Store as _;
 use zenml_auth_storage::sea_orm::{ConnectionTrait as _, DatabaseConnection, Statement};
 use zenml_auth_storage::{ConnectOptions, SqlStore};
 use zenml_auth_testkit::databases::{Cut, Kind, Proxy, TestDatabase, fresh};
+
+use crate::history::{Cast, Event, event, outcome};
 
 zenml_auth_testkit::on_servers! {
     at_every_message

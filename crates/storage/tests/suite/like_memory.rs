@@ -1,9 +1,10 @@
 //! The SQL store and the store in memory do the same, whatever is asked of them.
 
-use crate::history::{Cast, event, outcome};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use zenml_auth_core::memory::MemoryStore;
 use zenml_auth_storage::{ConnectOptions, SqlStore};
+
+use crate::history::{Cast, event, outcome};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_do_the_same() {
