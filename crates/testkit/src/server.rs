@@ -250,6 +250,14 @@ impl TestServer {
         self.request(Method::DELETE, path)
     }
 
+    /// Opens a page with a form, as a new browser does; gives its cookies and the form's token against forged requests.
+    pub async fn open_form(&self, path: &str) -> (CookieJar, String) {
+        let page = self.get(path).send().await;
+        let mut jar = CookieJar::default();
+        jar.take(&page);
+        (jar, hidden_field(&page.text(), "csrf"))
+    }
+
     /// Signs in with a password and gives the token.
     pub async fn sign_in(&self, name: &str, password: &str) -> String {
         let answer = self

@@ -16,7 +16,7 @@ use zenml_auth_storage::SqlStore;
 use zenml_auth_testkit::databases::{Kind, TestDatabase, fresh, own_server};
 use zenml_auth_testkit::encryption::{ENCRYPTION_KEY, encryption_keys};
 use zenml_auth_testkit::server::{
-    ADMIN, CHEAP, CookieJar, PASSWORD, TestOptions, TestResponse, TestServer, hidden_field, text,
+    ADMIN, CHEAP, CookieJar, PASSWORD, TestOptions, TestResponse, TestServer, text,
 };
 
 use crate::support::Server;
@@ -46,10 +46,7 @@ async fn replica(database: &TestDatabase) -> TestServer {
 
 /// The cookies of the administrator's browser.
 async fn signed_in(server: &TestServer) -> CookieJar {
-    let mut browser = CookieJar::default();
-    let page = server.get("/login").send().await;
-    browser.take(&page);
-    let csrf = hidden_field(&page.text(), "csrf");
+    let (mut browser, csrf) = server.open_form("/login").await;
     let form = [
         ("csrf", csrf.as_str()),
         ("username", ADMIN),

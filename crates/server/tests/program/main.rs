@@ -9,7 +9,6 @@
     clippy::print_stdout,
     clippy::unwrap_used,
     unreachable_pub,
-    unused_imports,
     reason = "this is test code"
 )]
 

@@ -331,11 +331,7 @@ fn a_socket_that_could_be_somebody_elses_is_not_used() {
 fn as_somebody_else(folder: &Path, test: &str) -> Command {
     let mut tests = Command::new(std::env::current_exe().unwrap());
     tests
-        .args([
-            "--exact",
-            &format!("{}::{test}", module_path!().split_once("::").unwrap().1),
-        ])
-        .args(["--ignored", "--nocapture"])
+        .args(["--exact", test, "--ignored", "--nocapture"])
         .env("SOCKET", socket_of(folder));
     as_another_user(&tests, folder)
 }
@@ -372,7 +368,11 @@ fn other_users_are_turned_away() {
         return;
     }
     open_access(folder.path());
-    let nobody = said(&as_somebody_else(folder.path(), "somebody_else").output().unwrap());
+    let nobody = said(
+        &as_somebody_else(folder.path(), "operators::somebody_else")
+            .output()
+            .unwrap(),
+    );
     assert!(nobody.contains("greeted with <>"), "{nobody}");
     let root = UnixStream::connect(socket_of(folder.path())).unwrap();
     let mut hello = String::new();
@@ -454,7 +454,7 @@ fn a_command_says_nothing_to_another_user() {
     chown(socket.parent().unwrap(), Some(ANOTHER_USER), None).unwrap();
     let talk = |owner: u32| {
         chown(database.path(), Some(owner), None).unwrap();
-        let listening = as_somebody_else(folder.path(), "somebody_else_who_listens")
+        let listening = as_somebody_else(folder.path(), "operators::somebody_else_who_listens")
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

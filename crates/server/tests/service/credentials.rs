@@ -9,9 +9,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use zenml_auth_api::key::KeyText;
-use zenml_auth_testkit::server::{
-    ADMIN, CookieJar, PASSWORD, TestOptions, TestResponse, TestServer, device_id, hidden_field, text,
-};
+use zenml_auth_testkit::server::{ADMIN, PASSWORD, TestOptions, TestResponse, TestServer, device_id, text};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const NEW_PASSWORD: &str = "another-Passw0rd";
@@ -623,10 +621,7 @@ async fn what_is_handed_out_has_256_random_bits_and_no_two_are_alike() {
             .await;
         add("API key", &random_part(&rotated.json()));
 
-        let mut jar = CookieJar::default();
-        let page = server.get("/login").send().await;
-        jar.take(&page);
-        let csrf = hidden_field(&page.text(), "csrf");
+        let (mut jar, csrf) = server.open_form("/login").await;
         let form = [
             ("csrf", csrf.as_str()),
             ("username", ADMIN),

@@ -300,10 +300,7 @@ async fn cookies_are_kept_close() {
             ..TestOptions::default()
         };
         let server = TestServer::start_with(options).await;
-        let page = server.get("/login").send().await;
-        let mut jar = CookieJar::default();
-        jar.take(&page);
-        let csrf = hidden_field(&page.text(), "csrf");
+        let (jar, csrf) = server.open_form("/login").await;
         let fields = [
             ("csrf", csrf.as_str()),
             ("username", ADMIN),
@@ -355,10 +352,7 @@ async fn nobody_is_sent_elsewhere_after_signing_in() {
         "/\\evil.example",
         "/api/v1/logout",
     ] {
-        let page = server.get(&format!("/login?next={next}")).send().await;
-        let mut jar = CookieJar::default();
-        jar.take(&page);
-        let csrf = hidden_field(&page.text(), "csrf");
+        let (jar, csrf) = server.open_form(&format!("/login?next={next}")).await;
         let fields = [
             ("csrf", csrf.as_str()),
             ("next", next),
@@ -734,10 +728,7 @@ async fn forms_come_from_our_own_origin() {
             ..TestOptions::default()
         };
         let server = TestServer::start_with(options).await;
-        let page = server.get("/login").send().await;
-        let mut jar = CookieJar::default();
-        jar.take(&page);
-        let csrf = hidden_field(&page.text(), "csrf");
+        let (jar, csrf) = server.open_form("/login").await;
         let fields = [
             ("csrf", csrf.as_str()),
             ("username", ADMIN),
@@ -959,10 +950,7 @@ async fn cookies_of_other_names_are_not_accepted() {
         ..TestOptions::default()
     };
     let server = TestServer::start_with(options).await;
-    let mut jar = CookieJar::default();
-    let page = server.get("/login").send().await;
-    jar.take(&page);
-    let csrf = hidden_field(&page.text(), "csrf");
+    let (mut jar, csrf) = server.open_form("/login").await;
     let fields = [
         ("csrf", csrf.as_str()),
         ("username", ADMIN),
